@@ -1,0 +1,49 @@
+# Bare `make` lists the targets.
+PYTHON ?= python3.11
+PROBLEM ?=
+DATA ?=
+DB ?=
+
+BIN := .venv/bin
+# uv installs in seconds what takes pip a minute; pip alone will do
+UV := $(shell command -v uv)
+INSTALL = $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint lock clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: .venv/run.stamp  ## sample data to scored offers, all steps; DATA=folder DB=file.db PROBLEM=name
+	$(BIN)/python pipeline.py --problem "$(PROBLEM)" --source "$(DATA)" --database "$(DB)"
+
+test: .venv/dev.stamp  ## all tests
+	$(BIN)/python -m pytest
+
+lint: .venv/dev.stamp  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy .
+
+lock: .venv/dev.stamp  ## pin what requirements*.in ask for, in requirements*.txt and conda.yaml
+	$(BIN)/uv pip compile $(UPGRADE) --quiet --universal --no-annotate \
+		--custom-compile-command "make lock" requirements.in -o requirements.txt
+	$(BIN)/uv pip compile $(UPGRADE) --quiet --universal --no-annotate \
+		--custom-compile-command "make lock" requirements-dev.in -o requirements-dev.txt
+	sed '/- pip:$$/q' conda.yaml > conda.yaml.new
+	sed -n 's/^[^#].*/      - "&"/p' requirements.txt >> conda.yaml.new
+	mv conda.yaml.new conda.yaml
+
+clean:  ## remove databases, runs and models (not .venv)
+	rm -rf even_financial.db* mlflow.db* mlruns mlartifacts
+
+.venv/run.stamp: requirements.txt
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not installed: install Python 3.11, or say make PYTHON=/path/to/it"; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(INSTALL) -r requirements.txt
+	touch $@
+
+.venv/dev.stamp: .venv/run.stamp requirements-dev.txt
+	$(INSTALL) -r requirements-dev.txt
+	touch $@

@@ -1,0 +1,89 @@
+"""What the person at the keyboard meets: one-sentence errors, exit codes, shared flags.
+
+Every script ends with one of these codes:
+
+    0    done
+    1    a fault of this program (a traceback is shown; please report it)
+    2    something given to it is wrong: a flag, a file, a database, a registry
+    3    refused: a rule said no and nothing was changed
+    4    the endpoint does not answer, or not as the chosen version does
+    5    not everything was scored, or the counts do not agree
+    130  stopped by Ctrl-C          143  stopped by SIGTERM
+"""
+
+import argparse
+import signal
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+EXIT_CODES = (__doc__ or "").split("\n\n", 1)[1]
+
+
+class UserError(Exception):
+    """Something the user can mend; its text is one sentence: tried, found, what to do."""
+
+    exit_code = 2
+
+
+def parser(doc: str | None, *, database: bool = True) -> argparse.ArgumentParser:
+    """A script's argument parser: its docstring as help, and the flags all scripts share."""
+    made = argparse.ArgumentParser(
+        description=doc,
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    made.add_argument(
+        "--problem",
+        default="",
+        help="a problem's name, or the path of its folder (default: the offers' clicks)",
+    )
+    if database:
+        made.add_argument(
+            "--database",
+            default="",
+            metavar="URL",
+            help="sqlite:///file.db, a file's path, or postgresql://user@host/name "
+            "(default: $DATABASE_URL, else even_financial.db in this folder)",
+        )
+    return made
+
+
+def add_switch(to: argparse.ArgumentParser, flag: str, help: str) -> None:
+    """Add a yes/no flag that works bare (`--add`) and with a value, as MLproject needs."""
+    to.add_argument(flag, nargs="?", const="yes", default="no", choices=("yes", "no"), help=help)
+
+
+def share(text: str) -> float:
+    """Parse a flag's value that must lie between 0 and 1."""
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise ValueError
+    return value
+
+
+def count(text: str) -> int:
+    """Parse a flag's value that must be a whole number of at least 1."""
+    value = int(text)
+    if value < 1:
+        raise ValueError
+    return value
+
+
+def run(main: Callable[[], int]) -> NoReturn:
+    """Run a script's `main` and exit with its code, a user's mistake as one sentence."""
+
+    def stop(signum: int, frame: object) -> NoReturn:
+        raise SystemExit(128 + signum)  # an exception, so that every `finally` still runs
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        code = main()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = error.exit_code
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        code = 130
+    sys.exit(code)

@@ -1,0 +1,76 @@
+"""Tables and progress for the terminal: a bar on a terminal, plain lines elsewhere."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+SECONDS_BETWEEN_LINES = 5.0  # often enough to see it live, seldom enough for a log
+
+
+class Counter:
+    """What a long step advances as it goes; shown by `progress`."""
+
+    def __init__(self, description: str, total: int | None) -> None:
+        self.description = description
+        self.total = total
+        self.done = 0
+        self.started = self._shown = time.monotonic()
+
+    def advance(self, by: int) -> None:
+        self.done += by
+        if time.monotonic() - self._shown >= SECONDS_BETWEEN_LINES:
+            self._shown = time.monotonic()
+            self.show()
+
+    def show(self) -> None:
+        of = f" of {self.total:,}" if self.total is not None else ""
+        rate = self.done / max(time.monotonic() - self.started, 1e-9)
+        print(f"{self.description}: {self.done:,}{of} rows, {rate:,.0f} a second", flush=True)
+
+
+class _Bar(Counter):
+    def __init__(self, description: str, total: int | None, bar: Progress) -> None:
+        super().__init__(description, total)
+        self._bar, self._task = bar, bar.add_task(description, total=total)
+
+    def advance(self, by: int) -> None:
+        self.done += by
+        self._bar.advance(self._task, by)
+
+
+@contextmanager
+def progress(description: str, total: int | None) -> Iterator[Counter]:
+    """Show how far a step over `total` rows is."""
+    console = Console()
+    if not console.is_terminal:
+        counter = Counter(description, total)
+        yield counter
+        counter.show()
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeRemainingColumn(elapsed_when_finished=True), console=console) as b:
+        yield _Bar(description, total, b)
+
+
+def table(title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print a table; numbers to the right, whole numbers with thousands, others to 4 places."""
+    console = Console(highlight=False)
+    shown = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for position, name in enumerate(header):
+        numeric = any(isinstance(row[position], int | float) for row in rows)
+        shown.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        shown.add_row(*(Text(_format(value)) for value in row))
+    console.print(shown)
+
+
+def _format(value: object) -> str:
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.4f}" if isinstance(value, float) else str(value)

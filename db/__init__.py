@@ -1,0 +1,1 @@
+"""The lender's tables and the results: everything that speaks SQL."""

@@ -1,0 +1,148 @@
+"""From a database's address to a SQLAlchemy engine, on SQLite or PostgreSQL."""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+from console import UserError
+
+DEFAULT_URL = "sqlite:///even_financial.db"
+BUSY_TIMEOUT_MS = 60_000  # how long a writer waits for another one on the same SQLite file
+
+
+class DatabaseError(UserError):
+    """The database cannot be used as asked."""
+
+
+def database_url(given: str = "") -> URL:
+    """The address from the argument, else `DATABASE_URL`, else the default file.
+
+    A text without `://` is the path of a SQLite file.
+
+    Raises:
+        DatabaseError: it is no address, or of a database other than the two supported.
+    """
+    text = given or os.environ.get("DATABASE_URL") or DEFAULT_URL
+    if "://" not in text:
+        text = f"sqlite:///{text}"
+    elif text.startswith("postgres://"):  # the older spelling, still handed out by hosts
+        text = text.replace("postgres://", "postgresql://", 1)
+    try:
+        url = make_url(text)
+        backend = url.get_dialect().name
+    except (ArgumentError, NoSuchModuleError, ValueError):
+        backend = ""
+    if backend not in ("sqlite", "postgresql"):
+        scheme = text.partition("://")[0]
+        raise DatabaseError(
+            f"A database of the kind {scheme!r} is not supported: give sqlite:///file.db, "
+            "a file's path or postgresql://user@host/name."
+        )
+    if backend == "sqlite" and url.database in (None, "", ":memory:"):
+        raise DatabaseError("A database in memory is gone after one step: give a file's path.")
+    return url
+
+
+def connect(url: URL, *, create: bool = False) -> Engine:
+    """An engine whose database was reached; a missing SQLite file is made only by `create`.
+
+    Raises:
+        DatabaseError: there is no such file, or the database cannot be opened.
+    """
+    engine = create_engine(url, hide_parameters=True)  # errors must not show people's data
+    if url.get_backend_name() == "sqlite":
+        path = Path(str(url.database))
+        if not create and not path.exists():
+            raise DatabaseError(
+                f"There is no database at {path}: load one with `python ingest.py`, "
+                "or name another with --database."
+            )
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    with explained(engine.url), engine.connect():
+        return engine
+
+
+@contextmanager
+def explained(url: URL) -> Iterator[None]:
+    """Turn the database's own errors (unreachable, locked, full, not a database) into a sentence.
+
+    Faults of our own statements (`ProgrammingError`, `IntegrityError`) pass through as bugs.
+    """
+    try:
+        yield
+    except DBAPIError as error:
+        # exactly these two classes: the others, their subclasses, say that a statement is wrong
+        if type(error).__name__ not in ("OperationalError", "DatabaseError"):
+            raise
+        reason = " ".join(str(error.orig).split()).rstrip(".")
+        shown = url.render_as_string(hide_password=True)
+        raise DatabaseError(f"The database {shown} cannot be used: {reason}.") from error
+
+
+@contextmanager
+def discard_if_empty(url: URL) -> Iterator[None]:
+    """If the body fails, leave no new SQLite file behind that holds nothing."""
+    path = Path(str(url.database)) if url.get_backend_name() == "sqlite" else None
+    was_there = path is None or path.exists()
+    try:
+        yield
+    except BaseException:
+        if path is not None and not was_there and path.exists() and not _has_tables(path):
+            for suffix in ("", "-wal", "-shm"):
+                path.with_name(path.name + suffix).unlink(missing_ok=True)
+        raise
+
+
+def _has_tables(path: Path) -> bool:
+    with closing(sqlite3.connect(path)) as connection:
+        return bool(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A transaction whose selects all see the database as it was at the first of them."""
+    with engine.connect() as connection:
+        if connection.dialect.name == "postgresql":  # on SQLite every transaction does
+            connection = connection.execution_options(isolation_level="REPEATABLE READ")
+        yield connection
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction that writes: all of it is committed, or none.
+
+    On SQLite it takes the write lock at once: a transaction that starts with a read fails when
+    another writer came between, however long it waits.
+    """
+    with engine.connect() as connection:
+        connection = connection.execution_options(takes_write_lock=True)
+        with connection.begin():
+            yield connection
+
+
+def insert_for(connection: Connection):  # type: ignore[no-untyped-def]
+    """The `insert` of this connection's dialect: both know ON CONFLICT, by the same methods."""
+    return sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+
+
+def _prepare_sqlite(dbapi_connection, _record) -> None:  # type: ignore[no-untyped-def]
+    dbapi_connection.isolation_level = None  # we begin transactions, not the driver
+    for pragma in (
+        f"busy_timeout={BUSY_TIMEOUT_MS}",
+        "journal_mode=WAL",  # readers and a writer do not block each other
+        "synchronous=NORMAL",  # safe against a killed process; a power cut may cost the last batch
+        "foreign_keys=ON",
+    ):
+        dbapi_connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    lock = connection.get_execution_options().get("takes_write_lock")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if lock else "BEGIN")

@@ -1,0 +1,262 @@
+"""Load source files into their tables: streamed, checked, all or nothing.
+
+A file is streamed into a staging table, which the database then checks as a whole (repeated keys,
+unknown references) and merges. One transaction covers all files, so a failure or a kill at any
+point leaves the database as it was.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    MetaData,
+    Select,
+    Table,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    true,
+)
+
+from db.engine import insert_for, writing
+from db.files import Rejected, SourceError, SourceFile, columns_of, storable
+from db.tables import Results, Scoring, create_tables, loads, rejected_rows, utc_now
+
+LOADER_LOCK = 7_305_001  # any number of ours: PostgreSQL's loaders take turns on it
+
+
+@dataclass
+class FileReport:
+    """What became of a file's rows."""
+
+    file: str
+    rows: int = 0
+    added: int = 0
+    updated: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)  # reason -> rows
+    results_dropped: int = 0  # scores of rows that changed, which will be scored again
+
+    @property
+    def unchanged(self) -> int:
+        return self.rows - self.added - self.updated - self.rejected.total()
+
+
+@dataclass(frozen=True)
+class Loader:
+    """One load of one problem's source; `load` runs it.
+
+    `max_rejected` is the largest share of a file's rows that may be rejected.
+    """
+
+    problem: str
+    scoring: Scoring
+    source: str
+    add: bool
+    max_rejected: float
+
+    def load(
+        self, engine: Engine, files: Sequence[SourceFile], advance: Callable[[int], None]
+    ) -> list[FileReport]:
+        """Load all files in one transaction, parents first; `advance` is told of rows read.
+
+        Raises:
+            SourceError: another source is already loaded, or too many rows are bad.
+        """
+        metadata = self.scoring.key.table.metadata
+        with writing(engine) as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(select(func.pg_advisory_xact_lock(LOADER_LOCK)))
+            create_tables(connection, metadata)
+            known = self._known_sources(connection)
+            previously_rejected = self._forget_rejected(connection)
+            load_id = connection.execute(
+                insert(loads)
+                .values(problem=self.problem, source=self.source, loaded_at=utc_now())
+                .returning(loads.c.id)
+            ).scalar_one()
+            reports = [
+                _FileLoad(self, connection, file, load_id).run(advance)
+                for file in sorted(files, key=lambda f: metadata.sorted_tables.index(f.source.table))
+            ]
+            changed = any(r.added or r.updated or r.rejected for r in reports)
+            if known and not changed and not previously_rejected and self.source in known:
+                connection.rollback()  # the same files again: not even the load's row stays
+        return reports
+
+    def _known_sources(self, connection: Connection) -> set[str]:
+        query = select(loads.c.source).where(loads.c.problem == self.problem).distinct()
+        known = set(connection.scalars(query))
+        if known and self.source not in known and not self.add:
+            raise SourceError(
+                f"This database holds rows from {', '.join(sorted(known))}: to mix in those from "
+                f"{self.source} say --add, or load them into another one with --database."
+            )
+        return known
+
+    def _forget_rejected(self, connection: Connection) -> int:
+        mine = and_(
+            rejected_rows.c.problem == self.problem, rejected_rows.c.source == self.source
+        )
+        return connection.execute(delete(rejected_rows).where(mine)).rowcount
+
+
+class _FileLoad:
+    """One file on its way through staging into its table."""
+
+    def __init__(
+        self, loader: Loader, connection: Connection, file: SourceFile, load_id: int
+    ) -> None:
+        self.loader, self.connection, self.file, self.load_id = loader, connection, file, load_id
+        self.table = file.source.table
+        self.keys = [column.name for column in self.table.primary_key]
+        self.staging = Table(
+            f"staging_{self.table.name}",
+            MetaData(),
+            *(Column(c.name, c.type) for c in columns_of(self.table)),
+            Column("row_number", BigInteger, nullable=False),
+            prefixes=["TEMPORARY"],
+        )
+        self.report = FileReport(file.source.file, rows=file.rows)
+
+    def run(self, advance: Callable[[int], None]) -> FileReport:
+        self.staging.create(self.connection)
+        for good, rejected in self.file.batches():
+            self._reject(rejected)
+            if good.num_rows:
+                self.connection.execute(insert(self.staging), _dicts(good))
+            advance(good.num_rows + len(rejected))
+        self._set_aside(self._repeated(), f"{' and '.join(self.keys)} is repeated")
+        for column in self.table.columns:
+            for foreign in column.foreign_keys:
+                if column.name != "load_id":
+                    unknown = f"{column.name} is not in {foreign.column.table.name}"
+                    self._set_aside(self._unknown(column.name, foreign.column), unknown)
+        self._merge()
+        self.staging.drop(self.connection)
+        return self.report
+
+    def _reject(self, rows: Iterable[Rejected]) -> None:
+        same = {
+            "load_id": self.load_id,
+            "problem": self.loader.problem,
+            "source": self.loader.source,
+            "table_name": self.table.name,
+        }
+        found = [
+            {**same, "row_number": r.row_number, "reason": r.reason, "row_values": r.values}
+            for r in rows
+        ]
+        if found:
+            self.connection.execute(insert(rejected_rows), found)
+            self.report.rejected.update(row["reason"] for row in found)
+        self._stop_if_too_many()
+
+    def _stop_if_too_many(self) -> None:
+        total, allowed = self.report.rejected.total(), self.loader.max_rejected * self.file.rows
+        if total > allowed:
+            counts = ", ".join(f"{n:,} {reason}" for reason, n in self.report.rejected.most_common())
+            raise SourceError(
+                f"More than {self.loader.max_rejected:.2%} of the {self.file.rows:,} rows of "
+                f"{self.report.file} are bad ({counts}, and perhaps more): nothing was loaded; "
+                "mend the file or allow more with --max-rejected."
+            )
+
+    def _repeated(self) -> ColumnElement[bool]:
+        """A row whose key an earlier row of the file has: the first one counts."""
+        other = self.staging.alias()
+        keys = [other.c[name] for name in self.keys]
+        firsts = (
+            select(*keys, func.min(other.c.row_number).label("first"))
+            .group_by(*keys)
+            .having(func.count() > 1)
+            .subquery()
+        )
+        same_key = and_(*(firsts.c[name] == self.staging.c[name] for name in self.keys))
+        return exists().where(same_key, self.staging.c.row_number > firsts.c.first)
+
+    def _unknown(self, name: str, parent: Column) -> ColumnElement[bool]:
+        child = self.staging.c[name]
+        return and_(child.is_not(None), ~exists().where(parent == child))
+
+    def _set_aside(self, fault: ColumnElement[bool], reason: str) -> None:
+        """Move the staged rows with this fault to the rejected ones."""
+        count = select(func.count()).select_from(self.staging).where(fault)
+        if not (faulty := self.connection.execute(count).scalar_one()):
+            return
+        allowed = self.loader.max_rejected * self.file.rows
+        if faulty + self.report.rejected.total() > allowed:  # before they fill our memory
+            self.report.rejected[reason] += faulty
+            self._stop_if_too_many()
+        found = self.connection.execute(select(self.staging).where(fault)).mappings().all()
+        self._reject(
+            Rejected(row["row_number"], reason, _without_number(dict(row))) for row in found
+        )
+        self.connection.execute(delete(self.staging).where(fault))
+
+    def _merge(self) -> None:
+        names = [column.name for column in columns_of(self.table)]
+        values = [name for name in names if name not in self.keys]
+        same_key = and_(*(self.table.c[k] == self.staging.c[k] for k in self.keys))
+        differs = or_(
+            *(self.table.c[v].is_distinct_from(self.staging.c[v]) for v in values)
+        )
+        changed = select(*(self.table.c[k] for k in self.keys)).where(same_key, differs)
+        count = self.connection.execute
+        before = count(select(func.count()).select_from(self.table)).scalar_one()
+        self.report.updated = count(
+            select(func.count()).select_from(changed.subquery())
+        ).scalar_one()
+        if self.report.updated:
+            self._drop_results(changed)
+        put = insert_for(self.connection)(self.table)
+        staged = select(*(self.staging.c[n] for n in names), self._load_id()).where(true())
+        put = put.from_select([*names, "load_id"], staged).on_conflict_do_update(
+            index_elements=self.keys,
+            set_={name: put.excluded[name] for name in [*values, "load_id"]},
+            where=or_(*(self.table.c[v].is_distinct_from(put.excluded[v]) for v in values)),
+        )
+        self.connection.execute(put)
+        after = count(select(func.count()).select_from(self.table)).scalar_one()
+        self.report.added = after - before
+
+    def _load_id(self) -> ColumnElement[int]:
+        return select(func.max(loads.c.id)).scalar_subquery().label("load_id")
+
+    def _drop_results(self, changed: Select) -> None:
+        """A row made of a changed one loses its results, so that it is scored again."""
+        scoring = self.loader.scoring
+        if self.table not in scoring.tables:
+            return
+        results: Results = scoring.results
+        keys = [self.table.c[name] for name in self.keys]
+        affected = scoring.rows.with_only_columns(scoring.key).where(
+            keys[0].in_(changed) if len(keys) == 1 else _tuple_in(keys, changed)
+        )
+        for table in (results.table, results.rejects):
+            dropped = delete(table).where(table.c[results.key].in_(affected))
+            self.report.results_dropped += self.connection.execute(dropped).rowcount
+
+
+def _tuple_in(keys: Sequence[Column], found: Select) -> ColumnElement[bool]:
+    rows = found.subquery()
+    return exists().where(and_(*(rows.c[key.name] == key for key in keys)))
+
+
+def _dicts(table: pa.Table) -> list[dict[str, object]]:
+    return table.to_pylist()
+
+
+def _without_number(row: dict[str, object]) -> dict[str, object]:
+    row.pop("row_number")
+    return storable(row)

@@ -1,0 +1,234 @@
+"""The tables that every problem shares, and helpers to declare a problem's own."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    DateTime,
+    Double,
+    Engine,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Select,
+    String,
+    Table,
+    UniqueConstraint,
+    func,
+    insert,
+    inspect,
+    select,
+)
+
+from db.engine import DatabaseError, explained
+
+SCHEMA_VERSION = 1
+
+# On SQLite only a column declared INTEGER is the row's own key; elsewhere 32 bits are too few.
+Key = BigInteger().with_variant(Integer, "sqlite")
+
+common = MetaData()
+
+database_info = Table(
+    "database_info",
+    common,
+    Column("id", String, primary_key=True),  # tells a load number of this database from others'
+    Column("schema_version", Integer, nullable=False),
+    Column("created_at", DateTime, nullable=False),
+)
+
+loads = Table(  # one row for every ingest that changed something: where rows came from, and when
+    "loads",
+    common,
+    Column("id", Integer, primary_key=True),
+    Column("problem", String, nullable=False),
+    Column("source", String, nullable=False),
+    Column("loaded_at", DateTime, nullable=False),
+)
+
+rejected_rows = Table(  # rows of a source that could not be loaded, as they were found
+    "rejected_rows",
+    common,
+    Column("id", Key, primary_key=True),
+    Column("load_id", ForeignKey(loads.c.id), nullable=False),
+    Column("problem", String, nullable=False),
+    Column("source", String, nullable=False),
+    Column("table_name", String, nullable=False),
+    Column("row_number", BigInteger, nullable=False),  # in the file, from 1
+    Column("reason", String, nullable=False),
+    Column("row_values", JSON, nullable=False),
+    Index("ix_rejected_rows_source", "problem", "source"),
+)
+
+model_versions = Table(  # what results refer to; model_id is name and number, offer-click/3
+    "model_versions",
+    common,
+    Column("model_id", String, primary_key=True),
+    Column("logged_model_id", String, nullable=False, unique=True),
+    Column("registry", String, nullable=False),
+    Column("decision_threshold", Double, nullable=False),
+    Column("first_used_at", DateTime, nullable=False),
+)
+
+scoring_runs = Table(
+    "scoring_runs",
+    common,
+    Column("id", Key, primary_key=True),
+    Column("model_id", ForeignKey(model_versions.c.model_id), nullable=False),
+    Column("endpoint", String, nullable=False),
+    Column("started_at", DateTime, nullable=False),
+    Column("finished_at", DateTime),
+    Column("outcome", String, nullable=False),  # running, finished, limited, failed, interrupted
+    Column("stored", BigInteger, nullable=False),
+    Column("rejected", BigInteger, nullable=False),
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A table and the file of the source folder that fills it.
+
+    Checks follow from the table: its primary key is neither null nor repeated, its foreign keys
+    exist, its numbers are finite and not below `info={"minimum": …}` of their column.
+    """
+
+    table: Table
+    file: str
+
+
+@dataclass(frozen=True)
+class Results:
+    """Where the scores of a problem's rows go, and under which column names."""
+
+    table: Table
+    rejects: Table
+    key: str
+    values: Mapping[str, str]  # feature -> the column that keeps the value that was scored
+    word: str
+    probability: str
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """What is scored: a select with one row a key, and where its results go."""
+
+    rows: Select
+    key: Column
+    results: Results
+
+    @property
+    def tables(self) -> list[Table]:
+        """The source tables that a scored row is made of."""
+        return [t for t in self.key.table.metadata.sorted_tables if self._reads(t)]
+
+    def _reads(self, table: Table) -> bool:
+        if "load_id" not in table.c:
+            return False
+        return any(f.is_derived_from(table) for f in self.rows.get_final_froms())
+
+
+def source_table(name: str, metadata: MetaData, *columns: Column) -> Table:
+    """A problem's own table; it also remembers which load last wrote each of its rows."""
+    return Table(
+        name, metadata, *columns, Column("load_id", ForeignKey(loads.c.id), nullable=False)
+    )
+
+
+def results_tables(
+    name: str,
+    metadata: MetaData,
+    *,
+    key: Column,
+    values: Mapping[str, Column],
+    word: str,
+    probability: str,
+) -> Results:
+    """The table of results for rows with this key, and the table of rows no model could score.
+
+    A row is scored once by a version: unique on version and key. The key is null for a row that
+    came from a form. `values` names, for each feature, the column that keeps what was scored.
+    """
+    table = Table(
+        name,
+        metadata,
+        Column("id", Key, primary_key=True),
+        Column("model_id", ForeignKey(model_versions.c.model_id), nullable=False),
+        Column("process_time", DateTime, nullable=False),  # UTC, as are all times
+        Column(key.name, ForeignKey(key)),
+        *values.values(),
+        Column(word, String, nullable=False),
+        Column(probability, Double, nullable=False),
+        Column("trained_on", Boolean),  # was this row, as it is, among the training rows
+        Column("source", String, nullable=False),  # batch or form
+        Column("scoring_run_id", ForeignKey(scoring_runs.c.id)),
+        UniqueConstraint("model_id", key.name),
+        Index(f"ix_{name}_{key.name}", key.name),
+    )
+    rejects = Table(
+        f"{name}_rejected",
+        metadata,
+        Column("id", Key, primary_key=True),
+        Column("model_id", ForeignKey(model_versions.c.model_id), nullable=False),
+        Column(key.name, ForeignKey(key), nullable=False),
+        Column("reason", String, nullable=False),
+        Column("process_time", DateTime, nullable=False),
+        Column("scoring_run_id", ForeignKey(scoring_runs.c.id), nullable=False),
+        UniqueConstraint("model_id", key.name),
+    )
+    names = {feature: column.name for feature, column in values.items()}
+    return Results(table, rejects, key.name, names, word, probability)
+
+
+def utc_now() -> datetime:
+    """The time as every table keeps it: UTC, without a zone."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def create_tables(connection: Connection, problem_tables: MetaData) -> None:
+    """Make what is missing, within the caller's transaction."""
+    common.create_all(connection)
+    problem_tables.create_all(connection)
+    if connection.scalar(select(func.count()).select_from(database_info)) == 0:
+        info = {"id": str(uuid.uuid4()), "schema_version": SCHEMA_VERSION, "created_at": utc_now()}
+        connection.execute(insert(database_info), info)
+
+
+def require_tables(engine: Engine, problem_tables: MetaData) -> None:
+    """Make sure that the database was loaded, by a release that we can read.
+
+    Raises:
+        DatabaseError: a table is missing, or the schema is another release's.
+    """
+    shown = engine.url.render_as_string(hide_password=True)
+    with explained(engine.url):
+        there = set(inspect(engine).get_table_names())
+        if missing := {*common.tables, *problem_tables.tables} - there:
+            raise DatabaseError(
+                f"The database {shown} has no table {min(missing)}: load it with "
+                "`python ingest.py`, or name another with --database."
+            )
+        with engine.connect() as connection:
+            version = connection.scalar(select(database_info.c.schema_version))
+    if version != SCHEMA_VERSION:
+        raise DatabaseError(
+            f"The database {shown} has schema {version}, this release reads {SCHEMA_VERSION}: "
+            "load the source files into a new database with --database."
+        )
+
+
+def database_id(connection: Connection) -> str:
+    """The identity of this database, which a load number belongs to."""
+    return connection.execute(select(database_info.c.id)).scalar_one()
+
+
+def last_load(connection: Connection) -> int:
+    """The number of the latest load; while it stands, no loaded row has changed."""
+    return connection.execute(select(func.coalesce(func.max(loads.c.id), 0))).scalar_one()

@@ -1,0 +1,70 @@
+"""Load a folder of source files into the database.
+
+    python ingest.py                                     # the sample, into even_financial.db
+    python ingest.py --source ../data/even --database full.db
+
+All or nothing: after an error the database is as it was. Loading the same files again changes
+nothing; changed and new rows update and add, and a changed row loses its scores, so that it is
+scored again. Bad rows are set aside in the table rejected_rows with their reason and values.
+A database remembers its sources, and takes rows from another one only with --add.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import console
+import problems
+from console.show import progress, table
+from db.engine import connect, database_url, discard_if_empty, explained
+from db.files import open_sources
+from db.load import FileReport, Loader
+
+
+def parser() -> argparse.ArgumentParser:
+    made = console.parser(__doc__)
+    made.add_argument(
+        "--source", default="", metavar="DIR", help="folder of the files (default: the sample)"
+    )
+    made.add_argument(
+        "--max-rejected",
+        type=console.share,
+        default=0.01,
+        metavar="SHARE",
+        help="bad rows allowed in a file, as a share of its rows (default: %(default)s)",
+    )
+    console.add_switch(made, "--add", "load a further source into a database that has one")
+    return made
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parser().parse_args(argv)
+    problem = problems.load(args.problem)
+    folder = (Path(args.source) if args.source else problem.sample).resolve()
+    files = open_sources(folder, problem.sources)
+    url = database_url(args.database)
+    loader = Loader(
+        problem.name, problem.scoring, str(folder), args.add == "yes", args.max_rejected
+    )
+    with discard_if_empty(url), explained(url):
+        engine = connect(url, create=True)
+        with progress("ingest", sum(file.rows for file in files)) as bar:
+            reports = loader.load(engine, files, bar.advance)
+        engine.dispose()
+    report(f"{folder} -> {url.render_as_string(hide_password=True)}", reports)
+    return 0
+
+
+def report(title: str, reports: Sequence[FileReport]) -> None:
+    header = ("file", "rows", "added", "updated", "unchanged", "rejected")
+    rows = [(r.file, r.rows, r.added, r.updated, r.unchanged, r.rejected.total()) for r in reports]
+    table(title, header, rows)
+    for r in reports:
+        for reason, rows_of_it in r.rejected.most_common():
+            print(f"{r.file}: {rows_of_it:,} rejected: {reason}")
+    if dropped := sum(r.results_dropped for r in reports):
+        print(f"{dropped:,} scores of changed rows dropped: they will be scored again")
+
+
+if __name__ == "__main__":
+    console.run(main)

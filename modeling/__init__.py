@@ -1,0 +1,1 @@
+"""Search, evaluation and plots: all that loads scikit-learn."""

@@ -1,0 +1,107 @@
+"""The labelled rows, split for good into those that train and those held out."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import StratifiedGroupKFold
+from sqlalchemy import Engine
+
+from console import UserError
+from db.engine import reading
+from db.tables import database_id, last_load
+from problems import Problem
+from problems.split import held_out
+from registry.versions import TrainedOn
+
+# What a null text becomes for training. It is never among the categories that an encoder is given,
+# so it trains as what None, NaN or an unseen text are when served: a row of zeros.
+NULL_TEXT = "(null)"
+
+
+class DataError(UserError):
+    """There is not enough to train on."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows with labels: the features as the model gets them, 0 or 1, and the grouping key."""
+
+    features: pd.DataFrame
+    label: np.ndarray
+    group: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """All labelled rows of a problem at one moment.
+
+    `raw` has the key, the group, the features with their nulls, and `label`; `held_out` marks its
+    rows that no version ever trains on.
+    """
+
+    problem: Problem
+    raw: pd.DataFrame
+    held_out: np.ndarray
+    source: str
+    trained_on: TrainedOn
+
+    @cached_property
+    def train(self) -> Rows:
+        return self._rows(~self.held_out)
+
+    @cached_property
+    def test(self) -> Rows:
+        return self._rows(self.held_out)
+
+    @cached_property
+    def categories(self) -> dict[str, list[str]]:
+        """The texts that each text column has in the training rows."""
+        train = self.raw[~self.held_out]
+        return {name: sorted(train[name].dropna().unique()) for name in self.problem.texts}
+
+    @cached_property
+    def digest(self) -> str:
+        """A hash over all rows (MLflow's own covers the first 10,000)."""
+        hashes = pd.util.hash_pandas_object(self.raw, index=False)
+        return f"{np.bitwise_xor.reduce(hashes.to_numpy()):016x}"
+
+    def folds(self, count: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Cross-validation splits of the training rows, no group on both sides of any."""
+        splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+        rows = self.train
+        return list(splitter.split(rows.features, rows.label, rows.group))
+
+    def _rows(self, mask: np.ndarray) -> Rows:
+        chosen = self.raw[mask]
+        features = chosen[self.problem.feature_names].reset_index(drop=True)
+        features[self.problem.texts] = features[self.problem.texts].fillna(NULL_TEXT)
+        label, group = chosen["label"], chosen[self.problem.group_name]
+        return Rows(features, label.to_numpy(dtype=np.int8), group.to_numpy())
+
+
+def read(engine: Engine, problem: Problem) -> Dataset:
+    """Read every labelled row by one select.
+
+    Raises:
+        DataError: one of the two classes has too few rows to learn from and to test.
+    """
+    scoring = problem.scoring
+    query = scoring.rows.add_columns(problem.label.label("label")).order_by(scoring.key)
+    with reading(engine) as connection:
+        trained_on = TrainedOn(database_id(connection), last_load(connection))
+        raw = pd.read_sql(query, connection, dtype={name: "float64" for name in problem.numbers})
+    mask = np.array(held_out(raw[problem.group_name]), dtype=bool)
+    for part, rows in (("to train on", raw[~mask]), ("held out", raw[mask])):
+        counts = rows["label"].value_counts().reindex([0, 1], fill_value=0)
+        if counts.min() < 10:
+            raise DataError(
+                f"Of the rows {part} {counts[1]:,} are {problem.words[1]!r} and {counts[0]:,} "
+                f"{problem.words[0]!r}: at least 10 of each are needed; load more with ingest.py."
+            )
+    source = engine.url.render_as_string(hide_password=True)
+    return Dataset(problem, raw, mask, source, trained_on)

@@ -1,0 +1,47 @@
+"""A short profile of the data, as the HTML page that opens a training run."""
+
+import html
+
+import pandas as pd
+
+from modeling.dataset import Dataset
+
+MOST_CATEGORIES = 40
+STYLE = "body{font:14px sans-serif;margin:2em}table{border-collapse:collapse;margin:1em 0}" + (
+    "td,th{padding:.2em .8em;text-align:right;border-bottom:1px solid #ddd}"
+)
+
+
+def page(data: Dataset) -> str:
+    """Rows, nulls, distributions and the share of positives by category; all text is escaped."""
+    raw, problem = data.raw, data.problem
+    yes = html.escape(problem.words[1])
+    parts = [
+        f"<h1>{html.escape(problem.name)}: {len(raw):,} rows</h1>",
+        f"<p>{raw['label'].mean():.2%} are {yes}. {data.held_out.sum():,} rows are held out by "
+        f"the hash of their {html.escape(problem.group_name)}. Digest {data.digest}.</p>",
+        "<h2>Numbers</h2>",
+        _numbers(raw[problem.numbers]).to_html(float_format="{:,.2f}".format),
+    ]
+    for name in problem.texts:
+        parts += [
+            f"<h2>{html.escape(name)}</h2>",
+            _categories(raw, name).to_html(
+                formatters={"rows": "{:,}".format, "share": "{:.2%}".format, yes: "{:.2%}".format},
+                index_names=False,
+            ).replace("<th>yes</th>", f"<th>{yes}</th>"),
+        ]
+    return f"<!doctype html><meta charset=utf-8><style>{STYLE}</style>{''.join(parts)}"
+
+
+def _numbers(frame: pd.DataFrame) -> pd.DataFrame:
+    described = frame.describe(percentiles=[0.01, 0.25, 0.5, 0.75, 0.99]).T
+    described.insert(0, "nulls", frame.isna().sum())
+    return described.rename(columns={"count": "values"})
+
+
+def _categories(raw: pd.DataFrame, name: str) -> pd.DataFrame:
+    grouped = raw.assign(**{name: raw[name].fillna("(null)")}).groupby(name)["label"]
+    found = grouped.agg(rows="size", yes="mean").nlargest(MOST_CATEGORIES, "rows")
+    found.insert(1, "share", found["rows"] / len(raw))
+    return found

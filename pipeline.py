@@ -1,0 +1,185 @@
+"""The whole way in one go: ingest, train, promote, serve the champion, score every row, sum up.
+
+    python pipeline.py                                     # on the sample; `make run` calls this
+    python pipeline.py --source ../data/even --database full.db
+
+Each step is the script or the mlflow command that you can run alone. The server listens on a free
+port of this machine, and is stopped at the end.
+"""
+
+import argparse
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import requests
+from sqlalchemy import Engine, func, select
+
+import console
+import problems
+from console.show import table
+from db import results
+from db.engine import connect, database_url, explained
+from db.tables import rejected_rows, scoring_runs
+from registry import store, versions
+
+HERE = Path(__file__).parent
+START_SECONDS = 180  # for a server to load its model, on a slow machine
+STOP_SECONDS = 20
+SHOWN = ("roc_auc", "average_precision", "log_loss", "brier", "accuracy")
+
+
+class StepFailed(console.UserError):
+    """A step ended with an error, which it has printed itself."""
+
+    def __init__(self, step: str, code: int) -> None:
+        super().__init__(f"{step} failed, as told above.")
+        self.exit_code = code
+
+
+def parser() -> argparse.ArgumentParser:
+    made = console.parser(__doc__)
+    made.add_argument("--source", default="", metavar="DIR", help="(default: the sample)")
+    return made
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parser().parse_args(argv)
+    problem = problems.load(args.problem)
+    where = ["--problem", args.problem, "--database", args.database]
+    step("ingest.py", *where, "--source", args.source)
+    step("train.py", *where)
+    step("promote.py", "--problem", args.problem)
+    uri = f"models:/{problem.model_name}@{versions.CHAMPION}"
+    with served(uri) as endpoint:
+        step("score_client.py", *where, "--endpoint", endpoint)
+    url = database_url(args.database)
+    with explained(url), store.explained():
+        summary(connect(url), problem)
+    next_steps(uri, args)
+    return 0
+
+
+def step(script: str, *flags: str) -> None:
+    """Run a script of ours to its end."""
+    print(f"\n== {script}", flush=True)
+    code = subprocess.run([sys.executable, str(HERE / script), *flags], check=False).returncode
+    if code:
+        raise StepFailed(script, code if code > 0 else 128 - code)
+
+
+@contextlib.contextmanager
+def served(uri: str) -> Iterator[str]:
+    """`mlflow models serve` on a free local port for the body; gives its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    endpoint = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", uri]
+    command += ["--env-manager", "local", "-h", "127.0.0.1", "-p", str(port)]
+    environment = {
+        **os.environ,
+        # mlflow starts uvicorn by name
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
+        "MLFLOW_DISABLE_SCHEMA_DETAILS": "true",  # its errors would echo people's rows
+    }
+    print(f"\n== mlflow models serve -m {uri} --env-manager local -p {port}", flush=True)
+    with tempfile.TemporaryFile() as log:
+        server = subprocess.Popen(
+            command, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
+        try:
+            _wait_until_up(server, endpoint, log)
+            yield endpoint
+        finally:
+            _stop(server)
+
+
+def _wait_until_up(server: subprocess.Popen[bytes], endpoint: str, log) -> None:  # type: ignore[no-untyped-def]
+    deadline = time.monotonic() + START_SECONDS
+    while server.poll() is None and time.monotonic() < deadline:
+        with contextlib.suppress(requests.RequestException):
+            if requests.get(f"{endpoint}/ping", timeout=5).ok:
+                return
+        time.sleep(0.2)
+    log.seek(0)
+    sys.stderr.write(log.read().decode(errors="replace")[-3000:])
+    raise StepFailed("mlflow models serve", 4)
+
+
+def _stop(server: subprocess.Popen[bytes]) -> None:
+    """Stop the server with all its workers, kindly first."""
+    for sent in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, sent)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.wait(STOP_SECONDS)
+            return
+
+
+def summary(engine: Engine, problem: problems.Problem) -> None:
+    """Print what is loaded, how each candidate did, and how the champion stands on the table."""
+    client = store.connect()
+    champion = versions.resolve(client, f"models:/{problem.model_name}@{versions.CHAMPION}")
+    trained = versions.latest_training(client, problem)
+    metrics = {v.version: client.get_run(v.run_id).data.metrics for v in trained}
+    table(
+        "Candidates on held-out rows",
+        ("", *(f"{v.tags['candidate']} ({v.version})" for v in trained)),
+        [(name, *(metrics[v.version][f"test_{name}"] for v in trained)) for name in SHOWN],
+    )
+    counts = results.reconcile(engine, problem.scoring, champion.model_id)
+    with engine.connect() as connection:
+        loaded = {
+            source.table.name: connection.scalar(select(func.count()).select_from(source.table))
+            for source in problem.sources
+        }
+        rejected = connection.scalar(
+            select(func.count())
+            .select_from(rejected_rows)
+            .where(rejected_rows.c.problem == problem.name)
+        )
+        run = connection.execute(
+            select(scoring_runs)
+            .where(scoring_runs.c.model_id == champion.model_id)
+            .order_by(scoring_runs.c.id.desc())
+        ).first()
+    rows: list[tuple[str, object]] = [(f"{name} loaded", n) for name, n in loaded.items()]
+    rows += [
+        ("rows rejected by ingest", rejected),
+        ("champion", champion.model_id),
+        ("rows scored", counts.scored),
+        ("rows rejected by the champion", counts.rejected),
+        ("rows pending", counts.pending),
+    ]
+    if run is not None and run.stored:
+        seconds = (run.finished_at - run.started_at).total_seconds()
+        rows.append(("rows scored a second", round(run.stored / seconds)))
+    table(f"{problem.name} in {engine.url.render_as_string(hide_password=True)}", ("", ""), rows)
+
+
+def next_steps(uri: str, args: argparse.Namespace) -> None:
+    """Print the commands to go on with."""
+    flags = "".join(
+        f" --{name} {value}"
+        for name, value in (("problem", args.problem), ("database", args.database))
+        if value
+    )
+    activate = Path(sys.executable).parent / "activate"
+    print("To go on:")
+    if activate.exists() and activate.is_relative_to(Path.cwd()):
+        print(f"    source {activate.relative_to(Path.cwd())}")
+    print("    mlflow ui                                # compare the runs at http://127.0.0.1:5000")
+    print(f"    mlflow models serve -m {uri} --env-manager local -p 5001")
+    print(f"    python score_client.py{flags}")
+
+
+if __name__ == "__main__":
+    console.run(main)

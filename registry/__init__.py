@@ -1,0 +1,1 @@
+"""What MLflow keeps: runs, versions of models and their aliases, canary rows."""

@@ -1,0 +1,105 @@
+"""Reach the MLflow store, and open runs in our own experiments, inside `mlflow run` or by hand."""
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import mlflow
+from mlflow import ActiveRun, MlflowClient
+from mlflow.environment_variables import MLFLOW_RUN_ID, MLFLOW_TRACKING_URI
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.engine import make_url
+
+from console import UserError
+
+DEFAULT_FILE = "mlflow.db"
+
+
+class RegistryError(UserError):
+    """MLflow's store or registry cannot be used as asked."""
+
+
+def connect(*, create: bool = False) -> MlflowClient:
+    """A client for `MLFLOW_TRACKING_URI`, else for the store in this folder.
+
+    Raises:
+        RegistryError: there is no store (only `create` makes one), or it does not answer.
+    """
+    for noisy in ("mlflow", "alembic"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    uri = MLFLOW_TRACKING_URI.get() or f"sqlite:///{Path.cwd() / DEFAULT_FILE}"
+    path = _file_of(uri)
+    if path and not path.exists() and not create:
+        raise RegistryError(
+            f"There is no MLflow store at {path}: train first with `python train.py`, "
+            "or name another with MLFLOW_TRACKING_URI."
+        )
+    mlflow.set_tracking_uri(uri)
+    with explained():
+        client = MlflowClient()
+        client.search_experiments(max_results=1)
+    return client
+
+
+def shown_uri() -> str:
+    """The store's address without a password."""
+    uri = mlflow.get_tracking_uri()
+    try:
+        return make_url(uri).render_as_string(hide_password=True)
+    except ArgumentError:
+        return uri
+
+
+@contextlib.contextmanager
+def explained() -> Iterator[None]:
+    """Turn MLflow's own errors into one sentence."""
+    try:
+        yield
+    except MlflowException as error:
+        reason = " ".join(str(error).split())[:300].rstrip(".")
+        raise RegistryError(f"MLflow at {shown_uri()} refused: {reason}.") from error
+
+
+@contextlib.contextmanager
+def own_run(experiment: str, name: str, tags: Mapping[str, str]) -> Iterator[ActiveRun]:
+    """A run in our own experiment.
+
+    `mlflow run` starts a run of its own, which the first `start_run` would resume: it is set aside
+    here, and tagged with the id of the run that does the work.
+    """
+    envelope = os.environ.pop(MLFLOW_RUN_ID.name, None)
+    # not start_run(experiment_id=…): logged models go to the active experiment
+    mlflow.set_experiment(experiment_id=_experiment_id(experiment))
+    with mlflow.start_run(run_name=name, tags=dict(tags)) as run:
+        if envelope:
+            mlflow.set_tag("project_run", envelope)
+            MlflowClient().set_tag(envelope, f"{name}_run", run.info.run_id)
+        yield run
+
+
+def _experiment_id(name: str) -> str:
+    experiment = mlflow.get_experiment_by_name(name)
+    if experiment is None:
+        try:
+            return mlflow.create_experiment(name)
+        except MlflowException:  # another process was first
+            experiment = mlflow.get_experiment_by_name(name)
+            if experiment is None:
+                raise
+    if experiment.lifecycle_stage == "deleted":
+        raise RegistryError(
+            f"The MLflow experiment {name!r} was deleted: restore it with "
+            f"`mlflow experiments restore -x {experiment.experiment_id}`."
+        )
+    return experiment.experiment_id
+
+
+def _file_of(uri: str) -> Path | None:
+    try:
+        url = make_url(uri)
+    except ArgumentError:
+        return None
+    return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None

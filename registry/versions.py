@@ -1,0 +1,190 @@
+"""Versions of a registered model: log one, register it, find one, move an alias."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version as installed
+from typing import TYPE_CHECKING, Any
+
+import mlflow
+import numpy as np
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.models import Model, ModelSignature
+from mlflow.types import ColSpec, DataType, Schema, TensorSpec
+
+from problems import Problem
+from registry.canary import Canary
+from registry.store import RegistryError, explained, shown_uri
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from mlflow.models.model import ModelInfo
+
+CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+
+# what skops may rebuild beyond its own list: parts of stock scikit-learn classes, no code of ours
+TRUSTED_TYPES = [
+    "numpy.dtype",
+    "scipy._lib.array_api_compat.numpy._aliases.asarray",
+    "scipy.interpolate._bsplines.BSpline",
+]
+SERVED_WITH = ("mlflow", "scikit-learn", "skops", "numpy", "scipy", "pandas", "pyarrow")
+
+
+@dataclass(frozen=True)
+class TrainedOn:
+    """Which rows a version may have learned from: those of this database up to this load."""
+
+    database_id: str
+    last_load: int
+
+
+@dataclass(frozen=True)
+class Version:
+    """A registered version, as results refer to it."""
+
+    name: str
+    number: str
+    logged_model_id: str
+    threshold: float
+    canary: Canary
+    trained_on: TrainedOn
+    registry: str
+
+    @property
+    def model_id(self) -> str:
+        return f"{self.name}/{self.number}"
+
+    @property
+    def uri(self) -> str:
+        return f"models:/{self.model_id}"
+
+
+def signature(problem: Problem) -> ModelSignature:
+    """The served row: every number a double, so that a null is allowed and 3.9 stays 3.9."""
+    types = {"number": DataType.double, "text": DataType.string}
+    columns = [ColSpec(types[feature.kind], feature.name) for feature in problem.features]
+    probabilities = TensorSpec(np.dtype("float64"), (-1, 2))
+    return ModelSignature(inputs=Schema(columns), outputs=Schema([probabilities]))
+
+
+def log_model(
+    problem: Problem,
+    estimator: Any,
+    example: "pd.DataFrame",
+    *,
+    threshold: float,
+    canary: Canary,
+    trained_on: TrainedOn,
+    params: Mapping[str, Any],
+) -> "ModelInfo":
+    """Log a fitted pipeline to the active run, with all that a client needs as its metadata."""
+    return mlflow.sklearn.log_model(
+        estimator,
+        name="model",
+        signature=signature(problem),
+        input_example=example,
+        pyfunc_predict_fn="predict_proba",
+        pip_requirements=[f"{package}=={installed(package)}" for package in SERVED_WITH],
+        skops_trusted_types=TRUSTED_TYPES,
+        params=dict(params),
+        metadata={
+            "problem": problem.name,
+            "decision_threshold": threshold,
+            "canary": asdict(canary),
+            "trained_on": asdict(trained_on),
+        },
+    )
+
+
+def register(problem: Problem, model: "ModelInfo", tags: Mapping[str, str]) -> ModelVersion:
+    """Make a logged model the next version of the problem's registered model."""
+    with explained():
+        return mlflow.register_model(model.model_uri, problem.model_name, tags=dict(tags))
+
+
+def resolve(client: MlflowClient, uri: str) -> Version:
+    """The version that `models:/name@alias` or `models:/name/number` means at this moment.
+
+    Raises:
+        RegistryError: the address is not of that form, or there is no such version, or it was not
+            registered by this project's train.py.
+    """
+    match = re.fullmatch(r"(?:models:/)?([^/@]+)(?:@([^/@]+)|/(\d+))", uri)
+    if not match:
+        raise RegistryError(
+            f"{uri!r} does not name a version: give models:/name@alias or models:/name/number."
+        )
+    name, alias, number = match.groups()
+    try:
+        if alias:
+            found = client.get_model_version_by_alias(name, alias)
+        else:
+            found = client.get_model_version(name, number)
+    except MlflowException as error:
+        raise RegistryError(
+            f"{shown_uri()} has no version {uri}: train and promote one with "
+            "`python train.py` and `python promote.py`."
+        ) from error
+    with explained():
+        return _version(found)
+
+
+def _version(found: ModelVersion) -> Version:
+    model = Model.load(f"models:/{found.name}/{found.version}")
+    metadata = model.metadata or {}
+    try:
+        return Version(
+            name=found.name,
+            number=str(found.version),
+            logged_model_id=str(model.model_id),
+            threshold=float(metadata["decision_threshold"]),
+            canary=Canary(**metadata["canary"]),
+            trained_on=TrainedOn(**metadata["trained_on"]),
+            registry=shown_uri(),
+        )
+    except (KeyError, TypeError) as error:
+        raise RegistryError(
+            f"{found.name}/{found.version} carries no decision threshold and canary rows: "
+            "register versions with this project's train.py."
+        ) from error
+
+
+def latest_training(client: MlflowClient, problem: Problem) -> list[ModelVersion]:
+    """The versions that the latest training of the problem registered.
+
+    Raises:
+        RegistryError: none was registered yet.
+    """
+    with explained():
+        found = client.search_model_versions(f"name = '{problem.model_name}'")
+    ours = [version for version in found if "training_run" in version.tags]
+    if not ours:
+        raise RegistryError(
+            f"{shown_uri()} has no version of {problem.model_name}: run `python train.py` first."
+        )
+    latest = max(ours, key=lambda version: int(version.version)).tags["training_run"]
+    return sorted(
+        (version for version in ours if version.tags["training_run"] == latest),
+        key=lambda version: int(version.version),
+    )
+
+
+def number_with_alias(client: MlflowClient, name: str, alias: str) -> str | None:
+    """The number of the version that an alias points to, if it points to any."""
+    try:
+        return str(client.get_model_version_by_alias(name, alias).version)
+    except MlflowException:
+        return None
+
+
+def move_champion(client: MlflowClient, name: str, number: str) -> str | None:
+    """Point `champion` at a version, and `previous` at the one it replaces, whose number returns."""
+    before = number_with_alias(client, name, CHAMPION)
+    with explained():
+        client.set_registered_model_alias(name, CHAMPION, number)
+        if before and before != number:
+            client.set_registered_model_alias(name, PREVIOUS, before)
+    return before
