@@ -27,9 +27,9 @@ lint: .venv/dev.stamp  ## style and types
 	$(BIN)/mypy .
 
 lock: .venv/dev.stamp  ## pin what requirements*.in ask for, in requirements*.txt and conda.yaml
-	$(BIN)/uv pip compile $(UPGRADE) --quiet --universal --no-annotate \
+	$(BIN)/uv pip compile $(UPGRADE) --quiet --python-version 3.11 --no-annotate \
 		--custom-compile-command "make lock" requirements.in -o requirements.txt
-	$(BIN)/uv pip compile $(UPGRADE) --quiet --universal --no-annotate \
+	$(BIN)/uv pip compile $(UPGRADE) --quiet --python-version 3.11 --no-annotate \
 		--custom-compile-command "make lock" requirements-dev.in -o requirements-dev.txt
 	sed '/- pip:$$/q' conda.yaml > conda.yaml.new
 	sed -n 's/^[^#].*/      - "&"/p' requirements.txt >> conda.yaml.new

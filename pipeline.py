@@ -129,7 +129,7 @@ def summary(engine: Engine, problem: problems.Problem) -> None:
     client = store.connect()
     champion = versions.resolve(client, f"models:/{problem.model_name}@{versions.CHAMPION}")
     trained = versions.latest_training(client, problem)
-    metrics = {v.version: client.get_run(v.run_id).data.metrics for v in trained}
+    metrics = {v.version: client.get_run(str(v.run_id)).data.metrics for v in trained}
     table(
         "Candidates on held-out rows",
         ("", *(f"{v.tags['candidate']} ({v.version})" for v in trained)),
@@ -176,7 +176,7 @@ def next_steps(uri: str, args: argparse.Namespace) -> None:
     print("To go on:")
     if activate.exists() and activate.is_relative_to(Path.cwd()):
         print(f"    source {activate.relative_to(Path.cwd())}")
-    print("    mlflow ui                                # compare the runs at http://127.0.0.1:5000")
+    print("    mlflow ui                     # compare the runs at http://127.0.0.1:5000")
     print(f"    mlflow models serve -m {uri} --env-manager local -p 5001")
     print(f"    python score_client.py{flags}")
 

@@ -9,6 +9,7 @@ plots and a profile of the data. It moves no alias: that is promote.py's job.
 """
 
 import argparse
+import math
 import time
 from collections.abc import Sequence
 
@@ -20,10 +21,18 @@ from console.show import table
 from db.engine import connect, database_url, explained
 from db.tables import require_tables
 from modeling import dataset, record
+from modeling.dataset import Dataset
 from modeling.search import search
 from registry import store
 
-SHOWN = ("cv_log_loss", "test_log_loss", "test_roc_auc", "test_average_precision", "test_brier")
+SHOWN = (
+    "cv_log_loss",
+    "test_log_loss",
+    "test_brier",
+    "test_roc_auc",
+    "test_average_precision",
+    "test_accuracy",
+)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -48,30 +57,32 @@ def main(argv: Sequence[str] | None = None) -> int:
         data = dataset.read(engine, problem)
     print(f"{problem.name}: {len(data.train):,} rows train, {len(data.test):,} are held out")
     store.connect(create=True)
-    with store.explained(), store.own_run(problem.name, "training", {"problem": problem.name}) as run:
-        rows = _train(data, args)
-        mlflow.set_tag("candidates", ", ".join(str(row[1]) for row in rows))
-    table("Held-out metrics", ("version", "candidate", *SHOWN, "seconds"), rows)
-    print(f"Training run {run.info.run_id} in {store.shown_uri()}; next: python promote.py")
+    tags = {"problem": problem.name}
+    with store.explained(), store.own_run(problem.name, "training", tags) as run:
+        trained = train(data, args)
+        mlflow.set_tag("candidates", ", ".join(trained))
+    names = [f"{name} ({model_id})" for name, (model_id, _) in trained.items()]
+    rows = [(metric, *(scores[metric] for _, scores in trained.values())) for metric in SHOWN]
+    table("Cross-validated (cv) and on held-out rows (test)", ("", *names), rows)
+    print(f"Training run {run.info.run_id} in {store.shown_uri()}.\nNext: python promote.py")
     return 0
 
 
-def _train(data: dataset.Dataset, args: argparse.Namespace) -> list[tuple[object, ...]]:
-    train = record.training(data, {"seed": args.seed, "folds": args.folds})
+def train(data: Dataset, args: argparse.Namespace) -> dict[str, tuple[str, dict[str, float]]]:
+    """Search and register each candidate: its name -> its version's model_id and its metrics."""
+    logged = record.training(data, {"seed": args.seed, "folds": args.folds})
     folds = data.folds(args.folds, args.seed)
-    rows: list[tuple[object, ...]] = []
+    trained = {}
     for candidate in data.problem.candidates(data.categories, args.seed):
+        points = math.prod(len(values) for values in candidate.grid.values())
+        print(f"{candidate.name}: {points} grid points, {args.folds} folds ...", flush=True)
         started = time.monotonic()
-        points = 1
-        for values in candidate.grid.values():
-            points *= len(values)
-        print(f"searching {candidate.name}: {points} grid points, {args.folds} folds", flush=True)
         found = search(candidate, data.train, folds, args.jobs)
-        version, scores = record.candidate(data, found, train, args.seed)
-        seconds = round(time.monotonic() - started)
-        model_id = f"{version.name}/{version.version}"
-        rows.append((model_id, candidate.name, *(scores[name] for name in SHOWN), seconds))
-    return rows
+        version, scores = record.candidate(data, found, logged, args.seed)
+        best = ", ".join(f"{name}={value}" for name, value in found.best.params.items())
+        print(f"{candidate.name}: best {best}, {time.monotonic() - started:.0f} s", flush=True)
+        trained[candidate.name] = (f"{version.name}/{version.version}", scores)
+    return trained
 
 
 if __name__ == "__main__":

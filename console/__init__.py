@@ -37,7 +37,7 @@ def parser(doc: str | None, *, database: bool = True) -> argparse.ArgumentParser
     made.add_argument(
         "--problem",
         default="",
-        help="a problem's name, or the path of its folder (default: the offers' clicks)",
+        help="a problem's name, or the path of its folder (default: the project's own)",
     )
     if database:
         made.add_argument(
@@ -74,7 +74,7 @@ def count(text: str) -> int:
 def run(main: Callable[[], int]) -> NoReturn:
     """Run a script's `main` and exit with its code, a user's mistake as one sentence."""
 
-    def stop(signum: int, frame: object) -> NoReturn:
+    def stop(signum: int, _frame: object) -> NoReturn:
         raise SystemExit(128 + signum)  # an exception, so that every `finally` still runs
 
     signal.signal(signal.SIGTERM, stop)

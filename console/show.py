@@ -21,6 +21,7 @@ class Counter:
         self.total = total
         self.done = 0
         self.started = self._shown = time.monotonic()
+        self._said = -1
 
     def advance(self, by: int) -> None:
         self.done += by
@@ -29,6 +30,9 @@ class Counter:
             self.show()
 
     def show(self) -> None:
+        if self.done == self._said:
+            return
+        self._said = self.done
         of = f" of {self.total:,}" if self.total is not None else ""
         rate = self.done / max(time.monotonic() - self.started, 1e-9)
         print(f"{self.description}: {self.done:,}{of} rows, {rate:,.0f} a second", flush=True)
@@ -61,7 +65,13 @@ def progress(description: str, total: int | None) -> Iterator[Counter]:
 def table(title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print a table; numbers to the right, whole numbers with thousands, others to 4 places."""
     console = Console(highlight=False)
-    shown = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    shown = Table(
+        title=title,
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        show_header=any(header),
+    )
     for position, name in enumerate(header):
         numeric = any(isinstance(row[position], int | float) for row in rows)
         shown.add_column(name, justify="right" if numeric else "left", overflow="fold")

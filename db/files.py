@@ -77,7 +77,9 @@ def open_sources(folder: Path, sources: Sequence[Source]) -> list[SourceFile]:
     if not folder.is_dir():
         raise SourceError(f"There is no folder {folder}: give one that holds {_files(sources)}.")
     if missing := [s for s in sources if not (folder / s.file).is_file()]:
-        raise SourceError(f"{folder} lacks {_files(missing)}: give a folder with {_files(sources)}.")
+        raise SourceError(
+            f"{folder} lacks {_files(missing)}: give a folder with {_files(sources)}."
+        )
     opened, faults = [], []
     for source in sources:
         try:
@@ -99,7 +101,9 @@ def _files(sources: Sequence[Source]) -> str:
 
 
 def _reason(error: Exception) -> str:
-    return str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else "no reason given"
+    return (
+        str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else "no reason given"
+    )
 
 
 def _column_faults(file: SourceFile) -> list[str]:

@@ -8,6 +8,7 @@ point leaves the database as it was.
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pyarrow as pa
 from sqlalchemy import (
@@ -87,7 +88,9 @@ class Loader:
             ).scalar_one()
             reports = [
                 _FileLoad(self, connection, file, load_id).run(advance)
-                for file in sorted(files, key=lambda f: metadata.sorted_tables.index(f.source.table))
+                for file in sorted(
+                    files, key=lambda f: metadata.sorted_tables.index(f.source.table)
+                )
             ]
             changed = any(r.added or r.updated or r.rejected for r in reports)
             if known and not changed and not previously_rejected and self.source in known:
@@ -105,9 +108,7 @@ class Loader:
         return known
 
     def _forget_rejected(self, connection: Connection) -> int:
-        mine = and_(
-            rejected_rows.c.problem == self.problem, rejected_rows.c.source == self.source
-        )
+        mine = and_(rejected_rows.c.problem == self.problem, rejected_rows.c.source == self.source)
         return connection.execute(delete(rejected_rows).where(mine)).rowcount
 
 
@@ -153,7 +154,7 @@ class _FileLoad:
             "source": self.loader.source,
             "table_name": self.table.name,
         }
-        found = [
+        found: list[dict[str, Any]] = [
             {**same, "row_number": r.row_number, "reason": r.reason, "row_values": r.values}
             for r in rows
         ]
@@ -165,7 +166,9 @@ class _FileLoad:
     def _stop_if_too_many(self) -> None:
         total, allowed = self.report.rejected.total(), self.loader.max_rejected * self.file.rows
         if total > allowed:
-            counts = ", ".join(f"{n:,} {reason}" for reason, n in self.report.rejected.most_common())
+            counts = ", ".join(
+                f"{n:,} {reason}" for reason, n in self.report.rejected.most_common()
+            )
             raise SourceError(
                 f"More than {self.loader.max_rejected:.2%} of the {self.file.rows:,} rows of "
                 f"{self.report.file} are bad ({counts}, and perhaps more): nothing was loaded; "
@@ -208,9 +211,7 @@ class _FileLoad:
         names = [column.name for column in columns_of(self.table)]
         values = [name for name in names if name not in self.keys]
         same_key = and_(*(self.table.c[k] == self.staging.c[k] for k in self.keys))
-        differs = or_(
-            *(self.table.c[v].is_distinct_from(self.staging.c[v]) for v in values)
-        )
+        differs = or_(*(self.table.c[v].is_distinct_from(self.staging.c[v]) for v in values))
         changed = select(*(self.table.c[k] for k in self.keys)).where(same_key, differs)
         count = self.connection.execute
         before = count(select(func.count()).select_from(self.table)).scalar_one()

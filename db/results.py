@@ -1,7 +1,7 @@
 """What a version has not scored yet, storing its scores, and proving that none is lost."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
 
@@ -35,6 +35,10 @@ class Page:
     def column(self, name: str) -> list[Any]:
         at = self.names.index(name)
         return [row[at] for row in self.rows]
+
+    def halves(self) -> tuple["Page", "Page"]:
+        middle = len(self.rows) // 2
+        return replace(self, rows=self.rows[:middle]), replace(self, rows=self.rows[middle:])
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -125,15 +129,13 @@ def end_run(engine: Engine, scoring: Scoring, run_id: int, outcome: str) -> None
         )
 
 
-def pending_page(
-    engine: Engine, scoring: Scoring, model_id: str, after: Any, most: int
-) -> Page:
-    """The next rows by key, after the key `after`, that the version has neither scored nor rejected.
+def pending_page(engine: Engine, scoring: Scoring, model_id: str, after: Any, most: int) -> Page:
+    """The next rows by key, after the key `after`, that the version has not dealt with.
 
     Besides the select's own columns each row has `load_id`: the latest load that wrote any part
     of it. The read is short, so that it does not hold back SQLite's log.
     """
-    written = [table.c.load_id for table in scoring.tables]
+    written: list[ColumnElement[int]] = [table.c.load_id for table in scoring.tables]
     query = _pending(scoring, model_id).add_columns(reduce(_later, written).label("load_id"))
     if after is not None:
         query = query.where(scoring.key > after)
@@ -145,7 +147,12 @@ def pending_page(
 
 
 def store(
-    engine: Engine, scoring: Scoring, model_id: str, run_id: int, words: Sequence[str], scored: Scored
+    engine: Engine,
+    scoring: Scoring,
+    model_id: str,
+    run_id: int,
+    words: Sequence[str],
+    scored: Scored,
 ) -> bool:
     """Store a page's scores in one transaction, each row once however often it is tried.
 
@@ -229,4 +236,3 @@ def _put(engine: Engine, table: Table, page: Page, rows: Sequence[dict[str, Any]
             return False
         connection.execute(insert_for(connection)(table).on_conflict_do_nothing(), rows)
         return True
-

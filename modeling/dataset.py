@@ -94,7 +94,7 @@ def read(engine: Engine, problem: Problem) -> Dataset:
     query = scoring.rows.add_columns(problem.label.label("label")).order_by(scoring.key)
     with reading(engine) as connection:
         trained_on = TrainedOn(database_id(connection), last_load(connection))
-        raw = pd.read_sql(query, connection, dtype={name: "float64" for name in problem.numbers})
+        raw = pd.read_sql(query, connection, dtype=dict.fromkeys(problem.numbers, "float64"))
     mask = np.array(held_out(raw[problem.group_name]), dtype=bool)
     for part, rows in (("to train on", raw[~mask]), ("held out", raw[mask])):
         counts = rows["label"].value_counts().reindex([0, 1], fill_value=0)

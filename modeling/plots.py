@@ -38,9 +38,7 @@ def version_plots(
     with _axes(f"{name}: ROC on held-out rows") as (roc, axes):
         RocCurveDisplay.from_predictions(label, probability, ax=axes, plot_chance_level=True)
     with _axes(f"{name}: precision and recall on held-out rows") as (recall, axes):
-        PrecisionRecallDisplay.from_predictions(
-            label, probability, ax=axes, plot_chance_level=True
-        )
+        PrecisionRecallDisplay.from_predictions(label, probability, ax=axes, plot_chance_level=True)
         axes.legend(loc="upper right")
     with _axes(f"{name}: confusion at threshold {threshold:.3f}") as (confusion, axes):
         ConfusionMatrixDisplay.from_predictions(
@@ -55,7 +53,7 @@ def version_plots(
 
 
 def _calibration(name: str, label: np.ndarray, probability: np.ndarray) -> Figure:
-    """Said against seen in bins of equally many rows, on logarithmic axes: most chances are small."""
+    """Predicted against seen, in bins of equally many rows; logarithmic, as most are small."""
     seen, said = calibration_curve(label, probability, n_bins=20, strategy="quantile")
     with _axes(f"{name}: calibration on held-out rows") as (figure, axes):
         axes.loglog([1e-4, 1], [1e-4, 1], "k:", label="perfect")

@@ -26,10 +26,7 @@ def page(data: Dataset) -> str:
     for name in problem.texts:
         parts += [
             f"<h2>{html.escape(name)}</h2>",
-            _categories(raw, name).to_html(
-                formatters={"rows": "{:,}".format, "share": "{:.2%}".format, yes: "{:.2%}".format},
-                index_names=False,
-            ).replace("<th>yes</th>", f"<th>{yes}</th>"),
+            _categories(raw, name, problem.words[1]).to_html(index_names=False),
         ]
     return f"<!doctype html><meta charset=utf-8><style>{STYLE}</style>{''.join(parts)}"
 
@@ -40,8 +37,9 @@ def _numbers(frame: pd.DataFrame) -> pd.DataFrame:
     return described.rename(columns={"count": "values"})
 
 
-def _categories(raw: pd.DataFrame, name: str) -> pd.DataFrame:
-    grouped = raw.assign(**{name: raw[name].fillna("(null)")}).groupby(name)["label"]
-    found = grouped.agg(rows="size", yes="mean").nlargest(MOST_CATEGORIES, "rows")
-    found.insert(1, "share", found["rows"] / len(raw))
-    return found
+def _categories(raw: pd.DataFrame, name: str, yes: str) -> pd.DataFrame:
+    labels = raw["label"].groupby(raw[name].fillna("(null)"))
+    found = pd.DataFrame({"rows": labels.size(), yes: labels.mean()})
+    found = found.nlargest(MOST_CATEGORIES, "rows")
+    shares = {"share of rows": found["rows"] / len(raw), yes: found[yes]}
+    return found[["rows"]].assign(**{k: v.map("{:.2%}".format) for k, v in shares.items()})

@@ -7,7 +7,7 @@ from typing import Any
 import mlflow
 from mlflow import ActiveRun, MlflowClient
 from mlflow.data.code_dataset_source import CodeDatasetSource
-from mlflow.data.pandas_dataset import PandasDataset
+from mlflow.data.pandas_dataset import PandasDataset, from_pandas
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
@@ -48,8 +48,6 @@ def candidate(
         Its version and its metrics, cross-validated (cv_…) and on held-out rows (test_…).
     """
     name, threshold = found.candidate.name, found.threshold
-    parent = mlflow.active_run()
-    assert parent  # the caller opened the training's run
     tags = {"candidate": name, "problem": data.problem.name}
     with mlflow.start_run(
         run_name=name, nested=True, tags=tags, description=found.candidate.description
@@ -85,7 +83,7 @@ def candidate(
         model,
         {
             "candidate": name,
-            "training_run": parent.info.run_id,
+            "training_run": run.data.tags[MLFLOW_PARENT_RUN_ID],
             "cv_log_loss": f"{scores['cv_log_loss']:.6f}",
             "decision_threshold": f"{threshold:.4f}",
         },
@@ -94,7 +92,7 @@ def candidate(
 
 
 def _dataset(data: Dataset, rows: Rows, part: str) -> PandasDataset:
-    return mlflow.data.from_pandas(
+    return from_pandas(
         rows.features.assign(label=rows.label.astype(float)),
         source=CodeDatasetSource({"database": data.source}),
         targets="label",

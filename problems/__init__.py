@@ -55,7 +55,8 @@ def _from_folder(folder: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(
         package, folder / "__init__.py", submodule_search_locations=[str(folder)]
     )
-    assert spec and spec.loader  # the file is there, so Python knows how to load it
+    if spec is None or spec.loader is None:
+        raise ProblemError(f"{folder} cannot be imported as a Python package.")
     module = sys.modules[package] = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)

@@ -10,8 +10,8 @@ import mlflow
 from mlflow import ActiveRun, MlflowClient
 from mlflow.environment_variables import MLFLOW_RUN_ID, MLFLOW_TRACKING_URI
 from mlflow.exceptions import MlflowException
-from sqlalchemy.exc import ArgumentError
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from console import UserError
 

@@ -65,7 +65,9 @@ class Version:
 def signature(problem: Problem) -> ModelSignature:
     """The served row: every number a double, so that a null is allowed and 3.9 stays 3.9."""
     types = {"number": DataType.double, "text": DataType.string}
-    columns = [ColSpec(types[feature.kind], feature.name) for feature in problem.features]
+    columns: list[ColSpec | TensorSpec] = [
+        ColSpec(types[feature.kind], feature.name) for feature in problem.features
+    ]
     probabilities = TensorSpec(np.dtype("float64"), (-1, 2))
     return ModelSignature(inputs=Schema(columns), outputs=Schema([probabilities]))
 
@@ -181,7 +183,7 @@ def number_with_alias(client: MlflowClient, name: str, alias: str) -> str | None
 
 
 def move_champion(client: MlflowClient, name: str, number: str) -> str | None:
-    """Point `champion` at a version, and `previous` at the one it replaces, whose number returns."""
+    """Point `champion` at a version and `previous` at the one it replaces; returns that one."""
     before = number_with_alias(client, name, CHAMPION)
     with explained():
         client.set_registered_model_alias(name, CHAMPION, number)

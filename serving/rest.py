@@ -1,12 +1,12 @@
-"""One REST call to a served model.
+"""One REST call to a served model, and what can go wrong with it.
 
-    EndpointError            what went wrong between us and the endpoint
-    ├── Unreachable          no connection, or it broke
-    ├── TimedOut             no answer in time; the server may still be at work on it
-    ├── Refused              an answer other than 200
-    │   └── RowsRefused      400: rows it cannot read, or a model that fails on them
-    ├── Garbled              200, but not one probability a row
-    └── WrongVersion         another version answers than the one that was asked for
+EndpointError            between us and the endpoint
+├── Unreachable          no connection, or it broke
+├── TimedOut             no answer in time; the server may still be at work on it
+├── Refused              an answer other than 200
+│   └── RowsRefused      400: rows it cannot read, or a model that fails on them
+├── Garbled              200, but not one probability a row
+└── WrongVersion         another version answers than the one that was asked for
 """
 
 import io

@@ -76,9 +76,7 @@ class Scorer:
             self._blame_the_model_if_so(refusal)
             if len(page) == 1:
                 return self._reject(page, refusal.reason)
-            half = len(page) // 2
-            parts = (page.rows[:half], page.rows[half:])
-            return all([self._settle(Page(page.names, rows, page.last_load)) for rows in parts])
+            return all(self._settle(part) for part in page.halves())
         words = np.where(answers >= self.version.threshold, *reversed(self.problem.words))
         scored = results.Scored(page, answers.tolist(), self._trained_on(page))
         return results.store(

@@ -10,7 +10,6 @@ chance. No row stands for a person.
 """
 
 import argparse
-import os
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -189,7 +188,9 @@ def _pick(rng: np.random.Generator, shares: dict, n: int) -> np.ndarray:
     return rng.choice(np.array(list(shares)), n, p=_shares(list(shares.values())))
 
 
-def _amounts(rng: np.random.Generator, median: np.ndarray, spread: float, most: float) -> np.ndarray:
+def _amounts(
+    rng: np.random.Generator, median: np.ndarray, spread: float, most: float
+) -> np.ndarray:
     amount = median * np.exp(rng.normal(0, spread, len(median)))
     step = np.where(amount < 1_000, 50.0, np.where(amount < 10_000, 500.0, 1_000.0))
     rounded = np.maximum(np.round(amount / step) * step, 1.0)
@@ -236,7 +237,7 @@ def write(folder: Path, leads: int, seed: int) -> tuple[int, int, float]:
             offers, clicks = offers + chunk.offers.num_rows, clicks + chunk.clicks.num_rows
         for name, writer in writers.items():
             writer.close()
-            os.replace(_partial(folder, name), folder / f"{name}.parquet.gzip")
+            _partial(folder, name).replace(folder / f"{name}.parquet.gzip")
     finally:
         for name, writer in writers.items():
             writer.close()
@@ -252,7 +253,7 @@ def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
         compression="gzip",
         compression_level=9,
         use_dictionary=[name for name in schema.names if name not in rising],
-        column_encoding={name: "DELTA_BINARY_PACKED" for name in rising},
+        column_encoding=dict.fromkeys(rising, "DELTA_BINARY_PACKED"),
     )
 
 
