@@ -16,7 +16,7 @@ from pathlib import Path
 import console
 import problems
 from console.show import progress, table
-from db.engine import connect, database_url, discard_if_empty, explained
+from db.engine import database_url, discard_if_empty, opened
 from db.files import open_sources
 from db.load import FileReport, Loader
 
@@ -46,11 +46,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     loader = Loader(
         problem.name, problem.scoring, str(folder), args.add == "yes", args.max_rejected
     )
-    with discard_if_empty(url), explained(url):
-        engine = connect(url, create=True)
-        with progress("ingest", sum(file.rows for file in files)) as bar:
-            reports = loader.load(engine, files, bar.advance)
-        engine.dispose()
+    with (
+        discard_if_empty(url),
+        opened(url, create=True) as engine,
+        progress("ingest", sum(file.rows for file in files)) as bar,
+    ):
+        reports = loader.load(engine, files, bar.advance)
     report(f"{folder} -> {url.render_as_string(hide_password=True)}", reports)
     return 0
 

@@ -26,7 +26,7 @@ import console
 import problems
 from console.show import table
 from db import results
-from db.engine import connect, database_url, explained
+from db.engine import database_url, opened
 from db.tables import rejected_rows, scoring_runs
 from registry import store, versions
 
@@ -60,9 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     uri = f"models:/{problem.model_name}@{versions.CHAMPION}"
     with served(uri) as endpoint:
         step("score_client.py", *where, "--endpoint", endpoint)
-    url = database_url(args.database)
-    with explained(url), store.explained():
-        summary(connect(url), problem)
+    with opened(database_url(args.database)) as engine, store.explained():
+        summary(engine, problem)
     next_steps(uri, args)
     return 0
 

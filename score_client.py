@@ -19,7 +19,7 @@ import console
 import problems
 from console.show import progress, table
 from db import results
-from db.engine import connect, database_url, explained
+from db.engine import database_url, opened
 from db.tables import require_tables
 from registry import store, versions
 from serving.rest import Endpoint
@@ -55,10 +55,8 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     problem = problems.load(args.problem)
-    url = database_url(args.database)
     endpoint = Endpoint(args.endpoint)
-    with explained(url):
-        engine = connect(url)
+    with opened(database_url(args.database)) as engine:
         require_tables(engine, problem.metadata)
         uri = args.model or f"models:/{problem.model_name}@{versions.CHAMPION}"
         version = versions.resolve(store.connect(), uri)

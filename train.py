@@ -18,7 +18,7 @@ import mlflow
 import console
 import problems
 from console.show import table
-from db.engine import connect, database_url, explained
+from db.engine import database_url, opened
 from db.tables import require_tables
 from modeling import dataset, record
 from modeling.dataset import Dataset
@@ -50,9 +50,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     problem = problems.load(args.problem)
-    url = database_url(args.database)
-    with explained(url):
-        engine = connect(url)
+    with opened(database_url(args.database)) as engine:
         require_tables(engine, problem.metadata)
         data = dataset.read(engine, problem)
     print(f"{problem.name}: {len(data.train):,} rows train, {len(data.test):,} are held out")
@@ -60,7 +58,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     tags = {"problem": problem.name}
     with store.explained(), store.own_run(problem.name, "training", tags) as run:
         trained = train(data, args)
-        mlflow.set_tag("candidates", ", ".join(trained))
+        best = min(trained, key=lambda name: trained[name][1]["cv_log_loss"])
+        mlflow.set_tag("best_candidate", best)
+        mlflow.log_metrics({f"best_{name}": trained[best][1][name] for name in SHOWN})
     names = [f"{name} ({model_id})" for name, (model_id, _) in trained.items()]
     rows = [(metric, *(scores[metric] for _, scores in trained.values())) for metric in SHOWN]
     table("Cross-validated (cv) and on held-out rows (test)", ("", *names), rows)

@@ -49,13 +49,13 @@ def database_url(given: str = "") -> URL:
     return url
 
 
-def connect(url: URL, *, create: bool = False) -> Engine:
-    """An engine whose database was reached; a missing SQLite file is made only by `create`.
+@contextmanager
+def opened(url: URL, *, create: bool = False) -> Iterator[Engine]:
+    """An engine for the body, whose database was reached; `create` makes a missing SQLite file.
 
     Raises:
-        DatabaseError: there is no such file, or the database cannot be opened.
+        DatabaseError: there is no such file, or the database cannot be used, now or in the body.
     """
-    engine = create_engine(url, hide_parameters=True)  # errors must not show people's data
     if url.get_backend_name() == "sqlite":
         path = Path(str(url.database))
         if not create and not path.exists():
@@ -63,10 +63,16 @@ def connect(url: URL, *, create: bool = False) -> Engine:
                 f"There is no database at {path}: load one with `python ingest.py`, "
                 "or name another with --database."
             )
+    engine = create_engine(url, hide_parameters=True)  # errors must not show people's data
+    if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
-    with explained(engine.url), engine.connect():
-        return engine
+    try:
+        with explained(url):
+            engine.connect().close()
+            yield engine
+    finally:
+        engine.dispose()
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from sqlalchemy import (
     select,
 )
 
-from db.engine import DatabaseError, explained
+from db.engine import DatabaseError
 
 SCHEMA_VERSION = 1
 
@@ -208,15 +208,14 @@ def require_tables(engine: Engine, problem_tables: MetaData) -> None:
         DatabaseError: a table is missing, or the schema is another release's.
     """
     shown = engine.url.render_as_string(hide_password=True)
-    with explained(engine.url):
-        there = set(inspect(engine).get_table_names())
-        if missing := {*common.tables, *problem_tables.tables} - there:
-            raise DatabaseError(
-                f"The database {shown} has no table {min(missing)}: load it with "
-                "`python ingest.py`, or name another with --database."
-            )
-        with engine.connect() as connection:
-            version = connection.scalar(select(database_info.c.schema_version))
+    there = set(inspect(engine).get_table_names())
+    if missing := {*common.tables, *problem_tables.tables} - there:
+        raise DatabaseError(
+            f"The database {shown} has no table {min(missing)}: load it with "
+            "`python ingest.py`, or name another with --database."
+        )
+    with engine.connect() as connection:
+        version = connection.scalar(select(database_info.c.schema_version))
     if version != SCHEMA_VERSION:
         raise DatabaseError(
             f"The database {shown} has schema {version}, this release reads {SCHEMA_VERSION}: "

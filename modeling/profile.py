@@ -7,8 +7,10 @@ import pandas as pd
 from modeling.dataset import Dataset
 
 MOST_CATEGORIES = 40
-STYLE = "body{font:14px sans-serif;margin:2em}table{border-collapse:collapse;margin:1em 0}" + (
-    "td,th{padding:.2em .8em;text-align:right;border-bottom:1px solid #ddd}"
+STYLE = (
+    "body{font:14px sans-serif;margin:2em}"
+    "table{border-collapse:collapse;border:0;margin:1em 0}"
+    "td,th{padding:.2em .8em;text-align:right;border:0;border-bottom:1px solid #ddd}"
 )
 
 
@@ -21,7 +23,7 @@ def page(data: Dataset) -> str:
         f"<p>{raw['label'].mean():.2%} are {yes}. {data.held_out.sum():,} rows are held out by "
         f"the hash of their {html.escape(problem.group_name)}. Digest {data.digest}.</p>",
         "<h2>Numbers</h2>",
-        _numbers(raw[problem.numbers]).to_html(float_format="{:,.2f}".format),
+        _numbers(raw[problem.numbers]).to_html(),
     ]
     for name in problem.texts:
         parts += [
@@ -34,7 +36,7 @@ def page(data: Dataset) -> str:
 def _numbers(frame: pd.DataFrame) -> pd.DataFrame:
     described = frame.describe(percentiles=[0.01, 0.25, 0.5, 0.75, 0.99]).T
     described.insert(0, "nulls", frame.isna().sum())
-    return described.rename(columns={"count": "values"})
+    return described.drop(columns="count").map("{:,.10g}".format)
 
 
 def _categories(raw: pd.DataFrame, name: str, yes: str) -> pd.DataFrame:
@@ -42,4 +44,5 @@ def _categories(raw: pd.DataFrame, name: str, yes: str) -> pd.DataFrame:
     found = pd.DataFrame({"rows": labels.size(), yes: labels.mean()})
     found = found.nlargest(MOST_CATEGORIES, "rows")
     shares = {"share of rows": found["rows"] / len(raw), yes: found[yes]}
-    return found[["rows"]].assign(**{k: v.map("{:.2%}".format) for k, v in shares.items()})
+    rows = found[["rows"]].map("{:,}".format)
+    return rows.assign(**{k: v.map("{:.2%}".format) for k, v in shares.items()})

@@ -53,6 +53,7 @@ ORDINARY_LENDERS = {
 SPIKES = {149.0: 0.45, 159.0: 0.25, 199.0: 0.12, 249.0: 0.18}  # of short-term apr
 
 BASE_LOG_ODDS = -4.58  # chosen so that 2 % of offers are clicked
+SAMPLE_SEED = 2021
 FIRST_OFFER_ID = 810_000_000
 FIRST_CLICK = np.datetime64("2021-03-23T00:05:15", "us")
 CLICK_DAYS = 29.0
@@ -270,7 +271,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--leads", type=int, default=10_000)
-    parser.add_argument("--seed", type=int, default=20_210_323)
+    parser.add_argument("--seed", type=int, default=SAMPLE_SEED)
     parser.add_argument("--to", type=Path, default=Path(__file__).parent, metavar="FOLDER")
     args = parser.parse_args()
     offers, clicks, auc = write(args.to, args.leads, args.seed)

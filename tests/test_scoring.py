@@ -1,0 +1,469 @@
+"""The scoring client against real servers: every row once, whatever happens, or not at all."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from sqlalchemy import insert, select, text
+
+import ingest
+import problems
+import score_client
+from db import results
+from db.engine import database_url, opened
+from db.tables import model_versions, scoring_runs
+from modeling import dataset
+from registry import versions
+from serving.rest import without_echo
+from tests.conftest import PROJECT, Misbehaving, Trained, run_main, run_script, wait_for
+
+OFFERS = len(pd.read_parquet(problems.load().sample / "ds_offers.parquet.gzip"))
+PROBLEM = problems.load()
+
+
+@pytest.fixture
+def loaded(trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A database of its own with the sample, and the store of the trained versions."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", trained.tracking_uri)
+    return trained.copy_database(tmp_path / "offers.db")
+
+
+def score(database: Path | str, endpoint: str, *flags: object) -> int:
+    return run_main(score_client.main, "--database", database, "--endpoint", endpoint, *flags)
+
+
+def query(database: Path, sql: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(database)) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def stored(database: Path) -> int:
+    return int(query(database, "SELECT count(*) FROM results_clicked")[0][0])
+
+
+def champion_id(trained: Trained) -> str:
+    mlflow.set_tracking_uri(trained.tracking_uri)
+    found = versions.resolve(mlflow.MlflowClient(), "models:/offer-click@champion")
+    return found.model_id
+
+
+def assert_every_offer_once(database: Path, model_id: str) -> None:
+    assert query(
+        database,
+        "SELECT count(*), count(DISTINCT offer_id), min(model_id), max(model_id) "
+        "FROM results_clicked",
+    ) == [(OFFERS, OFFERS, model_id, model_id)]
+
+
+def test_every_offer_is_scored_once_as_the_model_scores_it_in_process(
+    loaded: Path, trained: Trained, champion: str
+) -> None:
+    assert score(loaded, champion) == 0
+    assert_every_offer_once(loaded, champion_id(trained))
+    found = versions.resolve(mlflow.MlflowClient(), "models:/offer-click@champion")
+    with opened(database_url(str(loaded))) as engine:
+        data = dataset.read(engine, PROBLEM)
+        stored_rows = pd.read_sql("SELECT * FROM results_clicked ORDER BY offer_id", engine)
+    expected = mlflow.pyfunc.load_model(found.uri).predict(data.raw[PROBLEM.feature_names])[:, 1]
+    probability = stored_rows["click_probability"].to_numpy()
+    np.testing.assert_allclose(probability, expected, rtol=1e-9)
+    words = np.where(probability >= found.threshold, "Clicked", "Not clicked")
+    assert stored_rows["clicked"].tolist() == words.tolist()
+    assert set(stored_rows["source"]) == {"batch"}
+    np.testing.assert_array_equal(stored_rows["trained_on"].astype(bool), ~data.held_out)
+    columns = PROBLEM.scoring.results.values
+    for feature, column in columns.items():
+        pd.testing.assert_series_equal(
+            stored_rows[column], data.raw[feature], check_names=False, check_dtype=False
+        )
+
+
+def test_a_second_run_has_nothing_to_do(loaded: Path, champion: str) -> None:
+    score(loaded, champion, "--limit", 700, "--batch-size", 300)
+    assert stored(loaded) == 700
+    score(loaded, champion)
+    before = query(loaded, "SELECT * FROM results_clicked")
+    assert score(loaded, champion) == 0
+    assert query(loaded, "SELECT * FROM results_clicked") == before
+    runs = query(loaded, "SELECT outcome, stored FROM scoring_runs ORDER BY id")
+    assert runs == [("limited", 700), ("finished", OFFERS - 700), ("finished", 0)]
+
+
+def test_two_versions_score_the_same_rows_side_by_side(
+    loaded: Path, champion: str, challenger: str
+) -> None:
+    score(loaded, champion, "--limit", 500)
+    uri = "models:/offer-click@challenger"
+    assert score(loaded, challenger, "--model", uri, "--limit", 500) == 0
+    rows = query(
+        loaded, "SELECT model_id, count(DISTINCT offer_id) FROM results_clicked GROUP BY 1"
+    )
+    assert [count for _, count in rows] == [500, 500]
+    assert not any("@" in model_id for model_id, _ in rows)
+
+
+def test_a_changed_lead_is_scored_again(
+    loaded: Path, trained: Trained, champion: str, tmp_path: Path
+) -> None:
+    score(loaded, champion)
+    for file in PROBLEM.sample.glob("*.parquet.gzip"):
+        frame = pd.read_parquet(file)
+        if "annual_income" in frame:
+            frame.loc[:9, "annual_income"] = 98_765.0
+        frame.to_parquet(tmp_path / file.name, index=False)
+    flags = ("--source", tmp_path, "--database", loaded, "--add")
+    assert run_main(ingest.main, *flags) == 0
+    missing = OFFERS - stored(loaded)
+    assert missing >= 10
+    assert score(loaded, champion) == 0
+    assert_every_offer_once(loaded, champion_id(trained))
+    changed = query(
+        loaded, "SELECT count(*), max(trained_on) FROM results_clicked WHERE annual_income = 98765"
+    )
+    assert changed == [(missing, 0)]  # as they are now, no version was trained on them
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+sys.path.insert(0, {project!r})
+import score_client
+from db import results
+
+moment, batch, marker, batches = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]), 0
+
+def die_at(here):
+    if here == moment and batches == batch:
+        marker.write_text(here)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+store = results.store
+
+def counted_store(*args):
+    global batches
+    batches += 1
+    die_at("before")
+    kept = store(*args)
+    die_at("after")
+    return kept
+
+@event.listens_for(Engine, "commit")  # the rows are written, COMMIT has not been sent
+def committing(connection):
+    die_at("during")
+
+results.store = counted_store
+sys.exit(score_client.main(sys.argv[4:]))
+"""
+
+
+def test_a_client_killed_before_during_or_after_a_commit_resumes(
+    loaded: Path, trained: Trained, champion: str, tmp_path: Path
+) -> None:
+    script, marker = tmp_path / "killed.py", tmp_path / "marker"
+    script.write_text(KILLED.format(project=str(PROJECT)))
+    size, kept = 1_000, 0
+    for moment, batch in (("before", 3), ("during", 2), ("after", 4), ("during", 1)):
+        command = [sys.executable, script, moment, batch, marker, "--database", loaded]
+        done = subprocess.run(
+            [*map(str, command), "--endpoint", champion, "--batch-size", str(size)],
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == -signal.SIGKILL, done.stderr
+        assert marker.read_text() == moment
+        # the batch that was being committed is there whole, if COMMIT returned, or not at all
+        kept += size * (batch if moment == "after" else batch - 1)
+        assert stored(loaded) == kept
+    assert kept == 7 * size
+    assert score(loaded, champion) == 0
+    assert_every_offer_once(loaded, champion_id(trained))
+    outcomes = Counter(row[0] for row in query(loaded, "SELECT outcome FROM scoring_runs"))
+    assert outcomes == {"running": 4, "finished": 1}
+
+
+def test_ctrl_c_keeps_what_is_stored_and_the_next_run_goes_on(
+    loaded: Path, trained: Trained, champion: str
+) -> None:
+    command = [sys.executable, str(PROJECT / "score_client.py"), "--database", str(loaded)]
+    client = subprocess.Popen(
+        [*command, "--endpoint", champion, "--batch-size", "100"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    wait_for(lambda: stored(loaded) > 0, "a first batch")
+    client.send_signal(signal.SIGINT)
+    _, error = client.communicate()
+    assert client.returncode == 130
+    assert b"Traceback" not in error
+    assert 0 < stored(loaded) < OFFERS
+    assert stored(loaded) % 100 == 0
+    assert query(loaded, "SELECT outcome FROM scoring_runs") == [("interrupted",)]
+    assert score(loaded, champion) == 0
+    assert_every_offer_once(loaded, champion_id(trained))
+
+
+def test_two_clients_on_one_table_score_every_row_once(
+    loaded: Path, trained: Trained, champion: str
+) -> None:
+    codes: list[int] = []
+
+    def client() -> None:
+        flags = ("--database", loaded, "--endpoint", champion, "--batch-size", 700)
+        codes.append(run_script("score_client.py", *flags, cwd=loaded.parent).returncode)
+
+    threads = [threading.Thread(target=client) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert codes == [0, 0]
+    assert_every_offer_once(loaded, champion_id(trained))
+    assert query(loaded, "SELECT sum(stored) FROM scoring_runs") == [(OFFERS,)]
+
+
+def test_a_load_in_the_middle_of_a_batch_makes_it_be_read_again(
+    loaded: Path, champion: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, kept = results.store, []
+
+    def store_after_a_load(*args: Any) -> bool:
+        if not kept:
+            with closing(sqlite3.connect(loaded)) as connection, connection:
+                connection.execute("UPDATE leads SET annual_income = 54321, load_id = 2")
+                connection.execute(
+                    "INSERT INTO loads VALUES (2, 'offer_click', 'elsewhere', '2030-01-01')"
+                )
+        kept.append(store(*args))
+        return kept[-1]
+
+    monkeypatch.setattr(results, "store", store_after_a_load)
+    assert score(loaded, champion, "--limit", 400, "--batch-size", 400) == 0
+    assert kept == [False, True]
+    rows = query(loaded, "SELECT DISTINCT annual_income, trained_on FROM results_clicked")
+    assert rows == [(54321.0, 0)]
+
+
+def test_another_version_behind_the_endpoint_stores_nothing(
+    loaded: Path, challenger: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert score(loaded, challenger) == 4
+    assert "does not answer as offer-click/" in capfd.readouterr().err
+    assert stored(loaded) == 0
+    assert query(loaded, "SELECT outcome FROM scoring_runs") == [("failed",)]
+
+
+def test_a_version_that_changes_in_the_middle_ends_the_run_there(
+    loaded: Path, champion: str, challenger: str, misbehaving: Misbehaving
+) -> None:
+    def swapped(number: int, body: bytes) -> tuple[int, str, bytes]:
+        return relay(champion if number <= 3 else challenger, body)
+
+    misbehaving.script = swapped
+    assert score(loaded, misbehaving.url, "--batch-size", 500) == 4
+    assert stored(loaded) == 1_500
+
+
+def relay(endpoint: str, body: bytes) -> tuple[int, str, bytes]:
+    import requests
+
+    kind = {"Content-Type": "application/vnd.apache.parquet"}
+    answer = requests.post(f"{endpoint}/invocations", data=body, headers=kind, timeout=60)
+    return answer.status_code, answer.headers["Content-Type"], answer.content
+
+
+def answering(status: int, body: bytes, kind: str = "application/json") -> Callable[..., Any]:
+    return lambda _number, _body: (status, kind, body)
+
+
+BAD_ANSWERS: dict[str, tuple[Callable[..., Any], str]] = {
+    "a web page": (answering(200, b"<html>Welcome</html>", "text/html"), "not JSON"),
+    "other JSON": (answering(200, b'{"status": "ok"}'), "no pair of probabilities"),
+    "a list": (answering(200, b"[1, 2]"), "no pair of probabilities"),
+    "too few": (answering(200, b'{"predictions": [[0.5, 0.5]]}'), "1 predictions for"),
+    "NaN": (
+        lambda _n, b: (200, "application/json", predictions(b, "NaN")),
+        "no probabilities between 0 and 1",
+    ),
+    "a probability of 1.5": (
+        lambda _n, b: (200, "application/json", predictions(b, "1.5")),
+        "no probabilities between 0 and 1",
+    ),
+    "nothing": (lambda _n, _b: None, "No model answers"),
+    "not found": (answering(404, b"", "text/plain"), "404"),
+    "a fault": (answering(500, b"oops", "text/plain"), "500"),
+    "400 on everything": (
+        answering(400, b'{"error_code": "BAD_REQUEST", "message": "no"}'),
+        "refuses even the canary rows",
+    ),
+}
+
+
+def predictions(body: bytes, value: str) -> bytes:
+    import io
+
+    import pyarrow.parquet as pq
+
+    rows = pq.read_table(io.BytesIO(body)).num_rows
+    pairs = ", ".join([f"[{value}, {value}]"] * rows)
+    return f'{{"predictions": [{pairs}]}}'.encode()
+
+
+@pytest.mark.parametrize("case", BAD_ANSWERS)
+def test_a_bad_answer_is_one_sentence_and_stores_nothing(
+    case: str, loaded: Path, misbehaving: Misbehaving, capfd: pytest.CaptureFixture[str]
+) -> None:
+    misbehaving.script, said = BAD_ANSWERS[case]
+    assert score(loaded, misbehaving.url) == 4
+    error = capfd.readouterr().err
+    assert said in error
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    for table in ("results_clicked", "results_clicked_rejected"):
+        assert query(loaded, f"SELECT count(*) FROM {table}") == [(0,)]
+
+
+def test_no_server_is_one_sentence(loaded: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert score(loaded, "http://127.0.0.1:9") == 4
+    assert "No model answers at http://127.0.0.1:9" in capfd.readouterr().err
+    assert score(loaded, "127.0.0.1:5001") == 4
+    assert "is not the address of an endpoint" in capfd.readouterr().err
+    assert stored(loaded) == 0
+
+
+def test_rows_that_the_server_refuses_are_rejected_and_the_others_scored(
+    loaded: Path, champion: str, misbehaving: Misbehaving
+) -> None:
+    import io
+
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    def refuse_student_loans(_number: int, body: bytes) -> tuple[int, str, bytes]:
+        purposes = pq.read_table(io.BytesIO(body))["loan_purpose"]
+        if pc.any(pc.equal(purposes, "wedding")).as_py():
+            echo = "Failed to predict data 'requested ... 4242'. \nError: No weddings for '4242'."
+            return 400, "application/json", json.dumps({"message": echo}).encode()
+        return relay(champion, body)
+
+    misbehaving.script = refuse_student_loans
+    assert score(loaded, misbehaving.url, "--batch-size", 5000) == 0
+    ((weddings,),) = query(
+        loaded,
+        "SELECT count(*) FROM offers JOIN leads USING (lead_uuid) WHERE loan_purpose = 'wedding'",
+    )
+    assert weddings > 10
+    rejected = query(
+        loaded,
+        "SELECT reason, count(*) FROM results_clicked_rejected GROUP BY reason",
+    )
+    assert rejected == [("No weddings for '…'", weddings)]
+    assert stored(loaded) == OFFERS - weddings
+    assert query(loaded, "SELECT stored, rejected FROM scoring_runs") == [
+        (OFFERS - weddings, weddings)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text_of_answer", "reason"),
+    [
+        ('{"message": "Failed to predict data \'a 1\'. \\nError: bad \'x\' in \'apr\'."}',
+         "bad '…' in 'apr'"),
+        ('{"message": "Failed to predict data \'a 1\'"}', "no reason given"),
+        ("<html>", "no reason given"),
+        ("[]", "no reason given"),
+    ],
+)  # fmt: skip
+def test_a_reason_never_echoes_the_rows(text_of_answer: str, reason: str) -> None:
+    assert without_echo(text_of_answer, ["apr"]) == reason
+
+
+def test_disagreeing_counts_end_with_an_error(
+    loaded: Path, champion: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    score(loaded, champion, "--limit", 100)
+    with closing(sqlite3.connect(loaded)) as connection, connection:
+        connection.execute("DELETE FROM offers WHERE offer_id IN (SELECT offer_id FROM "
+                           "results_clicked LIMIT 3)")  # fmt: skip
+    assert score(loaded, champion) == 5
+    assert "The counts do not agree" in capfd.readouterr().err
+
+
+def test_another_model_under_a_known_name_stops_with_one_sentence(
+    loaded: Path, trained: Trained, champion: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with opened(database_url(str(loaded))) as engine, engine.begin() as connection:
+        connection.execute(
+            insert(model_versions).values(
+                model_id=champion_id(trained),
+                logged_model_id="m-of-an-earlier-store",
+                registry="sqlite:///gone.db",
+                decision_threshold=0.5,
+                first_used_at=pd.Timestamp("2020-01-01").to_pydatetime(),
+            )
+        )
+    assert score(loaded, champion) == 2
+    assert "m-of-an-earlier-store" in capfd.readouterr().err
+    assert stored(loaded) == 0
+    with opened(database_url(str(loaded))) as engine, engine.connect() as connection:
+        assert not connection.execute(select(scoring_runs)).all()
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--model", "models:/offer-click@nobody"), "has no version models:/offer-click@nobody"),
+        (("--model", "models:/offer-click/99"), "has no version"),
+        (("--model", "champion"), "does not name a version"),
+        (("--problem", "weather"), "There is no problem 'weather'"),
+    ],
+)
+def test_a_version_or_problem_that_is_not_there_is_one_sentence(
+    flags: tuple[str, str], said: str, loaded: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert score(loaded, "http://127.0.0.1:9", *flags) == 2
+    error = capfd.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+def test_without_a_database_or_a_store_nothing_is_made(tmp_path: Path) -> None:
+    done = run_script("score_client.py", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "python ingest.py" in done.stderr
+    assert run_script("ingest.py", cwd=tmp_path).returncode == 0
+    done = run_script("score_client.py", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "python train.py" in done.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"even_financial.db"}
+
+
+def test_results_are_stored_once_on_each_database(
+    database: str, small_source: Path, trained: Trained, champion: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", trained.tracking_uri)
+    run_main(ingest.main, "--source", small_source, "--database", database)
+    assert score(database, champion, "--limit", 300, "--batch-size", 128) == 0
+    assert score(database, champion, "--batch-size", 128) == 0
+    with opened(database_url(database)) as engine, engine.connect() as connection:
+        (row,) = connection.execute(
+            text("SELECT count(*), count(DISTINCT offer_id) FROM results_clicked")
+        )
+        offers = connection.scalar(text("SELECT count(*) FROM offers"))
+    assert tuple(row) == (offers, offers)
+    assert os.environ["MLFLOW_TRACKING_URI"] == trained.tracking_uri
