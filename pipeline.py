@@ -174,10 +174,10 @@ def next_steps(uri: str, args: argparse.Namespace) -> None:
     activate = Path(sys.executable).parent / "activate"
     print("To go on:")
     if activate.exists() and activate.is_relative_to(Path.cwd()):
-        print(f"    source {activate.relative_to(Path.cwd())}")
-    print("    mlflow ui                     # compare the runs at http://127.0.0.1:5000")
-    print(f"    mlflow models serve -m {uri} --env-manager local -p 5001")
-    print(f"    python score_client.py{flags}")
+        print(f"source {activate.relative_to(Path.cwd())}")
+    print("mlflow ui     # compare the runs at http://127.0.0.1:5000")
+    print(f"mlflow models serve -m {uri} --env-manager local -p 5001")
+    print(f"python score_client.py{flags}")
 
 
 if __name__ == "__main__":

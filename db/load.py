@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import pyarrow as pa
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -18,13 +17,13 @@ from sqlalchemy import (
     Connection,
     Engine,
     MetaData,
-    Select,
     Table,
     and_,
     delete,
     exists,
     func,
     insert,
+    literal,
     or_,
     select,
     true,
@@ -32,7 +31,7 @@ from sqlalchemy import (
 
 from db.engine import insert_for, writing
 from db.files import Rejected, SourceError, SourceFile, columns_of, storable
-from db.tables import Results, Scoring, create_tables, loads, rejected_rows, utc_now
+from db.tables import Scoring, create_tables, loads, rejected_rows, utc_now
 
 LOADER_LOCK = 7_305_001  # any number of ours: PostgreSQL's loaders take turns on it
 
@@ -135,7 +134,7 @@ class _FileLoad:
         for good, rejected in self.file.batches():
             self._reject(rejected)
             if good.num_rows:
-                self.connection.execute(insert(self.staging), _dicts(good))
+                self.connection.execute(insert(self.staging), good.to_pylist())
             advance(good.num_rows + len(rejected))
         self._set_aside(self._repeated(), f"{' and '.join(self.keys)} is repeated")
         for column in self.table.columns:
@@ -194,8 +193,7 @@ class _FileLoad:
 
     def _set_aside(self, fault: ColumnElement[bool], reason: str) -> None:
         """Move the staged rows with this fault to the rejected ones."""
-        count = select(func.count()).select_from(self.staging).where(fault)
-        if not (faulty := self.connection.execute(count).scalar_one()):
+        if not (faulty := self._count(self.staging, fault)):
             return
         allowed = self.loader.max_rejected * self.file.rows
         if faulty + self.report.rejected.total() > allowed:  # before they fill our memory
@@ -208,54 +206,48 @@ class _FileLoad:
         self.connection.execute(delete(self.staging).where(fault))
 
     def _merge(self) -> None:
+        """Put the staged rows into their table: new ones are added, changed ones updated."""
         names = [column.name for column in columns_of(self.table)]
         values = [name for name in names if name not in self.keys]
-        same_key = and_(*(self.table.c[k] == self.staging.c[k] for k in self.keys))
-        differs = or_(*(self.table.c[v].is_distinct_from(self.staging.c[v]) for v in values))
-        changed = select(*(self.table.c[k] for k in self.keys)).where(same_key, differs)
-        count = self.connection.execute
-        before = count(select(func.count()).select_from(self.table)).scalar_one()
-        self.report.updated = count(
-            select(func.count()).select_from(changed.subquery())
-        ).scalar_one()
-        if self.report.updated:
-            self._drop_results(changed)
+        self._drop_results_of_changed(values)
         put = insert_for(self.connection)(self.table)
-        staged = select(*(self.staging.c[n] for n in names), self._load_id()).where(true())
+        staged = select(*(self.staging.c[n] for n in names), literal(self.load_id)).where(true())
         put = put.from_select([*names, "load_id"], staged).on_conflict_do_update(
             index_elements=self.keys,
             set_={name: put.excluded[name] for name in [*values, "load_id"]},
             where=or_(*(self.table.c[v].is_distinct_from(put.excluded[v]) for v in values)),
         )
+        before = self._count(self.table)
         self.connection.execute(put)
-        after = count(select(func.count()).select_from(self.table)).scalar_one()
-        self.report.added = after - before
+        self.report.added = self._count(self.table) - before
 
-    def _load_id(self) -> ColumnElement[int]:
-        return select(func.max(loads.c.id)).scalar_subquery().label("load_id")
-
-    def _drop_results(self, changed: Select) -> None:
+    def _drop_results_of_changed(self, values: Sequence[str]) -> None:
         """A row made of a changed one loses its results, so that it is scored again."""
-        scoring = self.loader.scoring
-        if self.table not in scoring.tables:
-            return
-        results: Results = scoring.results
-        keys = [self.table.c[name] for name in self.keys]
-        affected = scoring.rows.with_only_columns(scoring.key).where(
-            keys[0].in_(changed) if len(keys) == 1 else _tuple_in(keys, changed)
+        changed = Table(
+            f"changed_{self.table.name}",
+            MetaData(),
+            *(Column(c.name, c.type, primary_key=True) for c in self.table.primary_key),
+            prefixes=["TEMPORARY"],
         )
-        for table in (results.table, results.rejects):
-            dropped = delete(table).where(table.c[results.key].in_(affected))
-            self.report.results_dropped += self.connection.execute(dropped).rowcount
+        changed.create(self.connection)
+        differing = select(*(self.table.c[key] for key in self.keys)).where(
+            *(self.table.c[key] == self.staging.c[key] for key in self.keys),
+            or_(*(self.table.c[v].is_distinct_from(self.staging.c[v]) for v in values)),
+        )
+        self.connection.execute(insert(changed).from_select(self.keys, differing))
+        self.report.updated = self._count(changed)
+        scoring = self.loader.scoring
+        if self.report.updated and self.table in scoring.tables:
+            same_key = and_(*(self.table.c[key] == changed.c[key] for key in self.keys))
+            affected = scoring.rows.with_only_columns(scoring.key).join(changed, same_key)
+            for table in (scoring.results.table, scoring.results.rejects):
+                dropped = delete(table).where(table.c[scoring.results.key].in_(affected))
+                self.report.results_dropped += self.connection.execute(dropped).rowcount
+        changed.drop(self.connection)
 
-
-def _tuple_in(keys: Sequence[Column], found: Select) -> ColumnElement[bool]:
-    rows = found.subquery()
-    return exists().where(and_(*(rows.c[key.name] == key for key in keys)))
-
-
-def _dicts(table: pa.Table) -> list[dict[str, object]]:
-    return table.to_pylist()
+    def _count(self, table: Table, *where: ColumnElement[bool]) -> int:
+        rows = select(func.count()).select_from(table).where(*where)
+        return self.connection.execute(rows).scalar_one()
 
 
 def _without_number(row: dict[str, object]) -> dict[str, object]:

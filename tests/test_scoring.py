@@ -239,7 +239,7 @@ def test_two_clients_on_one_table_score_every_row_once(
 def test_a_load_in_the_middle_of_a_batch_makes_it_be_read_again(
     loaded: Path, champion: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, kept = results.store, []
+    store, kept = results.store, list[bool]()
 
     def store_after_a_load(*args: Any) -> bool:
         if not kept:
@@ -353,14 +353,14 @@ def test_rows_that_the_server_refuses_are_rejected_and_the_others_scored(
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    def refuse_student_loans(_number: int, body: bytes) -> tuple[int, str, bytes]:
+    def refuse_weddings(_number: int, body: bytes) -> tuple[int, str, bytes]:
         purposes = pq.read_table(io.BytesIO(body))["loan_purpose"]
         if pc.any(pc.equal(purposes, "wedding")).as_py():
             echo = "Failed to predict data 'requested ... 4242'. \nError: No weddings for '4242'."
             return 400, "application/json", json.dumps({"message": echo}).encode()
         return relay(champion, body)
 
-    misbehaving.script = refuse_student_loans
+    misbehaving.script = refuse_weddings
     assert score(loaded, misbehaving.url, "--batch-size", 5000) == 0
     ((weddings,),) = query(
         loaded,

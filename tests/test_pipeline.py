@@ -1,0 +1,100 @@
+"""The whole way by one command, on a small folder of data, and trainings repeated after it."""
+
+import re
+import sqlite3
+import subprocess
+from contextlib import closing
+from pathlib import Path
+from types import ModuleType
+
+import mlflow
+import pytest
+import requests
+from mlflow import MlflowClient
+
+from tests.conftest import run_script
+
+LEADS = 1_500
+
+
+class Ran:
+    """A folder in which pipeline.py ran, and what it printed."""
+
+    def __init__(self, folder: Path, done: subprocess.CompletedProcess[str]) -> None:
+        self.folder, self.done = folder, done
+
+    @property
+    def client(self) -> MlflowClient:
+        mlflow.set_tracking_uri(f"sqlite:///{self.folder / 'mlflow.db'}")
+        return MlflowClient()
+
+    def query(self, sql: str) -> list[tuple[object, ...]]:
+        with closing(sqlite3.connect(self.folder / "even_financial.db")) as connection:
+            return connection.execute(sql).fetchall()
+
+
+@pytest.fixture(scope="module")
+def ran(generator: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    folder = tmp_path_factory.mktemp("pipeline")
+    source = tmp_path_factory.mktemp("source")
+    generator.write(source, leads=LEADS, seed=11)
+    return Ran(folder, run_script("pipeline.py", "--source", source, cwd=folder))
+
+
+def test_the_pipeline_ends_with_every_offer_scored_and_a_summary(ran: Ran) -> None:
+    assert ran.done.returncode == 0, ran.done.stderr[-3000:]
+    ((offers,),) = ran.query("SELECT count(*) FROM offers")
+    assert ran.query("SELECT count(DISTINCT offer_id) FROM results_clicked") == [(offers,)]
+    summary = ran.done.stdout[ran.done.stdout.index("Candidates on held-out rows") :]
+    for line in (
+        rf"leads loaded +{LEADS:,}",
+        r"rows rejected by ingest +0",
+        r"roc_auc +0\.\d{4} +0\.\d{4}",
+        r"champion +offer-click/[12]",
+        rf"rows scored +{offers:,}",
+        r"rows rejected by the champion +0",
+        r"rows pending +0",
+        r"rows scored a second +[\d,]+",
+    ):
+        assert re.search(line, summary), line
+    for command in ("mlflow ui", "mlflow models serve -m models:/", "python score_client.py"):
+        assert command in summary
+    assert max(map(len, summary.splitlines())) <= 80
+
+
+def test_the_pipeline_leaves_its_two_stores_and_no_server(ran: Ran) -> None:
+    assert {path.name for path in ran.folder.iterdir()} == {
+        "even_financial.db", "mlflow.db", "mlruns",
+    }  # fmt: skip
+    port = re.search(r"mlflow models serve .* -p (\d+)", ran.done.stdout)
+    assert port
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"http://127.0.0.1:{port[1]}/ping", timeout=5)
+
+
+def test_a_step_that_fails_ends_the_pipeline_with_its_code(tmp_path: Path) -> None:
+    done = run_script("pipeline.py", "--source", tmp_path / "nowhere", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "There is no folder" in done.stderr
+    assert "ingest.py failed, as told above" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def metrics_of(ran: Ran, number: int) -> dict[str, float]:
+    version = ran.client.get_model_version("offer-click", str(number))
+    metrics = ran.client.get_run(str(version.run_id)).data.metrics
+    return {name: value for name, value in metrics.items() if name.startswith(("cv_", "test_"))}
+
+
+def test_the_same_seed_gives_the_same_metrics_and_a_deleted_model_is_told_from_its_heir(
+    ran: Ran,
+) -> None:
+    before = [metrics_of(ran, number) for number in (1, 2)]
+    ran.client.delete_registered_model("offer-click")
+    assert run_script("train.py", cwd=ran.folder).returncode == 0
+    assert run_script("promote.py", cwd=ran.folder).returncode == 0
+    # registered again, its numbers start again at 1, and its models are as good as the first ones
+    assert [metrics_of(ran, number) for number in (1, 2)] == before
+    done = run_script("score_client.py", "--endpoint", "http://127.0.0.1:9", cwd=ran.folder)
+    assert done.returncode == 2
+    assert re.fullmatch(r"error: offer-click/[12] is now model m-.* knows it as .*\n", done.stderr)
