@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import json
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 import yaml
 
 from tests.conftest import PROJECT
@@ -178,3 +180,16 @@ def test_files_named_in_readme_exist() -> None:
 
 def test_readme_is_short() -> None:
     assert README.count("\n") < 200
+
+
+def test_the_answer_in_readme_is_the_one_that_the_sample_s_champion_gives(champion: str) -> None:
+    command = re.search(r"-d \\\n  '(.*)'\n(\{.*\})\n", README)
+    assert command
+    answer = requests.post(
+        f"{champion}/invocations",
+        data=command[1],
+        headers={"Content-Type": "application/json"},
+        timeout=60,
+    )
+    (found,), (shown,) = answer.json()["predictions"], json.loads(command[2])["predictions"]
+    assert found == pytest.approx(shown, rel=1e-6)
