@@ -68,7 +68,7 @@ rejected_rows = Table(  # rows of a source that could not be loaded, as they wer
     Index("ix_rejected_rows_source", "problem", "source"),
 )
 
-model_versions = Table(  # what results refer to; model_id is name and number, offer-click/3
+model_versions = Table(  # what results refer to; model_id is a name and a number
     "model_versions",
     common,
     Column("model_id", String, primary_key=True),
