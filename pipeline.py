@@ -69,7 +69,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 def step(script: str, *flags: str) -> None:
     """Run a script of ours to its end."""
     print(f"\n== {script}", flush=True)
-    code = subprocess.run([sys.executable, str(HERE / script), *flags], check=False).returncode
+    process = subprocess.Popen([sys.executable, str(HERE / script), *flags])
+    try:
+        code = process.wait()
+    except BaseException as stopped:
+        if not isinstance(stopped, KeyboardInterrupt):  # which the terminal has sent it already
+            process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_SECONDS)  # to clean up behind itself
+        process.kill()
+        raise
     if code:
         raise StepFailed(script, code if code > 0 else 128 - code)
 

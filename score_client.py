@@ -44,10 +44,16 @@ def parser() -> argparse.ArgumentParser:
         help="models:/name@alias or models:/name/number (default: the problem's champion)",
     )
     made.add_argument(
-        "--batch-size", type=console.count, default=5000, help="rows a request (default: 5000)"
+        "--batch-size",
+        type=console.at_least(1),
+        default=5000,
+        help="rows a request (default: 5000)",
     )
     made.add_argument(
-        "--limit", type=int, default=0, help="most rows to score (default: 0, all of them)"
+        "--limit",
+        type=console.at_least(0),
+        default=0,
+        help="most rows to score (default: 0, all of them)",
     )
     return made
 

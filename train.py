@@ -37,12 +37,17 @@ SHOWN = (
 
 def parser() -> argparse.ArgumentParser:
     made = console.parser(__doc__)
-    made.add_argument("--seed", type=int, default=0, help="of all randomness (default: 0)")
     made.add_argument(
-        "--folds", type=console.count, default=5, help="of the cross-validation (default: 5)"
+        "--seed", type=console.at_least(0), default=0, help="of all randomness (default: 0)"
     )
     made.add_argument(
-        "--jobs", type=int, default=-1, help="processes for the search (default: one a core)"
+        "--folds", type=console.at_least(2), default=5, help="of the cross-validation (default: 5)"
+    )
+    made.add_argument(
+        "--jobs",
+        type=console.at_least(0),
+        default=0,
+        help="processes for the search (default: 0, one a core)",
     )
     return made
 
@@ -77,7 +82,7 @@ def train(data: Dataset, args: argparse.Namespace) -> dict[str, tuple[str, dict[
         points = math.prod(len(values) for values in candidate.grid.values())
         print(f"{candidate.name}: {points} grid points, {args.folds} folds ...", flush=True)
         started = time.monotonic()
-        found = search(candidate, data.train, folds, args.jobs)
+        found = search(candidate, data.train, folds, args.jobs or -1)
         version, scores = record.candidate(data, found, logged, args.seed)
         best = ", ".join(f"{name}={value}" for name, value in found.best.params.items())
         print(f"{candidate.name}: best {best}, {time.monotonic() - started:.0f} s", flush=True)

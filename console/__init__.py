@@ -59,16 +59,20 @@ def share(text: str) -> float:
     """Parse a flag's value that must lie between 0 and 1."""
     value = float(text)
     if not 0 <= value <= 1:
-        raise ValueError
+        raise argparse.ArgumentTypeError(f"{value} is not between 0 and 1")
     return value
 
 
-def count(text: str) -> int:
-    """Parse a flag's value that must be a whole number of at least 1."""
-    value = int(text)
-    if value < 1:
-        raise ValueError
-    return value
+def at_least(minimum: int) -> Callable[[str], int]:
+    """A parser of a flag's value that must be a whole number, and not less than this."""
+
+    def whole_number(text: str) -> int:
+        value = int(text)
+        if value < minimum:
+            raise argparse.ArgumentTypeError(f"{value} is less than {minimum}")
+        return value
+
+    return whole_number
 
 
 def run(main: Callable[[], int]) -> NoReturn:

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from console import UserError
 
 DEFAULT_URL = "sqlite:///even_financial.db"
+LOADER_LOCK = 7_305_001  # any number of ours: PostgreSQL's advisory lock of loads
 BUSY_TIMEOUT_MS = 60_000  # how long a writer waits for another one on the same SQLite file
 
 
@@ -131,6 +132,16 @@ def writing(engine: Engine) -> Iterator[Connection]:
         connection = connection.execution_options(takes_write_lock=True)
         with connection.begin():
             yield connection
+
+
+def take_turns_with_loads(connection: Connection, *, loading: bool = False) -> None:
+    """Until this transaction ends no load comes between; `loading` keeps out stores as well.
+
+    On SQLite, which has one writer, `writing` does that already.
+    """
+    if connection.dialect.name == "postgresql":
+        lock = func.pg_advisory_xact_lock if loading else func.pg_advisory_xact_lock_shared
+        connection.execute(select(lock(LOADER_LOCK)))
 
 
 def insert_for(connection: Connection):  # type: ignore[no-untyped-def]

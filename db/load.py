@@ -29,11 +29,9 @@ from sqlalchemy import (
     true,
 )
 
-from db.engine import insert_for, writing
+from db.engine import insert_for, take_turns_with_loads, writing
 from db.files import Rejected, SourceError, SourceFile, columns_of, storable
 from db.tables import Scoring, create_tables, loads, rejected_rows, utc_now
-
-LOADER_LOCK = 7_305_001  # any number of ours: PostgreSQL's loaders take turns on it
 
 
 @dataclass
@@ -75,8 +73,7 @@ class Loader:
         """
         metadata = self.scoring.key.table.metadata
         with writing(engine) as connection:
-            if connection.dialect.name == "postgresql":
-                connection.execute(select(func.pg_advisory_xact_lock(LOADER_LOCK)))
+            take_turns_with_loads(connection, loading=True)
             create_tables(connection, metadata)
             known = self._known_sources(connection)
             previously_rejected = self._forget_rejected(connection)

@@ -18,7 +18,7 @@ from sqlalchemy import (
     update,
 )
 
-from db.engine import DatabaseError, insert_for, reading, writing
+from db.engine import DatabaseError, insert_for, reading, take_turns_with_loads, writing
 from db.tables import Scoring, last_load, model_versions, scoring_runs, utc_now
 
 BATCH = "batch"
@@ -232,6 +232,7 @@ def _later(a: ColumnElement[int], b: ColumnElement[int]) -> ColumnElement[int]:
 
 def _put(engine: Engine, table: Table, page: Page, rows: Sequence[dict[str, Any]]) -> bool:
     with writing(engine) as connection:
+        take_turns_with_loads(connection)
         if last_load(connection) != page.last_load:
             return False
         connection.execute(insert_for(connection)(table).on_conflict_do_nothing(), rows)

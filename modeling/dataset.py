@@ -71,7 +71,17 @@ class Dataset:
         return f"{np.bitwise_xor.reduce(hashes.to_numpy()):016x}"
 
     def folds(self, count: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Cross-validation splits of the training rows, no group on both sides of any."""
+        """Cross-validation splits of the training rows, no group on both sides of any.
+
+        Raises:
+            DataError: there are fewer rows of a class than folds.
+        """
+        rarer = int(np.bincount(self.train.label).min())
+        if count > rarer:
+            raise DataError(
+                f"{count} folds need as many rows of each kind to train on, and of one there are "
+                f"{rarer}: give fewer --folds."
+            )
         splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
         rows = self.train
         return list(splitter.split(rows.features, rows.label, rows.group))

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import mlflow
+import pandas as pd
 from mlflow import ActiveRun, MlflowClient
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.pandas_dataset import PandasDataset, from_pandas
@@ -16,6 +17,7 @@ from modeling import evaluate, plots, profile
 from modeling.dataset import Dataset, Rows
 from modeling.search import Found
 from registry import canary, versions
+from registry.canary import Canary
 
 
 def training(data: Dataset, params: Mapping[str, Any]) -> PandasDataset:
@@ -61,17 +63,13 @@ def candidate(
             data.problem, name, data.test.label, probability, threshold
         ).items():
             mlflow.log_figure(figure, f"plots/{file}.png")
-        made_up = canary.rows(data.problem, data.train.features)
-        example = data.train.features.iloc[:0].reindex(range(len(made_up)))
-        for i, feature in enumerate(data.problem.feature_names):
-            example[feature] = [row[i] for row in made_up]
-        answers = found.estimator.predict_proba(example)[:, 1]
+        example, made_up = _canary(data, found.estimator)
         model = versions.log_model(
             data.problem,
             found.estimator,
             example,
             threshold=threshold,
-            canary=canary.Canary(made_up, [float(p) for p in answers]),
+            canary=made_up,
             trained_on=data.trained_on,
             params=params,
         )
@@ -89,6 +87,14 @@ def candidate(
         },
     )
     return version, scores
+
+
+def _canary(data: Dataset, estimator: Any) -> tuple[pd.DataFrame, Canary]:
+    """Made-up rows, which are the model's input example too, and what it answers to them."""
+    rows = canary.rows(data.problem, data.train.features)
+    frame = pd.DataFrame(rows, columns=data.problem.feature_names, dtype=object)
+    frame = frame.astype(dict.fromkeys(data.problem.numbers, "float64"))
+    return frame, Canary(rows, estimator.predict_proba(frame)[:, 1].tolist())
 
 
 def _dataset(data: Dataset, rows: Rows, part: str) -> PandasDataset:

@@ -2,7 +2,7 @@
 
 import importlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -43,7 +43,7 @@ class Problem:
     words: tuple[str, str]  # what a result says below and from the decision threshold on
     sample: Path  # the folder of its small committed data
     group: str = ""  # rows that share it are never on both sides of a split; default: the key
-    default: bool = field(default=False)
+    default: bool = False  # the one that scripts take when none is named
 
     @property
     def metadata(self) -> MetaData:

@@ -1,6 +1,7 @@
 """Reach the MLflow store, and open runs in our own experiments, inside `mlflow run` or by hand."""
 
 import contextlib
+import fcntl
 import logging
 import os
 from collections.abc import Iterator, Mapping
@@ -37,11 +38,27 @@ def connect(*, create: bool = False) -> MlflowClient:
             f"There is no MLflow store at {path}: train first with `python train.py`, "
             "or name another with MLFLOW_TRACKING_URI."
         )
+    if path and not path.parent.is_dir():
+        raise RegistryError(f"There is no folder {path.parent} for the MLflow store {path.name}.")
     mlflow.set_tracking_uri(uri)
-    with explained():
+    with explained(), _alone_in(path.parent if path and create else None):
         client = MlflowClient()
         client.search_experiments(max_results=1)
     return client
+
+
+@contextlib.contextmanager
+def _alone_in(folder: Path | None) -> Iterator[None]:
+    """Hold the folder's lock: two processes that make a new store at once spoil it."""
+    if folder is None:
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)  # which lets go of the lock
 
 
 def shown_uri() -> str:

@@ -24,6 +24,7 @@ import requests
 
 PROJECT = Path(__file__).parents[1]
 DEADLINE_SECONDS = 180
+OURS = ("DATABASE_URL", "MLFLOW_TRACKING_URI")  # what the environment may tell our scripts
 
 sys.path.insert(0, str(PROJECT))
 
@@ -33,11 +34,13 @@ import console  # noqa: E402
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No test sees the developer's own database or store, nor another test's signal handler."""
-    monkeypatch.delenv("DATABASE_URL", raising=False)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    for name in OURS:
+        monkeypatch.delenv(name, raising=False)
     before = signal.getsignal(signal.SIGTERM)
     yield
     signal.signal(signal.SIGTERM, before)
+    for name in OURS:  # mlflow.set_tracking_uri sets it
+        os.environ.pop(name, None)
 
 
 def wait_for(condition: Callable[[], Any], what: str) -> Any:
@@ -61,11 +64,12 @@ def run_main(main: Callable[[Sequence[str]], int], *argv: object) -> int:
 def run_script(
     script: str, *argv: object, cwd: Path, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run a script in a process of its own, in `cwd`."""
+    """Run a script in a process of its own, in `cwd`, told nothing but this `environment`."""
+    inherited = {name: value for name, value in os.environ.items() if name not in OURS}
     return subprocess.run(
         [sys.executable, str(PROJECT / script), *map(str, argv)],
         cwd=cwd,
-        env={**os.environ, "COLUMNS": "80", **environment},
+        env={**inherited, "COLUMNS": "80", **environment},
         capture_output=True,
         text=True,
         timeout=DEADLINE_SECONDS * 2,

@@ -224,7 +224,13 @@ def test_two_clients_on_one_table_score_every_row_once(
 
     def client() -> None:
         flags = ("--database", loaded, "--endpoint", champion, "--batch-size", 700)
-        codes.append(run_script("score_client.py", *flags, cwd=loaded.parent).returncode)
+        done = run_script(
+            "score_client.py",
+            *flags,
+            cwd=loaded.parent,
+            MLFLOW_TRACKING_URI=trained.tracking_uri,
+        )
+        codes.append(done.returncode)
 
     threads = [threading.Thread(target=client) for _ in range(2)]
     for thread in threads:
