@@ -19,16 +19,20 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 import requests
 
 PROJECT = Path(__file__).parents[1]
 DEADLINE_SECONDS = 180
+SAMPLE = PROJECT / "data" / "offer_click"
+SAMPLE_OFFERS = pq.read_metadata(SAMPLE / "ds_offers.parquet.gzip").num_rows
 OURS = ("DATABASE_URL", "MLFLOW_TRACKING_URI")  # what the environment may tell our scripts
 
 sys.path.insert(0, str(PROJECT))
 
 import console  # noqa: E402
+import score_client  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -167,6 +171,26 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     return Trained(folder, database, uri, done.stdout)
 
 
+@pytest.fixture
+def loaded(trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A database of its own with the sample, and the store of the trained versions."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", trained.tracking_uri)
+    return trained.copy_database(tmp_path / "offers.db")
+
+
+def score(database: Path | str, endpoint: str, *flags: object) -> int:
+    return run_main(score_client.main, "--database", database, "--endpoint", endpoint, *flags)
+
+
+def query(database: Path, sql: str) -> list[tuple[Any, ...]]:
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def stored(database: Path) -> int:
+    return int(query(database, "SELECT count(*) FROM results_clicked")[0][0])
+
+
 def path_with_python() -> str:
     """PATH with this interpreter's folder first: `mlflow` starts python and uvicorn by name."""
     return os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
@@ -220,6 +244,13 @@ def challenger(trained: Trained) -> Iterator[str]:
     log = trained.folder / "challenger.log"
     with serving("models:/offer-click@challenger", trained.tracking_uri, log) as url:
         yield url
+
+
+def relay(endpoint: str, body: bytes) -> "Answer":
+    """What a real server answers to a body."""
+    kind = {"Content-Type": "application/vnd.apache.parquet"}
+    answer = requests.post(f"{endpoint}/invocations", data=body, headers=kind, timeout=60)
+    return answer.status_code, answer.headers["Content-Type"], answer.content
 
 
 Answer = tuple[int, str, bytes]  # status, content type, body

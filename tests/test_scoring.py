@@ -1,6 +1,5 @@
 """The scoring client against real servers: every row once, whatever happens, or not at all."""
 
-import json
 import os
 import signal
 import sqlite3
@@ -8,7 +7,6 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -21,37 +19,26 @@ from sqlalchemy import insert, select, text
 
 import ingest
 import problems
-import score_client
 from db import results
 from db.engine import database_url, opened
 from db.tables import model_versions, scoring_runs
 from modeling import dataset
 from registry import versions
-from serving.rest import without_echo
-from tests.conftest import PROJECT, Misbehaving, Trained, run_main, run_script, wait_for
+from tests.conftest import (
+    PROJECT,
+    SAMPLE_OFFERS,
+    Misbehaving,
+    Trained,
+    query,
+    relay,
+    run_main,
+    run_script,
+    score,
+    stored,
+    wait_for,
+)
 
-OFFERS = len(pd.read_parquet(problems.load().sample / "ds_offers.parquet.gzip"))
 PROBLEM = problems.load()
-
-
-@pytest.fixture
-def loaded(trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A database of its own with the sample, and the store of the trained versions."""
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", trained.tracking_uri)
-    return trained.copy_database(tmp_path / "offers.db")
-
-
-def score(database: Path | str, endpoint: str, *flags: object) -> int:
-    return run_main(score_client.main, "--database", database, "--endpoint", endpoint, *flags)
-
-
-def query(database: Path, sql: str) -> list[tuple[Any, ...]]:
-    with closing(sqlite3.connect(database)) as connection:
-        return connection.execute(sql).fetchall()
-
-
-def stored(database: Path) -> int:
-    return int(query(database, "SELECT count(*) FROM results_clicked")[0][0])
 
 
 def champion_id(trained: Trained) -> str:
@@ -65,7 +52,7 @@ def assert_every_offer_once(database: Path, model_id: str) -> None:
         database,
         "SELECT count(*), count(DISTINCT offer_id), min(model_id), max(model_id) "
         "FROM results_clicked",
-    ) == [(OFFERS, OFFERS, model_id, model_id)]
+    ) == [(SAMPLE_OFFERS, SAMPLE_OFFERS, model_id, model_id)]
 
 
 def test_every_offer_is_scored_once_as_the_model_scores_it_in_process(
@@ -99,7 +86,7 @@ def test_a_second_run_has_nothing_to_do(loaded: Path, champion: str) -> None:
     assert score(loaded, champion) == 0
     assert query(loaded, "SELECT * FROM results_clicked") == before
     runs = query(loaded, "SELECT outcome, stored FROM scoring_runs ORDER BY id")
-    assert runs == [("limited", 700), ("finished", OFFERS - 700), ("finished", 0)]
+    assert runs == [("limited", 700), ("finished", SAMPLE_OFFERS - 700), ("finished", 0)]
 
 
 def test_two_versions_score_the_same_rows_side_by_side(
@@ -126,7 +113,7 @@ def test_a_changed_lead_is_scored_again(
         frame.to_parquet(tmp_path / file.name, index=False)
     flags = ("--source", tmp_path, "--database", loaded, "--add")
     assert run_main(ingest.main, *flags) == 0
-    missing = OFFERS - stored(loaded)
+    missing = SAMPLE_OFFERS - stored(loaded)
     assert missing >= 10
     assert score(loaded, champion) == 0
     assert_every_offer_once(loaded, champion_id(trained))
@@ -210,7 +197,7 @@ def test_ctrl_c_keeps_what_is_stored_and_the_next_run_goes_on(
     _, error = client.communicate()
     assert client.returncode == 130
     assert b"Traceback" not in error
-    assert 0 < stored(loaded) < OFFERS
+    assert 0 < stored(loaded) < SAMPLE_OFFERS
     assert stored(loaded) % 100 == 0
     assert query(loaded, "SELECT outcome FROM scoring_runs") == [("interrupted",)]
     assert score(loaded, champion) == 0
@@ -239,7 +226,7 @@ def test_two_clients_on_one_table_score_every_row_once(
         thread.join()
     assert codes == [0, 0]
     assert_every_offer_once(loaded, champion_id(trained))
-    assert query(loaded, "SELECT sum(stored) FROM scoring_runs") == [(OFFERS,)]
+    assert query(loaded, "SELECT sum(stored) FROM scoring_runs") == [(SAMPLE_OFFERS,)]
 
 
 def test_a_load_in_the_middle_of_a_batch_makes_it_be_read_again(
@@ -282,120 +269,6 @@ def test_a_version_that_changes_in_the_middle_ends_the_run_there(
     misbehaving.script = swapped
     assert score(loaded, misbehaving.url, "--batch-size", 500) == 4
     assert stored(loaded) == 1_500
-
-
-def relay(endpoint: str, body: bytes) -> tuple[int, str, bytes]:
-    import requests
-
-    kind = {"Content-Type": "application/vnd.apache.parquet"}
-    answer = requests.post(f"{endpoint}/invocations", data=body, headers=kind, timeout=60)
-    return answer.status_code, answer.headers["Content-Type"], answer.content
-
-
-def answering(status: int, body: bytes, kind: str = "application/json") -> Callable[..., Any]:
-    return lambda _number, _body: (status, kind, body)
-
-
-BAD_ANSWERS: dict[str, tuple[Callable[..., Any], str]] = {
-    "a web page": (answering(200, b"<html>Welcome</html>", "text/html"), "not JSON"),
-    "other JSON": (answering(200, b'{"status": "ok"}'), "no pair of probabilities"),
-    "a list": (answering(200, b"[1, 2]"), "no pair of probabilities"),
-    "too few": (answering(200, b'{"predictions": [[0.5, 0.5]]}'), "1 predictions for"),
-    "NaN": (
-        lambda _n, b: (200, "application/json", predictions(b, "NaN")),
-        "no probabilities between 0 and 1",
-    ),
-    "a probability of 1.5": (
-        lambda _n, b: (200, "application/json", predictions(b, "1.5")),
-        "no probabilities between 0 and 1",
-    ),
-    "nothing": (lambda _n, _b: None, "No model answers"),
-    "not found": (answering(404, b"", "text/plain"), "404"),
-    "a fault": (answering(500, b"oops", "text/plain"), "500"),
-    "400 on everything": (
-        answering(400, b'{"error_code": "BAD_REQUEST", "message": "no"}'),
-        "refuses even the canary rows",
-    ),
-}
-
-
-def predictions(body: bytes, value: str) -> bytes:
-    import io
-
-    import pyarrow.parquet as pq
-
-    rows = pq.read_table(io.BytesIO(body)).num_rows
-    pairs = ", ".join([f"[{value}, {value}]"] * rows)
-    return f'{{"predictions": [{pairs}]}}'.encode()
-
-
-@pytest.mark.parametrize("case", BAD_ANSWERS)
-def test_a_bad_answer_is_one_sentence_and_stores_nothing(
-    case: str, loaded: Path, misbehaving: Misbehaving, capfd: pytest.CaptureFixture[str]
-) -> None:
-    misbehaving.script, said = BAD_ANSWERS[case]
-    assert score(loaded, misbehaving.url) == 4
-    error = capfd.readouterr().err
-    assert said in error
-    assert error.startswith("error: ")
-    assert error.count("\n") == 1
-    for table in ("results_clicked", "results_clicked_rejected"):
-        assert query(loaded, f"SELECT count(*) FROM {table}") == [(0,)]
-
-
-def test_no_server_is_one_sentence(loaded: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    assert score(loaded, "http://127.0.0.1:9") == 4
-    assert "No model answers at http://127.0.0.1:9" in capfd.readouterr().err
-    assert score(loaded, "127.0.0.1:5001") == 4
-    assert "is not the address of an endpoint" in capfd.readouterr().err
-    assert stored(loaded) == 0
-
-
-def test_rows_that_the_server_refuses_are_rejected_and_the_others_scored(
-    loaded: Path, champion: str, misbehaving: Misbehaving
-) -> None:
-    import io
-
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
-    def refuse_weddings(_number: int, body: bytes) -> tuple[int, str, bytes]:
-        purposes = pq.read_table(io.BytesIO(body))["loan_purpose"]
-        if pc.any(pc.equal(purposes, "wedding")).as_py():
-            echo = "Failed to predict data 'requested ... 4242'. \nError: No weddings for '4242'."
-            return 400, "application/json", json.dumps({"message": echo}).encode()
-        return relay(champion, body)
-
-    misbehaving.script = refuse_weddings
-    assert score(loaded, misbehaving.url, "--batch-size", 5000) == 0
-    ((weddings,),) = query(
-        loaded,
-        "SELECT count(*) FROM offers JOIN leads USING (lead_uuid) WHERE loan_purpose = 'wedding'",
-    )
-    assert weddings > 10
-    rejected = query(
-        loaded,
-        "SELECT reason, count(*) FROM results_clicked_rejected GROUP BY reason",
-    )
-    assert rejected == [("No weddings for '…'", weddings)]
-    assert stored(loaded) == OFFERS - weddings
-    assert query(loaded, "SELECT stored, rejected FROM scoring_runs") == [
-        (OFFERS - weddings, weddings)
-    ]
-
-
-@pytest.mark.parametrize(
-    ("text_of_answer", "reason"),
-    [
-        ('{"message": "Failed to predict data \'a 1\'. \\nError: bad \'x\' in \'apr\'."}',
-         "bad '…' in 'apr'"),
-        ('{"message": "Failed to predict data \'a 1\'"}', "no reason given"),
-        ("<html>", "no reason given"),
-        ("[]", "no reason given"),
-    ],
-)  # fmt: skip
-def test_a_reason_never_echoes_the_rows(text_of_answer: str, reason: str) -> None:
-    assert without_echo(text_of_answer, ["apr"]) == reason
 
 
 def test_disagreeing_counts_end_with_an_error(

@@ -123,33 +123,31 @@ def _chunk(rng: np.random.Generator, n: int, first_lead: int, first_offer: int) 
     lenders = np.where(
         short, _pick(rng, SHORT_TERM_LENDERS, len(apr)), _pick(rng, ORDINARY_LENDERS, len(apr))
     )
-    days = np.minimum(rng.exponential(5.2, clicked.sum()), CLICK_DAYS)
-    lead_columns = {
+    clicked_at = _click_times(rng, int(clicked.sum()))
+    columns = {
         "requested": requested,
         "loan_purpose": np.array(list(PURPOSE))[purpose],
         "credit": np.array(list(CREDIT))[credit],
         "annual_income": income,
     }
-    leads = {
-        name: pa.array(values, mask=rng.random(n) < NULL_SHARE[name])
-        for name, values in lead_columns.items()
-    }
+    leads = {"lead_uuid": uuids, **_with_nulls(rng, columns)}
     # the original file carries its pandas index; a loader has to live with it
-    index = np.arange(first_lead, first_lead + n)
-    return Chunk(
-        leads=pa.table({"lead_uuid": uuids, **leads, "__index_level_0__": index}),
-        offers=pa.table(
-            {"lead_uuid": uuids[of_lead], "offer_id": offer_id, "apr": apr, "lender_id": lenders}
-        ),
-        clicks=pa.table(
-            {
-                "offer_id": offer_id[clicked],
-                "clicked_at": FIRST_CLICK + (days * 86_400_000).astype("timedelta64[ms]"),
-            }
-        ),
-        probability=probability,
-        clicked=clicked,
-    )
+    leads["__index_level_0__"] = np.arange(first_lead, first_lead + n)
+    offers = {"lead_uuid": uuids[of_lead], "offer_id": offer_id, "apr": apr, "lender_id": lenders}
+    clicks = {"offer_id": offer_id[clicked], "clicked_at": clicked_at}
+    return Chunk(pa.table(leads), pa.table(offers), pa.table(clicks), probability, clicked)
+
+
+def _click_times(rng: np.random.Generator, n: int) -> np.ndarray:
+    days = np.minimum(rng.exponential(5.2, n), CLICK_DAYS)
+    return FIRST_CLICK + (days * 86_400_000).astype("timedelta64[ms]")
+
+
+def _with_nulls(rng: np.random.Generator, columns: dict[str, np.ndarray]) -> dict[str, pa.Array]:
+    return {
+        name: pa.array(values, mask=rng.random(len(values)) < NULL_SHARE[name])
+        for name, values in columns.items()
+    }
 
 
 def true_probability(

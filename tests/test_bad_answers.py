@@ -1,0 +1,111 @@
+"""Endpoints that answer wrongly, or refuse: one sentence, and nothing wrong is ever stored."""
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from serving.rest import without_echo
+from tests.conftest import SAMPLE_OFFERS, Misbehaving, query, relay, score, stored
+
+
+def answering(status: int, body: bytes, kind: str = "application/json") -> Callable[..., Any]:
+    return lambda _number, _body: (status, kind, body)
+
+
+BAD_ANSWERS: dict[str, tuple[Callable[..., Any], str]] = {
+    "a web page": (answering(200, b"<html>Welcome</html>", "text/html"), "not JSON"),
+    "other JSON": (answering(200, b'{"status": "ok"}'), "no pair of probabilities"),
+    "a list": (answering(200, b"[1, 2]"), "no pair of probabilities"),
+    "too few": (answering(200, b'{"predictions": [[0.5, 0.5]]}'), "1 predictions for"),
+    "NaN": (
+        lambda _n, b: (200, "application/json", predictions(b, "NaN")),
+        "no probabilities between 0 and 1",
+    ),
+    "a probability of 1.5": (
+        lambda _n, b: (200, "application/json", predictions(b, "1.5")),
+        "no probabilities between 0 and 1",
+    ),
+    "nothing": (lambda _n, _b: None, "No model answers"),
+    "not found": (answering(404, b"", "text/plain"), "404"),
+    "a fault": (answering(500, b"oops", "text/plain"), "500"),
+    "400 on everything": (
+        answering(400, b'{"error_code": "BAD_REQUEST", "message": "no"}'),
+        "refuses even the canary rows",
+    ),
+}
+
+
+def predictions(body: bytes, value: str) -> bytes:
+    rows = pq.read_table(io.BytesIO(body)).num_rows
+    pairs = ", ".join([f"[{value}, {value}]"] * rows)
+    return f'{{"predictions": [{pairs}]}}'.encode()
+
+
+@pytest.mark.parametrize("case", BAD_ANSWERS)
+def test_a_bad_answer_is_one_sentence_and_stores_nothing(
+    case: str, loaded: Path, misbehaving: Misbehaving, capfd: pytest.CaptureFixture[str]
+) -> None:
+    misbehaving.script, said = BAD_ANSWERS[case]
+    assert score(loaded, misbehaving.url) == 4
+    error = capfd.readouterr().err
+    assert said in error
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    for table in ("results_clicked", "results_clicked_rejected"):
+        assert query(loaded, f"SELECT count(*) FROM {table}") == [(0,)]
+
+
+def test_no_server_is_one_sentence(loaded: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert score(loaded, "http://127.0.0.1:9") == 4
+    assert "No model answers at http://127.0.0.1:9" in capfd.readouterr().err
+    assert score(loaded, "127.0.0.1:5001") == 4
+    assert "is not the address of an endpoint" in capfd.readouterr().err
+    assert stored(loaded) == 0
+
+
+def test_rows_that_the_server_refuses_are_rejected_and_the_others_scored(
+    loaded: Path, champion: str, misbehaving: Misbehaving
+) -> None:
+    def refuse_weddings(_number: int, body: bytes) -> tuple[int, str, bytes]:
+        purposes = pq.read_table(io.BytesIO(body))["loan_purpose"]
+        if pc.any(pc.equal(purposes, "wedding")).as_py():
+            echo = "Failed to predict data 'requested ... 4242'. \nError: No weddings for '4242'."
+            return 400, "application/json", json.dumps({"message": echo}).encode()
+        return relay(champion, body)
+
+    misbehaving.script = refuse_weddings
+    assert score(loaded, misbehaving.url, "--batch-size", 5000) == 0
+    ((weddings,),) = query(
+        loaded,
+        "SELECT count(*) FROM offers JOIN leads USING (lead_uuid) WHERE loan_purpose = 'wedding'",
+    )
+    assert weddings > 10
+    rejected = query(
+        loaded,
+        "SELECT reason, count(*) FROM results_clicked_rejected GROUP BY reason",
+    )
+    assert rejected == [("No weddings for '…'", weddings)]
+    assert stored(loaded) == SAMPLE_OFFERS - weddings
+    assert query(loaded, "SELECT stored, rejected FROM scoring_runs") == [
+        (SAMPLE_OFFERS - weddings, weddings)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text_of_answer", "reason"),
+    [
+        ('{"message": "Failed to predict data \'a 1\'. \\nError: bad \'x\' in \'apr\'."}',
+         "bad '…' in 'apr'"),
+        ('{"message": "Failed to predict data \'a 1\'"}', "no reason given"),
+        ("<html>", "no reason given"),
+        ("[]", "no reason given"),
+    ],
+)  # fmt: skip
+def test_a_reason_never_echoes_the_rows(text_of_answer: str, reason: str) -> None:
+    assert without_echo(text_of_answer, ["apr"]) == reason
