@@ -114,6 +114,8 @@ def _column_faults(file: SourceFile) -> list[str]:
         where = f"column {column.name} of {file.source.file} must be {expected}"
         if column.name not in schema.names:
             faults.append(f"{where}, but is missing")
+        elif schema.names.count(column.name) > 1:
+            faults.append(f"{where}, but is there more than once")
         elif not _fits(schema.field(column.name).type, expected):
             faults.append(f"{where}, but is {schema.field(column.name).type}")
     return faults

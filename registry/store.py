@@ -9,7 +9,11 @@ from pathlib import Path
 
 import mlflow
 from mlflow import ActiveRun, MlflowClient
-from mlflow.environment_variables import MLFLOW_RUN_ID, MLFLOW_TRACKING_URI
+from mlflow.environment_variables import (
+    MLFLOW_HTTP_REQUEST_MAX_RETRIES,
+    MLFLOW_RUN_ID,
+    MLFLOW_TRACKING_URI,
+)
 from mlflow.exceptions import MlflowException
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
@@ -41,10 +45,24 @@ def connect(*, create: bool = False) -> MlflowClient:
     if path and not path.parent.is_dir():
         raise RegistryError(f"There is no folder {path.parent} for the MLflow store {path.name}.")
     mlflow.set_tracking_uri(uri)
-    with explained(), _alone_in(path.parent if path and create else None):
+    with explained(), _alone_in(path.parent if path and create else None), _impatient():
         client = MlflowClient()
         client.search_experiments(max_results=1)
     return client
+
+
+@contextlib.contextmanager
+def _impatient() -> Iterator[None]:
+    """Try a tracking server once: MLflow's retries would take minutes to say it is not there."""
+    before = MLFLOW_HTTP_REQUEST_MAX_RETRIES.get_raw()
+    MLFLOW_HTTP_REQUEST_MAX_RETRIES.set(0)
+    try:
+        yield
+    finally:
+        if before is None:
+            MLFLOW_HTTP_REQUEST_MAX_RETRIES.unset()
+        else:
+            MLFLOW_HTTP_REQUEST_MAX_RETRIES.set(before)
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import text
 
@@ -17,6 +18,11 @@ def spoil_columns(source: Path) -> None:
     change(source, LEADS, lambda f: f.drop(columns="credit"))
     change(source, OFFERS, lambda f: f.assign(apr=f["apr"].astype(str), lead_uuid=1))
     change(source, CLICKS, lambda f: f.assign(offer_id=f["offer_id"].astype(str)))
+
+
+def repeat_column(path: Path, name: str) -> None:
+    table = pq.read_table(path)
+    pq.write_table(table.append_column(name, table[name]), path)
 
 
 BAD_FILES: dict[str, tuple[Callable[[Path], object], list[str]]] = {
@@ -31,6 +37,10 @@ BAD_FILES: dict[str, tuple[Callable[[Path], object], list[str]]] = {
     ),
     "empty file": (lambda s: (s / LEADS).write_bytes(b""), [LEADS, "not a whole parquet file"]),
     "no rows": (lambda s: change(s, CLICKS, lambda f: f.iloc[:0]), [CLICKS, "no rows"]),
+    "a column twice": (
+        lambda s: repeat_column(s / OFFERS, "apr"),
+        [f"column apr of {OFFERS} must be a number, but is there more than once"],
+    ),
     "columns missing or of a wrong type": (
         spoil_columns,
         [

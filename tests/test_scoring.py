@@ -320,6 +320,18 @@ def test_a_version_or_problem_that_is_not_there_is_one_sentence(
     assert error.count("\n") == 1
 
 
+def test_a_tracking_server_that_is_not_there_is_told_soon(
+    loaded: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    requests_before = os.environ.get("MLFLOW_HTTP_REQUEST_MAX_RETRIES")
+    assert score(loaded, "http://127.0.0.1:9") == 2
+    error = capfd.readouterr().err
+    assert error.startswith("error: MLflow at http://127.0.0.1:9")
+    assert error.count("\n") == 1
+    assert os.environ.get("MLFLOW_HTTP_REQUEST_MAX_RETRIES") == requests_before
+
+
 def test_without_a_database_or_a_store_nothing_is_made(tmp_path: Path) -> None:
     done = run_script("score_client.py", cwd=tmp_path)
     assert done.returncode == 2
