@@ -82,7 +82,7 @@ def score(
     endpoint: Endpoint,
     args: argparse.Namespace,
 ) -> int:
-    """Score what is pending, as a row in the scoring runs; returns the rows dealt with."""
+    """Score what is pending, as a row in the scoring runs; returns the rows that it dealt with."""
     before = results.reconcile(engine, problem.scoring, version.model_id)
     run_id = results.start_run(engine, version.model_id, endpoint.url)
     outcome = "interrupted"
@@ -94,12 +94,12 @@ def score(
             )
             scorer.run()
         outcome = "limited" if args.limit else "finished"
-        return scorer.done
     except console.UserError:
         outcome = "failed"
         raise
     finally:
-        results.end_run(engine, problem.scoring, run_id, outcome)
+        done = results.end_run(engine, problem.scoring, run_id, outcome)
+    return done
 
 
 def report(

@@ -5,13 +5,13 @@ Every script ends with one of these codes:
     0    done
     1    a fault of this program (a traceback is shown; please report it)
     2    something given to it is wrong: a flag, a file, a database, a registry
-    3    refused: a rule said no and nothing was changed
     4    the endpoint does not answer, or not as the chosen version does
     5    not everything was scored, or the counts do not agree
     130  stopped by Ctrl-C          143  stopped by SIGTERM
 """
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -87,6 +87,9 @@ def run(main: Callable[[], int]) -> NoReturn:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         code = error.exit_code
+    except BrokenPipeError:  # whoever read our output has left
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 141
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         code = 130

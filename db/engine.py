@@ -39,12 +39,14 @@ def database_url(given: str = "") -> URL:
         backend = url.get_dialect().name
     except (ArgumentError, NoSuchModuleError, ValueError):
         backend = ""
+    scheme = text.partition("://")[0]
     if backend not in ("sqlite", "postgresql"):
-        scheme = text.partition("://")[0]
         raise DatabaseError(
-            f"A database of the kind {scheme!r} is not supported: give sqlite:///file.db, "
-            "a file's path or postgresql://user@host/name."
+            f"The address of kind {scheme!r} is not one of a database that is supported: give "
+            "sqlite:///file.db, a file's path or postgresql://user@host/name."
         )
+    if "@" in (url.host or ""):
+        raise DatabaseError(f"The {scheme} address has an @ too many: in a password write it %40.")
     if backend == "sqlite" and url.database in (None, "", ":memory:"):
         raise DatabaseError("A database in memory is gone after one step: give a file's path.")
     return url
@@ -59,6 +61,8 @@ def opened(url: URL, *, create: bool = False) -> Iterator[Engine]:
     """
     if url.get_backend_name() == "sqlite":
         path = Path(str(url.database))
+        if not path.parent.is_dir():
+            raise DatabaseError(f"There is no folder {path.parent} for the database {path.name}.")
         if not create and not path.exists():
             raise DatabaseError(
                 f"There is no database at {path}: load one with `python ingest.py`, "

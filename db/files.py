@@ -74,6 +74,8 @@ def open_sources(folder: Path, sources: Sequence[Source]) -> list[SourceFile]:
         SourceError: files are missing, unreadable, empty, or lack columns; all that is wrong in
             any of them is named at once, with what was expected and what was found.
     """
+    if folder.is_file():
+        raise SourceError(f"{folder} is a file: give the folder that holds {_files(sources)}.")
     if not folder.is_dir():
         raise SourceError(f"There is no folder {folder}: give one that holds {_files(sources)}.")
     if missing := [s for s in sources if not (folder / s.file).is_file()]:
@@ -190,8 +192,13 @@ def _typed(found: pa.Array, column: Column) -> tuple[pa.Array, list[tuple[str, p
                 pc.greater(pc.abs(found), LARGEST_EXACT_INTEGER),
             )
             faults.append((f"{name} is not a whole number", _true(inexact)))
+        if pa.types.is_uint64(found.type):
+            most = pa.scalar(2**63 - 1, pa.uint64())
+            faults.append((f"{name} is too large", _true(pc.greater(found, most))))
     elif kind == "text":
         array = found.cast(pa.string())
+        # PostgreSQL cannot keep it, and no honest text has it
+        faults.append((f"{name} holds a NUL byte", _true(pc.match_substring(array, "\0"))))
     else:
         zoned = pa.types.is_timestamp(found.type) and found.type.tz
         array = found.cast(pa.timestamp("us", tz="UTC" if zoned else None), safe=False)

@@ -109,24 +109,30 @@ def start_run(engine: Engine, model_id: str, endpoint: str) -> int:
         return connection.execute(row.returning(scoring_runs.c.id)).scalar_one()
 
 
-def end_run(engine: Engine, scoring: Scoring, run_id: int, outcome: str) -> None:
-    """Close a scoring run's row with its outcome, and with what is stored under its number."""
+def end_run(engine: Engine, scoring: Scoring, run_id: int, outcome: str) -> int:
+    """Close a scoring run's row with its outcome, and with what is stored under its number.
+
+    Returns:
+        The rows that this run scored or rejected, and no other client.
+    """
 
     def stored(table: Table) -> ColumnElement[int]:
         rows = select(func.count()).select_from(table).where(table.c.scoring_run_id == run_id)
         return rows.scalar_subquery()
 
-    with writing(engine) as connection:
-        connection.execute(
-            update(scoring_runs)
-            .where(scoring_runs.c.id == run_id)
-            .values(
-                finished_at=utc_now(),
-                outcome=outcome,
-                stored=stored(scoring.results.table),
-                rejected=stored(scoring.results.rejects),
-            )
+    closed = (
+        update(scoring_runs)
+        .where(scoring_runs.c.id == run_id)
+        .values(
+            finished_at=utc_now(),
+            outcome=outcome,
+            stored=stored(scoring.results.table),
+            rejected=stored(scoring.results.rejects),
         )
+        .returning(scoring_runs.c.stored + scoring_runs.c.rejected)
+    )
+    with writing(engine) as connection:
+        return connection.execute(closed).scalar_one()
 
 
 def pending_page(engine: Engine, scoring: Scoring, model_id: str, after: Any, most: int) -> Page:

@@ -18,6 +18,7 @@ from registry.versions import TrainedOn
 # What a null text becomes for training. It is never among the categories that an encoder is given,
 # so it trains as what None, NaN or an unseen text are when served: a row of zeros.
 NULL_TEXT = "(null)"
+NO_TEXTS = "(no text at all)"
 
 
 class DataError(UserError):
@@ -62,7 +63,9 @@ class Dataset:
     def categories(self) -> dict[str, list[str]]:
         """The texts that each text column has in the training rows."""
         train = self.raw[~self.held_out]
-        return {name: sorted(train[name].dropna().unique()) for name in self.problem.texts}
+        found = {name: sorted(train[name].dropna().unique()) for name in self.problem.texts}
+        # an encoder wants at least one: a word that no row has makes a column of zeros
+        return {name: texts or [NO_TEXTS] for name, texts in found.items()}
 
     @cached_property
     def digest(self) -> str:

@@ -60,7 +60,8 @@ def _from_folder(folder: Path) -> ModuleType:
     module = sys.modules[package] = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except BaseException:
+    except Exception as error:
         del sys.modules[package]
-        raise
+        reason = f"{type(error).__name__}: {error}"
+        raise ProblemError(f"{folder}/__init__.py cannot be imported ({reason}).") from error
     return module

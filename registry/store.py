@@ -16,7 +16,7 @@ from mlflow.environment_variables import (
 )
 from mlflow.exceptions import MlflowException
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from console import UserError
 
@@ -93,9 +93,12 @@ def explained() -> Iterator[None]:
     """Turn MLflow's own errors into one sentence."""
     try:
         yield
-    except MlflowException as error:
+    except (MlflowException, SQLAlchemyError) as error:
         reason = " ".join(str(error).split())[:300].rstrip(".")
-        raise RegistryError(f"MLflow at {shown_uri()} refused: {reason}.") from error
+        raise RegistryError(
+            f"MLflow at {shown_uri()} refused ({reason}): see whether MLFLOW_TRACKING_URI names "
+            "a store, and whether its server is up."
+        ) from error
 
 
 @contextlib.contextmanager

@@ -155,10 +155,10 @@ def _version(found: ModelVersion) -> Version:
 
 
 def latest_training(client: MlflowClient, problem: Problem) -> list[ModelVersion]:
-    """The versions that the latest training of the problem registered.
+    """The versions that the latest finished training of the problem registered.
 
     Raises:
-        RegistryError: none was registered yet.
+        RegistryError: none was registered yet, or no training was finished.
     """
     with explained():
         found = client.search_model_versions(f"name = '{problem.model_name}'")
@@ -167,11 +167,21 @@ def latest_training(client: MlflowClient, problem: Problem) -> list[ModelVersion
         raise RegistryError(
             f"{shown_uri()} has no version of {problem.model_name}: run `python train.py` first."
         )
-    latest = max(ours, key=lambda version: int(version.version)).tags["training_run"]
-    return sorted(
-        (version for version in ours if version.tags["training_run"] == latest),
-        key=lambda version: int(version.version),
+    newest_first = sorted(ours, key=lambda version: int(version.version), reverse=True)
+    for training in dict.fromkeys(version.tags["training_run"] for version in newest_first):
+        if _finished(client, training):  # one that was stopped has not all its candidates
+            return [v for v in reversed(newest_first) if v.tags["training_run"] == training]
+    raise RegistryError(
+        f"No training of {problem.model_name} in {shown_uri()} was finished: "
+        "run `python train.py` to its end."
     )
+
+
+def _finished(client: MlflowClient, run_id: str) -> bool:
+    try:
+        return bool(client.get_run(run_id).info.status == "FINISHED")
+    except MlflowException:  # it was deleted for good
+        return False
 
 
 def number_with_alias(client: MlflowClient, name: str, alias: str) -> str | None:

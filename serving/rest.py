@@ -76,7 +76,7 @@ class Endpoint:
         self._timeout = (limits.connect, limits.read)
         self._session = requests.Session()
         if not re.match(r"https?://[^/]", self.url):
-            raise EndpointError(
+            raise UserError(
                 f"{url!r} is not the address of an endpoint: give one like http://127.0.0.1:5001."
             )
 
@@ -112,8 +112,9 @@ class Endpoint:
         if answer.status_code == 400:
             reason = without_echo(answer.text, columns)
             return RowsRefused(f"{said}: {reason}.", reason)
-        hint = "is it a served model's address?" if answer.status_code in (404, 405) else ""
-        return Refused(f"{said} ({answer.reason}) to the rows sent to it; {hint or 'see its log'}.")
+        elsewhere = answer.status_code in (404, 405)
+        hint = "give a served model's address with --endpoint" if elsewhere else "see its log"
+        return Refused(f"{said} ({answer.reason}) to the rows sent to it: {hint}.")
 
     def _probabilities(self, answer: requests.Response, rows: int) -> np.ndarray:
         what = f"{self.url} answered with"

@@ -64,7 +64,7 @@ def test_a_bad_answer_is_one_sentence_and_stores_nothing(
 def test_no_server_is_one_sentence(loaded: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert score(loaded, "http://127.0.0.1:9") == 4
     assert "No model answers at http://127.0.0.1:9" in capfd.readouterr().err
-    assert score(loaded, "127.0.0.1:5001") == 4
+    assert score(loaded, "127.0.0.1:5001") == 2
     assert "is not the address of an endpoint" in capfd.readouterr().err
     assert stored(loaded) == 0
 

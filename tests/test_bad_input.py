@@ -107,6 +107,12 @@ BAD_ROWS: dict[str, tuple[str, Callable[[pd.DataFrame], pd.DataFrame], str]] = {
     "infinite amount": (LEADS, put("annual_income", 0, np.inf), "annual_income is infinite"),
     "negative apr": (OFFERS, put("apr", 0, -0.01), "apr is negative"),
     "infinite apr": (OFFERS, put("apr", 0, -np.inf), "apr is infinite"),
+    "a NUL byte": (LEADS, put("credit", 0, "go\0od"), "credit holds a NUL byte"),
+    "a lender beyond 64 bits": (
+        OFFERS,
+        lambda f: f.assign(lender_id=f["lender_id"].astype("uint64").where(f.index > 0, 2**63 + 5)),
+        "lender_id is too large",
+    ),
     "half an offer": (OFFERS, put("offer_id", 0, 1.5), "offer_id is not a whole number"),
 }
 
@@ -163,9 +169,11 @@ def test_too_many_bad_rows_leave_no_new_database(source: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("mysql://u@h/d", "'mysql' is not supported"),
-        ("mssql+pyodbc://u:secret@h/d", "is not supported"),
-        ("nonsense://", "is not supported"),
+        ("mysql://u@h/d", "kind 'mysql' is not"),
+        ("mssql+pyodbc://u:secret@h/d", "is not one of a database"),
+        ("nonsense://", "is not one of a database"),
+        ("postgresql://u:secret@word@h/d", "an @ too many"),
+        ("sqlite:///nowhere/at/all.db", "There is no folder nowhere/at"),
         ("sqlite://", "in memory"),
         ("postgresql://u:secret@127.0.0.1:1/d", "cannot be used"),
     ],

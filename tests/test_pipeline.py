@@ -80,6 +80,23 @@ def test_a_step_that_fails_ends_the_pipeline_with_its_code(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_training_that_was_stopped_is_never_promoted(ran: Ran) -> None:
+    client = ran.client
+    before = dict(client.get_registered_model("offer-click").aliases)
+    number = before["challenger"]
+    version = client.get_model_version("offer-click", number)
+    unfinished = client.create_run(client.get_run(str(version.run_id)).info.experiment_id)
+    half = client.create_model_version("offer-click", str(version.source), version.run_id)
+    for name, value in {**version.tags, "cv_log_loss": "0.000001"}.items():
+        client.set_model_version_tag("offer-click", half.version, name, value)
+    client.set_model_version_tag(
+        "offer-click", half.version, "training_run", unfinished.info.run_id
+    )
+    assert run_script("promote.py", cwd=ran.folder).returncode == 0
+    assert client.get_registered_model("offer-click").aliases == before
+    client.delete_model_version("offer-click", half.version)
+
+
 def metrics_of(ran: Ran, number: int) -> dict[str, float]:
     version = ran.client.get_model_version("offer-click", str(number))
     metrics = ran.client.get_run(str(version.run_id)).data.metrics

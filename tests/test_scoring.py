@@ -309,12 +309,15 @@ def test_another_model_under_a_known_name_stops_with_one_sentence(
         (("--model", "models:/offer-click/99"), "has no version"),
         (("--model", "champion"), "does not name a version"),
         (("--problem", "weather"), "There is no problem 'weather'"),
+        (("--problem", "{broken}"), "cannot be imported (SyntaxError"),
     ],
 )
 def test_a_version_or_problem_that_is_not_there_is_one_sentence(
     flags: tuple[str, str], said: str, loaded: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert score(loaded, "http://127.0.0.1:9", *flags) == 2
+    (loaded.parent / "__init__.py").write_text("PROBLEM = = 1\n")
+    given = [flag.format(broken=loaded.parent) for flag in flags]
+    assert score(loaded, "http://127.0.0.1:9", *given) == 2
     error = capfd.readouterr().err
     assert said in error
     assert error.count("\n") == 1

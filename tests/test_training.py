@@ -11,6 +11,8 @@ from typing import Any
 import mlflow
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -233,6 +235,20 @@ def test_the_held_out_share_is_as_stated_and_fixed_for_good() -> None:
     assert held_out(["a", "b", "c", "d", "e", "f", "g", "h"]) == [
         False, False, True, False, True, True, False, False,
     ]  # fmt: skip
+
+
+def test_a_column_of_nulls_alone_trains(generator: ModuleType, tmp_path: Path) -> None:
+    generator.write(tmp_path, leads=700, seed=5)
+    leads = pq.read_table(tmp_path / "ds_leads.parquet.gzip")
+    leads = leads.set_column(3, "credit", pa.nulls(len(leads)))
+    pq.write_table(leads, tmp_path / "ds_leads.parquet.gzip")
+    url, problem = f"sqlite:///{tmp_path / 'nulls.db'}", problems.load()
+    assert run_main(ingest.main, "--source", tmp_path, "--database", url) == 0
+    with opened(database_url(url)) as engine:
+        data = dataset.read(engine, problem)
+    for candidate in problem.candidates(data.categories, 0):
+        fitted = candidate.pipeline.fit(data.train.features, data.train.label)
+        assert np.isfinite(fitted.predict_proba(data.test.features)).all()
 
 
 def test_the_threshold_is_the_one_with_the_best_f1() -> None:
