@@ -45,7 +45,7 @@ def parser(doc: str | None, *, database: bool = True) -> argparse.ArgumentParser
             default="",
             metavar="URL",
             help="sqlite:///file.db, a file's path, or postgresql://user@host/name "
-            "(default: $DATABASE_URL, else even_financial.db in this folder)",
+            "(default: $DATABASE_URL, else even_financial.db in the current folder)",
         )
     return made
 
