@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     ranked = sorted(
         versions.latest_training(client, problem), key=lambda v: float(v.tags["cv_log_loss"])
     )
-    before = versions.move_champion(client, problem.model_name, ranked[0].version)
+    before = versions.move_champion(client, problem.model_name, str(ranked[0].version))
     for runner_up in ranked[1:2]:
         with store.explained():
             client.set_registered_model_alias(

@@ -197,6 +197,6 @@ def move_champion(client: MlflowClient, name: str, number: str) -> str | None:
     before = number_with_alias(client, name, CHAMPION)
     with explained():
         client.set_registered_model_alias(name, CHAMPION, number)
-        if before and before != number:
+        if before and before != str(number):  # MLflow gives a number or its text, as it likes
             client.set_registered_model_alias(name, PREVIOUS, before)
     return before
