@@ -186,6 +186,8 @@ def test_a_client_killed_before_during_or_after_a_commit_resumes(
 def test_ctrl_c_keeps_what_is_stored_and_the_next_run_goes_on(
     loaded: Path, trained: Trained, champion: str
 ) -> None:
+    # tests that a shell runs in the background were told to ignore it, and would tell the client
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     command = [sys.executable, str(PROJECT / "score_client.py"), "--database", str(loaded)]
     client = subprocess.Popen(
         [*command, "--endpoint", champion, "--batch-size", "100"],
