@@ -7,7 +7,9 @@ Every script ends with one of these codes:
     2    something given to it is wrong: a flag, a file, a database, a registry
     4    the endpoint does not answer, or not as the chosen version does
     5    not everything was scored, or the counts do not agree
-    130  stopped by Ctrl-C          143  stopped by SIGTERM
+    130  stopped by Ctrl-C
+    141  whoever read its output has left
+    143  stopped by SIGTERM
 """
 
 import argparse
