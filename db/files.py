@@ -1,35 +1,98 @@
-"""Source files as streams of checked record batches, in bounded memory."""
+"""Source files, Parquet or CSV, as streams of checked record batches, in bounded memory."""
 
-import json
-import math
+import csv
+import gzip
+import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from sqlalchemy import Column, DateTime, Double, Integer, String, Table
+from sqlalchemy import Column
 
 from console import UserError
+from db.cells import ROW_NUMBER, Rejected, checked, content_keys, fits, kind
 from db.tables import Source
 
 BATCH_ROWS = 20_000
-LARGEST_EXACT_INTEGER = 2.0**53  # beyond it a double no longer tells whole numbers apart
+UNREADABLE = (pa.ArrowException, OSError, EOFError, zlib.error, csv.Error, UnicodeDecodeError)
+
+Batches = Iterator[tuple[pa.Table, list[Rejected]]]
 
 
 class SourceError(UserError):
     """The source folder or one of its files cannot be loaded."""
 
 
-@dataclass(frozen=True)
-class Rejected:
-    """A row that is set aside: its number in the file (from 1), why, and what it held."""
+class Parquet:
+    """A Parquet file's columns and rows."""
 
-    row_number: int
-    reason: str
-    values: dict[str, Any]
+    kind = "parquet file"
+
+    def __init__(self, path: Path) -> None:
+        self._file = pq.ParquetFile(path)
+        self.rows = self._file.metadata.num_rows
+        self.schema = self._file.schema_arrow
+
+    def batches(self, names: Sequence[str]) -> Batches:
+        first = 1
+        for batch in self._file.iter_batches(BATCH_ROWS, columns=list(names)):
+            numbers = pa.array(range(first, first + batch.num_rows))
+            yield pa.Table.from_batches([batch]).append_column(ROW_NUMBER, numbers), []
+            first += batch.num_rows
+
+
+class Csv:
+    """A CSV file's columns and rows, all of them text; an empty field is a null.
+
+    UTF-8, commas, a first line with the columns' names. It is read once when opened, to know that
+    it is whole and how many rows it has.
+    """
+
+    kind = "CSV file in UTF-8"
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with self._records() as records:
+            self._header = next(records, [])
+            self.rows = sum(1 for _ in records)
+        self.schema = pa.schema([(name, pa.string()) for name in self._header])
+
+    def batches(self, names: Sequence[str]) -> Batches:
+        width, positions = len(self._header), [self._header.index(name) for name in names]
+        with self._records() as records:
+            next(records)
+            numbered = enumerate(records, 1)
+            while chunk := list(islice(numbered, BATCH_ROWS)):
+                whole = [(number, fields) for number, fields in chunk if len(fields) == width]
+                columns = {
+                    name: pa.array([fields[at] or None for _, fields in whole], pa.string())
+                    for name, at in zip(names, positions, strict=True)
+                }
+                columns[ROW_NUMBER] = pa.array([number for number, _ in whole], pa.int64())
+                broken = [
+                    Rejected(n, f"has {len(f)} fields instead of {width}", {"fields": f})
+                    for n, f in chunk
+                    if len(f) != width
+                ]
+                yield pa.table(columns), broken
+
+    @contextmanager
+    def _records(self) -> Iterator[Iterator[list[str]]]:
+        opened = gzip.open if self._path.suffix == ".gz" else open
+        with opened(self._path, "rt", encoding="utf-8-sig", newline="") as lines:
+            yield filter(None, csv.reader(lines, strict=True))  # a blank line is no row
+
+
+FORMATS: dict[str, type[Parquet] | type[Csv]] = {
+    ".parquet.gzip": Parquet,
+    ".parquet": Parquet,
+    ".csv.gz": Csv,
+    ".csv": Csv,
+}
 
 
 @dataclass(frozen=True)
@@ -37,187 +100,120 @@ class SourceFile:
     """An opened source file whose columns were checked against its table."""
 
     source: Source
-    parquet: pq.ParquetFile
+    name: str
+    content: Parquet | Csv
 
     @property
     def rows(self) -> int:
-        return self.parquet.metadata.num_rows
+        return self.content.rows
 
-    def batches(self) -> Iterator[tuple[pa.Table, list[Rejected]]]:
+    @property
+    def columns(self) -> list[Column]:
+        """The columns of the table that this file fills, a key made of its content first."""
+        key = self.source.content_key
+        return [*([] if key is None else [key]), *self._read]
+
+    @property
+    def _read(self) -> list[Column]:
+        names = self.content.schema.names
+        return [c for c in self.source.columns if c.name in names or not c.info.get("optional")]
+
+    def batches(self) -> Batches:
         """The good rows in the table's types, with `row_number`, and the bad ones, in turn.
 
         Raises:
             SourceError: the file's contents are damaged.
         """
-        columns = columns_of(self.source.table)
-        first = 1
+        key, done = self.source.content_key, 0
         try:
-            for batch in self.parquet.iter_batches(BATCH_ROWS, columns=[c.name for c in columns]):
-                yield _checked(pa.Table.from_batches([batch]), columns, first)
-                first += batch.num_rows
-        except (pa.ArrowException, OSError) as error:
+            for batch, broken in self.content.batches([column.name for column in self._read]):
+                good, rejected = checked(batch, self._read)
+                if key is not None:
+                    hashes = content_keys(good, key.info["content_of"])
+                    good = good.append_column(key.name, hashes)
+                yield good, [*broken, *rejected]
+                done += batch.num_rows + len(broken)
+        except UNREADABLE as error:
             raise SourceError(
-                f"{self.source.file} is damaged after row {first - 1:,} ({_reason(error)}): "
+                f"{self.name} is damaged after row {done:,} ({_reason(error)}): "
                 "nothing was loaded; fetch the file again."
             ) from error
 
 
-def columns_of(table: Table) -> list[Column]:
-    """The columns that a source file brings; the load's number is ours."""
-    return [column for column in table.columns if column.name != "load_id"]
-
-
-def open_sources(folder: Path, sources: Sequence[Source]) -> list[SourceFile]:
-    """Open every file of a source folder.
+def open_sources(given: Path, sources: Sequence[Source]) -> list[SourceFile]:
+    """Open every file of a source folder; a problem's only file may be given itself.
 
     Raises:
         SourceError: files are missing, unreadable, empty, or lack columns; all that is wrong in
             any of them is named at once, with what was expected and what was found.
     """
-    if folder.is_file():
-        raise SourceError(f"{folder} is a file: give the folder that holds {_files(sources)}.")
-    if not folder.is_dir():
-        raise SourceError(f"There is no folder {folder}: give one that holds {_files(sources)}.")
-    if missing := [s for s in sources if not (folder / s.file).is_file()]:
-        raise SourceError(
-            f"{folder} lacks {_files(missing)}: give a folder with {_files(sources)}."
-        )
     opened, faults = [], []
-    for source in sources:
+    for source, path in zip(sources, _paths(given, sources), strict=True):
+        read = _format(path)
         try:
-            file = SourceFile(source, pq.ParquetFile(folder / source.file))
-        except (pa.ArrowException, OSError) as error:
-            faults.append(f"{source.file} is not a whole parquet file ({_reason(error)})")
+            file = SourceFile(source, path.name, read(path))
+        except UNREADABLE as error:
+            faults.append(f"{path.name} is not a whole {read.kind} ({_reason(error)})")
             continue
         opened.append(file)
         faults += _column_faults(file)
         if file.rows == 0:
-            faults.append(f"{source.file} has no rows")
+            faults.append(f"{file.name} has no rows")
     if faults:
-        raise SourceError(f"Nothing was loaded from {folder}: {'; '.join(faults)}.")
+        raise SourceError(f"Nothing was loaded from {given}: {'; '.join(faults)}.")
     return opened
 
 
-def _files(sources: Sequence[Source]) -> str:
-    return ", ".join(source.file for source in sources)
+def _paths(given: Path, sources: Sequence[Source]) -> list[Path]:
+    """Where each source lies, in the folder that was given."""
+    endings = " or ".join([", ".join(list(FORMATS)[:-1]), list(FORMATS)[-1]])
+    wanted = f"{', '.join(source.file for source in sources)} (as {endings})"
+    if given.is_file():
+        if len(sources) == 1 and given.name.endswith(tuple(FORMATS)):
+            return [given]
+        raise SourceError(f"{given} is a file: give the folder that holds {wanted}.")
+    if not given.is_dir():
+        raise SourceError(f"There is no folder {given}: give one that holds {wanted}.")
+    found = {
+        source.file: [p for e in FORMATS if (p := given / f"{source.file}{e}").is_file()]
+        for source in sources
+    }
+    if missing := [file for file, paths in found.items() if not paths]:
+        raise SourceError(f"{given} lacks {', '.join(missing)}: give a folder with {wanted}.")
+    for paths in found.values():
+        if len(paths) > 1:
+            both = " and ".join(path.name for path in paths)
+            raise SourceError(f"{given} holds {both}: keep the one that is to be loaded.")
+    return [path for (path,) in found.values()]
+
+
+def _format(path: Path) -> type[Parquet] | type[Csv]:
+    return next(read for ending, read in FORMATS.items() if path.name.endswith(ending))
 
 
 def _reason(error: Exception) -> str:
-    return (
-        str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else "no reason given"
-    )
+    text = str(error).strip()
+    return text.splitlines()[0].rstrip(".") if text else "no reason given"
 
 
 def _column_faults(file: SourceFile) -> list[str]:
-    schema = file.parquet.schema_arrow
+    columns, schema = file.source.columns, file.content.schema
+    required = [column for column in columns if not column.info.get("optional")]
+    if not any(column.name in schema.names for column in columns):
+        # a CSV file without a header would show somebody's row here, so what it has is not said
+        header = ": its first line must be the columns' names, separated by commas"
+        hint = header if isinstance(file.content, Csv) else ""
+        return [f"{file.name} has no column {', '.join(c.name for c in required)}{hint}"]
     faults = []
-    for column in columns_of(file.source.table):
-        expected = _kind(column)
-        where = f"column {column.name} of {file.source.file} must be {expected}"
+    for column in columns:
+        where = f"column {column.name} of {file.name} must be {kind(column)}"
         if column.name not in schema.names:
-            faults.append(f"{where}, but is missing")
+            if column in required:
+                faults.append(f"{where}, but is missing")
         elif schema.names.count(column.name) > 1:
             faults.append(f"{where}, but is there more than once")
-        elif not _fits(schema.field(column.name).type, expected):
-            faults.append(f"{where}, but is {schema.field(column.name).type}")
+        elif isinstance(file.content, Parquet):
+            found = schema.field(column.name).type
+            if not fits(found, kind(column)):
+                faults.append(f"{where}, but is {found}")
     return faults
-
-
-def _kind(column: Column) -> str:
-    kinds = ((Double, "a number"), (Integer, "a whole number"), (String, "text"))
-    for kind, words in kinds:
-        if isinstance(column.type, kind):
-            return words
-    if isinstance(column.type, DateTime):
-        return "a timestamp"
-    raise TypeError(f"{column}: a source column is Double, BigInteger, String or DateTime")
-
-
-def _fits(found: pa.DataType, expected: str) -> bool:
-    if pa.types.is_dictionary(found):
-        found = found.value_type
-    number = pa.types.is_integer(found) or pa.types.is_floating(found)
-    fits = {
-        "a number": number or pa.types.is_decimal(found),
-        # pandas writes whole numbers with a null among them as doubles
-        "a whole number": number,
-        "text": pa.types.is_string(found) or pa.types.is_large_string(found),
-        "a timestamp": pa.types.is_timestamp(found),
-    }
-    return fits[expected] or pa.types.is_null(found)
-
-
-def _checked(
-    batch: pa.Table, columns: Sequence[Column], first: int
-) -> tuple[pa.Table, list[Rejected]]:
-    """Split a batch into good rows in the table's types and rejected ones with reasons."""
-    reasons = pa.nulls(batch.num_rows, pa.string())
-    arrays = []
-    for column in columns:
-        found = batch[column.name].combine_chunks()
-        array, faults = _typed(found, column)
-        for reason, at in faults:
-            reasons = pc.if_else(pc.and_(pc.is_null(reasons), at), reason, reasons)
-        arrays.append(array)
-    numbers = pa.array(range(first, first + batch.num_rows))
-    good = pc.is_null(reasons)
-    table = pa.table([*arrays, numbers], names=[*(c.name for c in columns), "row_number"])
-    rejected = [
-        Rejected(first + i, reasons[i].as_py(), storable(batch.slice(i, 1).to_pylist()[0]))
-        for i in pc.indices_nonzero(pc.invert(good)).to_pylist()
-    ]
-    return table.filter(good), rejected
-
-
-def _typed(found: pa.Array, column: Column) -> tuple[pa.Array, list[tuple[str, pa.Array]]]:
-    """A column in its table's type, and masks of the cells that are wrong."""
-    kind, name = _kind(column), column.name
-    faults: list[tuple[str, pa.Array]] = []
-    if pa.types.is_dictionary(found.type):
-        found = found.dictionary_decode()
-    if pa.types.is_floating(found.type):
-        found = pc.if_else(pc.is_nan(found), None, found)  # pandas' other way to say null
-    if kind == "a number":
-        array = found.cast(pa.float64())
-        faults.append((f"{name} is infinite", _true(pc.is_inf(array))))
-        minimum = column.info.get("minimum")
-        if minimum is not None:
-            below = f"{name} is negative" if minimum == 0 else f"{name} is below {minimum}"
-            faults.append((below, _true(pc.less(array, float(minimum)))))
-    elif kind == "a whole number":
-        array = found.cast(pa.int64(), safe=False)
-        if pa.types.is_floating(found.type):
-            inexact = pc.or_(
-                pc.not_equal(pc.trunc(found), found),
-                pc.greater(pc.abs(found), LARGEST_EXACT_INTEGER),
-            )
-            faults.append((f"{name} is not a whole number", _true(inexact)))
-        if pa.types.is_uint64(found.type):
-            most = pa.scalar(2**63 - 1, pa.uint64())
-            faults.append((f"{name} is too large", _true(pc.greater(found, most))))
-    elif kind == "text":
-        array = found.cast(pa.string())
-        # PostgreSQL cannot keep it, and no honest text has it
-        faults.append((f"{name} holds a NUL byte", _true(pc.match_substring(array, "\0"))))
-    else:
-        zoned = pa.types.is_timestamp(found.type) and found.type.tz
-        array = found.cast(pa.timestamp("us", tz="UTC" if zoned else None), safe=False)
-        array = array.cast(pa.timestamp("us"))
-    if not column.nullable:
-        faults.append((f"{name} is null", pc.is_null(array)))
-    return array, faults
-
-
-def _true(mask: pa.Array) -> pa.Array:
-    return pc.fill_null(mask, False)
-
-
-def storable(values: dict[str, Any]) -> dict[str, Any]:
-    """A row's values as JSON can keep them: what it has no word for becomes text."""
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, float) and not math.isfinite(value):
-            return str(value)
-        return value
-
-    return json.loads(json.dumps({k: plain(v) for k, v in values.items()}, default=str))

@@ -17,20 +17,25 @@ from sqlalchemy import (
     Connection,
     Engine,
     MetaData,
+    Select,
+    String,
     Table,
     and_,
     delete,
     exists,
+    false,
     func,
     insert,
     literal,
     or_,
     select,
     true,
+    update,
 )
 
+from db.cells import ROW_NUMBER, Rejected, storable
 from db.engine import insert_for, take_turns_with_loads, writing
-from db.files import Rejected, SourceError, SourceFile, columns_of, storable
+from db.files import SourceError, SourceFile
 from db.tables import Scoring, create_tables, loads, rejected_rows, utc_now
 
 
@@ -120,11 +125,11 @@ class _FileLoad:
         self.staging = Table(
             f"staging_{self.table.name}",
             MetaData(),
-            *(Column(c.name, c.type) for c in columns_of(self.table)),
-            Column("row_number", BigInteger, nullable=False),
+            *(Column(c.name, c.type) for c in file.columns),
+            Column(ROW_NUMBER, BigInteger, nullable=False),
             prefixes=["TEMPORARY"],
         )
-        self.report = FileReport(file.source.file, rows=file.rows)
+        self.report = FileReport(file.name, rows=file.rows)
 
     def run(self, advance: Callable[[int], None]) -> FileReport:
         self.staging.create(self.connection)
@@ -133,6 +138,8 @@ class _FileLoad:
             if good.num_rows:
                 self.connection.execute(insert(self.staging), good.to_pylist())
             advance(good.num_rows + len(rejected))
+        if self.file.source.content_key is not None:
+            self._number_repeated(self.file.source.content_key.name)
         self._set_aside(self._repeated(), f"{' and '.join(self.keys)} is repeated")
         for column in self.table.columns:
             for foreign in column.foreign_keys:
@@ -171,18 +178,29 @@ class _FileLoad:
                 "mend the file or allow more with --max-rejected."
             )
 
+    def _number_repeated(self, key: str) -> None:
+        """Tell rows with the same content apart by how many of them came before in the file."""
+        staged = self.staging
+        nth = func.row_number().over(partition_by=staged.c[key], order_by=staged.c[ROW_NUMBER])
+        rows = select(staged.c[ROW_NUMBER], nth.label("nth")).subquery()
+        self.connection.execute(
+            update(staged)
+            .where(staged.c[ROW_NUMBER] == rows.c[ROW_NUMBER], rows.c.nth > 1)
+            .values({key: staged.c[key] + "-" + rows.c.nth.cast(String)})
+        )
+
     def _repeated(self) -> ColumnElement[bool]:
         """A row whose key an earlier row of the file has: the first one counts."""
         other = self.staging.alias()
         keys = [other.c[name] for name in self.keys]
         firsts = (
-            select(*keys, func.min(other.c.row_number).label("first"))
+            select(*keys, func.min(other.c[ROW_NUMBER]).label("first"))
             .group_by(*keys)
             .having(func.count() > 1)
             .subquery()
         )
         same_key = and_(*(firsts.c[name] == self.staging.c[name] for name in self.keys))
-        return exists().where(same_key, self.staging.c.row_number > firsts.c.first)
+        return exists().where(same_key, self.staging.c[ROW_NUMBER] > firsts.c.first)
 
     def _unknown(self, name: str, parent: Column) -> ColumnElement[bool]:
         child = self.staging.c[name]
@@ -197,22 +215,25 @@ class _FileLoad:
             self.report.rejected[reason] += faulty
             self._stop_if_too_many()
         found = self.connection.execute(select(self.staging).where(fault)).mappings().all()
-        self._reject(
-            Rejected(row["row_number"], reason, _without_number(dict(row))) for row in found
-        )
+        self._reject(Rejected(row[ROW_NUMBER], reason, _without_number(dict(row))) for row in found)
         self.connection.execute(delete(self.staging).where(fault))
 
     def _merge(self) -> None:
         """Put the staged rows into their table: new ones are added, changed ones updated."""
-        names = [column.name for column in columns_of(self.table)]
+        names = [column.name for column in self.file.columns]
         values = [name for name in names if name not in self.keys]
-        self._drop_results_of_changed(values)
+        self.report.updated = self._count(self._differing(values))
+        # a label that becomes known later changes no score
+        if scored := [v for v in values if self.table.c[v] in self.loader.scoring.columns]:
+            self._drop_results_of_changed(scored)
         put = insert_for(self.connection)(self.table)
         staged = select(*(self.staging.c[n] for n in names), literal(self.load_id)).where(true())
         put = put.from_select([*names, "load_id"], staged).on_conflict_do_update(
             index_elements=self.keys,
             set_={name: put.excluded[name] for name in [*values, "load_id"]},
-            where=or_(*(self.table.c[v].is_distinct_from(put.excluded[v]) for v in values)),
+            where=or_(
+                false(), *(self.table.c[v].is_distinct_from(put.excluded[v]) for v in values)
+            ),
         )
         before = self._count(self.table)
         self.connection.execute(put)
@@ -227,26 +248,29 @@ class _FileLoad:
             prefixes=["TEMPORARY"],
         )
         changed.create(self.connection)
-        differing = select(*(self.table.c[key] for key in self.keys)).where(
-            *(self.table.c[key] == self.staging.c[key] for key in self.keys),
-            or_(*(self.table.c[v].is_distinct_from(self.staging.c[v]) for v in values)),
-        )
-        self.connection.execute(insert(changed).from_select(self.keys, differing))
-        self.report.updated = self._count(changed)
+        self.connection.execute(insert(changed).from_select(self.keys, self._differing(values)))
         scoring = self.loader.scoring
-        if self.report.updated and self.table in scoring.tables:
-            same_key = and_(*(self.table.c[key] == changed.c[key] for key in self.keys))
-            affected = scoring.rows.with_only_columns(scoring.key).join(changed, same_key)
-            for table in (scoring.results.table, scoring.results.rejects):
-                dropped = delete(table).where(table.c[scoring.results.key].in_(affected))
-                self.report.results_dropped += self.connection.execute(dropped).rowcount
+        same_key = and_(*(self.table.c[key] == changed.c[key] for key in self.keys))
+        affected = scoring.rows.with_only_columns(scoring.key).join(changed, same_key)
+        for table in (scoring.results.table, scoring.results.rejects):
+            dropped = delete(table).where(table.c[scoring.results.key].in_(affected))
+            self.report.results_dropped += self.connection.execute(dropped).rowcount
         changed.drop(self.connection)
 
-    def _count(self, table: Table, *where: ColumnElement[bool]) -> int:
-        rows = select(func.count()).select_from(table).where(*where)
-        return self.connection.execute(rows).scalar_one()
+    def _differing(self, values: Sequence[str]) -> Select:
+        """The keys of stored rows that a staged one would change in these columns."""
+        stored, staged = self.table.c, self.staging.c
+        return select(*(stored[key] for key in self.keys)).where(
+            *(stored[key] == staged[key] for key in self.keys),
+            or_(false(), *(stored[value].is_distinct_from(staged[value]) for value in values)),
+        )
+
+    def _count(self, rows: Table | Select, *where: ColumnElement[bool]) -> int:
+        counted = rows if isinstance(rows, Table) else rows.subquery()
+        count = select(func.count()).select_from(counted).where(*where)
+        return self.connection.execute(count).scalar_one()
 
 
 def _without_number(row: dict[str, object]) -> dict[str, object]:
-    row.pop("row_number")
+    row.pop(ROW_NUMBER)
     return storable(row)

@@ -1,7 +1,7 @@
 """The tables that every problem shares, and helpers to declare a problem's own."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -27,6 +27,7 @@ from sqlalchemy import (
     inspect,
     select,
 )
+from sqlalchemy.sql import visitors
 
 from db.engine import DatabaseError
 
@@ -94,14 +95,27 @@ scoring_runs = Table(
 
 @dataclass(frozen=True)
 class Source:
-    """A table and the file of the source folder that fills it.
+    """A table and the file of the source folder that fills it, named without its ending.
 
     Checks follow from the table: its primary key is neither null nor repeated, its foreign keys
-    exist, its numbers are finite and not below `info={"minimum": …}` of their column.
+    exist, its numbers are finite and within a column's `info={"minimum": …, "maximum": …}`. A
+    column with `info={"optional": True}` may be missing in the file.
     """
 
     table: Table
     file: str
+
+    @property
+    def columns(self) -> list[Column]:
+        """The columns that a file may bring: all but those that are ours."""
+        ours = ("load_id", "" if self.content_key is None else self.content_key.name)
+        return [column for column in self.table.columns if column.name not in ours]
+
+    @property
+    def content_key(self) -> Column | None:
+        """The table's key, if it is made of the row's content."""
+        keys = self.table.primary_key.columns
+        return next((key for key in keys if "content_of" in key.info), None)
 
 
 @dataclass(frozen=True)
@@ -129,10 +143,25 @@ class Scoring:
         """The source tables that a scored row is made of."""
         return [t for t in self.key.table.metadata.sorted_tables if self._reads(t)]
 
+    @property
+    def columns(self) -> set[Column]:
+        """The columns that a scored row depends on: those that the select shows, joins or asks."""
+        parts = visitors.iterate(self.rows)
+        return {part for part in parts if isinstance(part, Column) and part.table in self.tables}
+
     def _reads(self, table: Table) -> bool:
         if "load_id" not in table.c:
             return False
         return any(f.is_derived_from(table) for f in self.rows.get_final_froms())
+
+
+def content_key(name: str, *, of: Sequence[str]) -> Column:
+    """A primary key for rows that have none in their file: a hash of these columns' values.
+
+    The second row of the file with the same values gets the hash and `-2`, and so on. Leave out
+    what becomes known later, as the label: a row whose other values change is a new row.
+    """
+    return Column(name, String, primary_key=True, info={"content_of": tuple(of)})
 
 
 def source_table(name: str, metadata: MetaData, *columns: Column) -> Table:

@@ -26,7 +26,7 @@ def repeat_column(path: Path, name: str) -> None:
 
 
 BAD_FILES: dict[str, tuple[Callable[[Path], object], list[str]]] = {
-    "missing": (lambda s: (s / OFFERS).unlink(), [OFFERS, "lacks"]),
+    "missing": (lambda s: (s / OFFERS).unlink(), ["lacks ds_offers:", ".parquet.gzip"]),
     "truncated": (
         lambda s: (s / OFFERS).write_bytes((s / OFFERS).read_bytes()[:-500]),
         [OFFERS, "not a whole parquet file"],

@@ -67,9 +67,9 @@ PROBLEM = Problem(
     model_name="offer-click",
     module=__name__,
     sources=(
-        Source(leads, "ds_leads.parquet.gzip"),
-        Source(offers, "ds_offers.parquet.gzip"),
-        Source(clicks, "ds_clicks.parquet.gzip"),
+        Source(leads, "ds_leads"),
+        Source(offers, "ds_offers"),
+        Source(clicks, "ds_clicks"),
     ),
     scoring=Scoring(
         rows=select(

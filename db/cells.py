@@ -1,0 +1,177 @@
+"""Check the cells of a source file against its table, and bring them into the table's types."""
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from sqlalchemy import Column, DateTime, Double, Integer, String
+
+ROW_NUMBER = "row_number"  # a column that a file's reader adds: the row's number, from 1
+LARGEST_EXACT_INTEGER = 2.0**53  # beyond it a double no longer tells whole numbers apart
+# a missing number, as pandas, R and databases write it into text files
+MISSING = pa.array(["na", "nan", "n/a", "null", "none"])
+
+Faults = list[tuple[str, pa.Array]]  # a reason, and a mask of the cells that it is true of
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A row that is set aside: its number in the file (from 1), why, and what it held."""
+
+    row_number: int
+    reason: str
+    values: dict[str, Any]
+
+
+def kind(column: Column) -> str:
+    """What a column of a source table must hold, in words."""
+    kinds = ((Double, "a number"), (Integer, "a whole number"), (String, "text"))
+    for of, words in kinds:
+        if isinstance(column.type, of):
+            return words
+    if isinstance(column.type, DateTime):
+        return "a timestamp"
+    raise TypeError(f"{column}: a source column is Double, BigInteger, String or DateTime")
+
+
+def fits(found: pa.DataType, expected: str) -> bool:
+    """Can a typed file's column hold what is expected of it."""
+    if pa.types.is_dictionary(found):
+        found = found.value_type
+    number = pa.types.is_integer(found) or pa.types.is_floating(found)
+    fitting = {
+        "a number": number or pa.types.is_decimal(found),
+        # pandas writes whole numbers with a null among them as doubles
+        "a whole number": number or pa.types.is_boolean(found),
+        "text": pa.types.is_string(found) or pa.types.is_large_string(found),
+        "a timestamp": pa.types.is_timestamp(found),
+    }
+    return fitting[expected] or pa.types.is_null(found)
+
+
+def checked(batch: pa.Table, columns: Sequence[Column]) -> tuple[pa.Table, list[Rejected]]:
+    """Split a batch into good rows in the table's types and rejected ones with reasons."""
+    reasons = pa.nulls(batch.num_rows, pa.string())
+    arrays = []
+    for column in columns:
+        array, faults = _typed(batch[column.name].combine_chunks(), column)
+        for reason, at in faults:
+            reasons = pc.if_else(pc.and_(pc.is_null(reasons), at), reason, reasons)
+        arrays.append(array)
+    names = [*(column.name for column in columns), ROW_NUMBER]
+    table = pa.table([*arrays, batch[ROW_NUMBER]], names=names)
+    good = pc.is_null(reasons)
+    rejected = []
+    for i in pc.indices_nonzero(pc.invert(good)).to_pylist():
+        values = batch.slice(i, 1).to_pylist()[0]
+        rejected.append(Rejected(values.pop(ROW_NUMBER), reasons[i].as_py(), storable(values)))
+    return table.filter(good), rejected
+
+
+def content_keys(rows: pa.Table, names: Sequence[str]) -> pa.Array:
+    """A hash of each row's values in these columns, the same from a file of any format."""
+    return pa.array(
+        hashlib.blake2b(json.dumps(values, default=str).encode(), digest_size=16).hexdigest()
+        for values in zip(*(rows[name].to_pylist() for name in names), strict=True)
+    )
+
+
+def storable(values: dict[str, Any]) -> dict[str, Any]:
+    """A row's values as JSON can keep them: what it has no word for becomes text."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, float) and not math.isfinite(value):
+            return str(value)
+        return value
+
+    return json.loads(json.dumps({k: plain(v) for k, v in values.items()}, default=str))
+
+
+def _typed(found: pa.Array, column: Column) -> tuple[pa.Array, Faults]:
+    """A column in its table's type, and masks of the cells that are wrong."""
+    expected, name = kind(column), column.name
+    faults: Faults = []
+    if pa.types.is_dictionary(found.type):
+        found = found.dictionary_decode()
+    if pa.types.is_string(found.type) and expected != "text":
+        found = pc.if_else(_true(pc.is_in(pc.utf8_lower(found), MISSING)), None, found)
+        parsed = _parsed(found, expected)
+        said_otherwise = pc.and_(pc.is_null(parsed), pc.is_valid(found))
+        faults.append((f"{name} is not {expected}", said_otherwise))
+        found = parsed
+    if pa.types.is_floating(found.type):
+        found = pc.if_else(pc.is_nan(found), None, found)  # pandas' other way to say null
+    convert = {
+        "a number": _numbers,
+        "a whole number": _whole_numbers,
+        "text": _texts,
+        "a timestamp": _timestamps,
+    }
+    array, more = convert[expected](found, column)
+    faults += more
+    if not column.nullable:
+        faults.append((f"{name} is null", pc.is_null(array)))
+    return array, faults
+
+
+def _parsed(found: pa.Array, expected: str) -> pa.Array:
+    """Text as what it says, null where it does not say that; whole numbers stay exact."""
+    texts = pd.Series(found, dtype=pd.ArrowDtype(pa.string()))
+    if expected == "a timestamp":
+        times = pd.to_datetime(texts, errors="coerce", utc=True, format="ISO8601")
+        return pa.array(times, type=pa.timestamp("us", tz="UTC"))
+    return pa.array(pd.to_numeric(texts, errors="coerce", dtype_backend="pyarrow"))
+
+
+def _numbers(found: pa.Array, column: Column) -> tuple[pa.Array, Faults]:
+    array = found.cast(pa.float64())
+    infinite = (f"{column.name} is infinite", _true(pc.is_inf(array)))
+    return array, [infinite, *_out_of_bounds(array, column)]
+
+
+def _whole_numbers(found: pa.Array, column: Column) -> tuple[pa.Array, Faults]:
+    array, faults = found.cast(pa.int64(), safe=False), []
+    if pa.types.is_floating(found.type):
+        inexact = pc.or_(
+            pc.not_equal(pc.trunc(found), found),
+            pc.greater(pc.abs(found), LARGEST_EXACT_INTEGER),
+        )
+        faults.append((f"{column.name} is not a whole number", _true(inexact)))
+    if pa.types.is_uint64(found.type):
+        most = pa.scalar(2**63 - 1, pa.uint64())
+        faults.append((f"{column.name} is too large", _true(pc.greater(found, most))))
+    return array, faults + _out_of_bounds(array, column)
+
+
+def _texts(found: pa.Array, column: Column) -> tuple[pa.Array, Faults]:
+    array = found.cast(pa.string())
+    # PostgreSQL cannot keep it, and no honest text has it
+    return array, [(f"{column.name} holds a NUL byte", _true(pc.match_substring(array, "\0")))]
+
+
+def _timestamps(found: pa.Array, _column: Column) -> tuple[pa.Array, Faults]:
+    zoned = pa.types.is_timestamp(found.type) and found.type.tz
+    array = found.cast(pa.timestamp("us", tz="UTC" if zoned else None), safe=False)
+    return array.cast(pa.timestamp("us")), []
+
+
+def _out_of_bounds(array: pa.Array, column: Column) -> Faults:
+    minimum, maximum = column.info.get("minimum"), column.info.get("maximum")
+    faults: Faults = []
+    if minimum is not None:
+        below = "is negative" if minimum == 0 else f"is below {minimum}"
+        faults.append((f"{column.name} {below}", _true(pc.less(array, minimum))))
+    if maximum is not None:
+        above = _true(pc.greater(array, maximum))
+        faults.append((f"{column.name} is above {maximum}", above))
+    return faults
+
+
+def _true(mask: pa.Array) -> pa.Array:
+    return pc.fill_null(mask, False)
