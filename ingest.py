@@ -40,7 +40,9 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     problem = problems.load(args.problem)
-    folder = (Path(args.source) if args.source else problem.sample).resolve()
+    if not (given := args.source or problem.sample):
+        raise console.UserError(f"{problem.name} has no sample: give a folder with --source.")
+    folder = Path(given).resolve()
     files = open_sources(folder, problem.sources)
     url = database_url(args.database)
     loader = Loader(

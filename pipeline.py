@@ -10,6 +10,7 @@ port of this machine, and is stopped at the end.
 import argparse
 import contextlib
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -138,10 +139,18 @@ def summary(engine: Engine, problem: problems.Problem) -> None:
     champion = versions.resolve(client, f"models:/{problem.model_name}@{versions.CHAMPION}")
     trained = versions.latest_training(client, problem)
     metrics = {v.version: client.get_run(str(v.run_id)).data.metrics for v in trained}
+    base = client.get_run(trained[0].tags["training_run"]).data.metrics
     table(
         "Candidates on held-out rows",
-        ("", *(f"{v.tags['candidate']} ({v.version})" for v in trained)),
-        [(name, *(metrics[v.version][f"test_{name}"] for v in trained)) for name in SHOWN],
+        ("", *(f"{v.tags['candidate']} ({v.version})" for v in trained), "base rate"),
+        [
+            (
+                name,
+                *(metrics[v.version][f"test_{name}"] for v in trained),
+                base[f"base_rate_{name}"],
+            )
+            for name in SHOWN
+        ],
     )
     counts = results.reconcile(engine, problem.scoring, champion.model_id)
     with engine.connect() as connection:
@@ -176,7 +185,7 @@ def summary(engine: Engine, problem: problems.Problem) -> None:
 def next_steps(uri: str, args: argparse.Namespace) -> None:
     """Print the commands to go on with."""
     flags = "".join(
-        f" --{name} {value}"
+        f" --{name} {shlex.quote(value)}"
         for name, value in (("problem", args.problem), ("database", args.database))
         if value
     )

@@ -14,6 +14,7 @@ from sqlalchemy import Column, DateTime, Double, Integer, String
 
 ROW_NUMBER = "row_number"  # a column that a file's reader adds: the row's number, from 1
 LARGEST_EXACT_INTEGER = 2.0**53  # beyond it a double no longer tells whole numbers apart
+HASH_LENGTH = 32  # hexadecimal digits of a content key
 # a missing number, as pandas, R and databases write it into text files
 MISSING = pa.array(["na", "nan", "n/a", "null", "none"])
 
@@ -77,7 +78,9 @@ def checked(batch: pa.Table, columns: Sequence[Column]) -> tuple[pa.Table, list[
 def content_keys(rows: pa.Table, names: Sequence[str]) -> pa.Array:
     """A hash of each row's values in these columns, the same from a file of any format."""
     return pa.array(
-        hashlib.blake2b(json.dumps(values, default=str).encode(), digest_size=16).hexdigest()
+        hashlib.blake2b(
+            json.dumps(values, default=str).encode(), digest_size=HASH_LENGTH // 2
+        ).hexdigest()
         for values in zip(*(rows[name].to_pylist() for name in names), strict=True)
     )
 
@@ -125,7 +128,7 @@ def _parsed(found: pa.Array, expected: str) -> pa.Array:
     texts = pd.Series(found, dtype=pd.ArrowDtype(pa.string()))
     if expected == "a timestamp":
         times = pd.to_datetime(texts, errors="coerce", utc=True, format="ISO8601")
-        return pa.array(times, type=pa.timestamp("us", tz="UTC"))
+        return pa.array(times.dt.tz_convert(None).to_numpy(), type=pa.timestamp("us"))
     return pa.array(pd.to_numeric(texts, errors="coerce", dtype_backend="pyarrow"))
 
 

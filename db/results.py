@@ -139,10 +139,14 @@ def pending_page(engine: Engine, scoring: Scoring, model_id: str, after: Any, mo
     """The next rows by key, after the key `after`, that the version has not dealt with.
 
     Besides the select's own columns each row has `load_id`: the latest load that wrote any part
-    of it. The read is short, so that it does not hold back SQLite's log.
+    of it, or null if it has no label. The read is short, so that it does not hold back SQLite's
+    log.
     """
     written: list[ColumnElement[int]] = [table.c.load_id for table in scoring.tables]
-    query = _pending(scoring, model_id).add_columns(reduce(_later, written).label("load_id"))
+    load_id = reduce(_later, written)
+    if scoring.labelled is not None:
+        load_id = case((scoring.labelled, load_id))
+    query = _pending(scoring, model_id).add_columns(load_id.label("load_id"))
     if after is not None:
         query = query.where(scoring.key > after)
     with reading(engine) as connection:

@@ -10,6 +10,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Connection,
     DateTime,
     Double,
@@ -132,11 +133,15 @@ class Results:
 
 @dataclass(frozen=True)
 class Scoring:
-    """What is scored: a select with one row a key, and where its results go."""
+    """What is scored: a select with one row a key, and where its results go.
+
+    `labelled` says which of the rows have an outcome to learn from; without it all have.
+    """
 
     rows: Select
     key: Column
     results: Results
+    labelled: ColumnElement[bool] | None = None
 
     @property
     def tables(self) -> list[Table]:
@@ -176,15 +181,18 @@ def results_tables(
     metadata: MetaData,
     *,
     key: Column,
-    values: Mapping[str, Column],
+    values: Mapping[str, Column] | Sequence[Column],
     word: str,
     probability: str,
 ) -> Results:
     """The table of results for rows with this key, and the table of rows no model could score.
 
     A row is scored once by a version: unique on version and key. The key is null for a row that
-    came from a form. `values` names, for each feature, the column that keeps what was scored.
+    came from a form. `values` names, for each feature, the column that keeps what was scored;
+    given the features' own columns, it is one of the same name and type.
     """
+    if not isinstance(values, Mapping):
+        values = {column.name: Column(column.name, column.type) for column in values}
     table = Table(
         name,
         metadata,

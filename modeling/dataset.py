@@ -20,6 +20,8 @@ from registry.versions import TrainedOn
 NULL_TEXT = "(null)"
 NO_TEXTS = "(no text at all)"
 
+FEW, REPEATS = 500, 5  # cross-validation is repeated where a class has fewer rows than that
+
 
 class DataError(UserError):
     """There is not enough to train on."""
@@ -73,13 +75,18 @@ class Dataset:
         hashes = pd.util.hash_pandas_object(self.raw, index=False)
         return f"{np.bitwise_xor.reduce(hashes.to_numpy()):016x}"
 
+    @property
+    def repeats(self) -> int:
+        """How often to repeat a cross-validation: one on few rows of a class says little."""
+        return REPEATS if self._rarer < FEW else 1
+
     def folds(self, count: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
         """Cross-validation splits of the training rows, no group on both sides of any.
 
         Raises:
             DataError: there are fewer rows of a class than folds.
         """
-        rarer = int(np.bincount(self.train.label).min())
+        rarer = self._rarer
         if count > rarer:
             raise DataError(
                 f"{count} folds need as many rows of each kind to train on, and of one there are "
@@ -88,6 +95,10 @@ class Dataset:
         splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
         rows = self.train
         return list(splitter.split(rows.features, rows.label, rows.group))
+
+    @cached_property
+    def _rarer(self) -> int:
+        return int(np.bincount(self.train.label).min())
 
     def _rows(self, mask: np.ndarray) -> Rows:
         chosen = self.raw[mask]
@@ -105,6 +116,8 @@ def read(engine: Engine, problem: Problem) -> Dataset:
     """
     scoring = problem.scoring
     query = scoring.rows.add_columns(problem.label.label("label")).order_by(scoring.key)
+    if scoring.labelled is not None:
+        query = query.where(scoring.labelled)
     with reading(engine) as connection:
         trained_on = TrainedOn(database_id(connection), last_load(connection))
         raw = pd.read_sql(query, connection, dtype=dict.fromkeys(problem.numbers, "float64"))

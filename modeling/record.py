@@ -5,19 +5,19 @@ from collections.abc import Mapping
 from typing import Any
 
 import mlflow
-import pandas as pd
+import numpy as np
 from mlflow import ActiveRun, MlflowClient
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.pandas_dataset import PandasDataset, from_pandas
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.entities.model_registry import ModelVersion
+from mlflow.models import Model
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from modeling import evaluate, plots, profile
+from modeling import canaries, evaluate, independence, plots, profile
 from modeling.dataset import Dataset, Rows
 from modeling.search import Found
-from registry import canary, versions
-from registry.canary import Canary
+from registry import versions
 
 
 def training(data: Dataset, params: Mapping[str, Any]) -> PandasDataset:
@@ -47,9 +47,17 @@ def candidate(
     """Log a candidate's search and model under the active run, and register the model.
 
     Returns:
-        Its version and its metrics, cross-validated (cv_…) and on held-out rows (test_…).
+        Its version and its metrics: cross-validated with their intervals (cv_…), on held-out rows
+        (test_…), the time for a row and the size of the model.
+
+    Raises:
+        DataError: a row's score depends on its batch.
+        RegistryError: the pipeline is made of more than stock classes.
     """
     name, threshold = found.candidate.name, found.threshold
+    example, canary = canaries.canary(data, found.estimator)
+    independence.require(data.problem, name, found.estimator, example)
+    probability = found.estimator.predict_proba(data.test.features)[:, 1]
     tags = {"candidate": name, "problem": data.problem.name}
     with mlflow.start_run(
         run_name=name, nested=True, tags=tags, description=found.candidate.description
@@ -57,44 +65,52 @@ def candidate(
         params = {"candidate": name, **found.best.params}
         mlflow.log_params({**params, "decision_threshold": threshold, "seed": seed})
         _grid_points(run, found)
-        probability = found.estimator.predict_proba(data.test.features)[:, 1]
-        test = evaluate.metrics(data.test.label, probability, threshold)
         for file, figure in plots.version_plots(
             data.problem, name, data.test.label, probability, threshold
         ).items():
             mlflow.log_figure(figure, f"plots/{file}.png")
-        example, made_up = _canary(data, found.estimator)
         model = versions.log_model(
             data.problem,
             found.estimator,
             example,
             threshold=threshold,
-            canary=made_up,
+            canary=canary,
             trained_on=data.trained_on,
             params=params,
         )
-        scores = {k: v for k, v in found.best.metrics.items() if k.startswith("cv_")}
-        scores |= {f"test_{metric}": value for metric, value in test.items()}
+        scores = _scores(data, found, probability)
+        scores |= {
+            "single_row_ms": evaluate.single_row_ms(found.estimator, example),
+            "saved_mb": (Model.load(model.model_uri).model_size_bytes or 0) / 1e6,
+        }
         mlflow.log_metrics(scores, model_id=model.model_id, dataset=train)
-    version = versions.register(
-        data.problem,
-        model,
-        {
-            "candidate": name,
-            "training_run": run.data.tags[MLFLOW_PARENT_RUN_ID],
-            "cv_log_loss": f"{scores['cv_log_loss']:.6f}",
-            "decision_threshold": f"{threshold:.4f}",
-        },
+    return versions.register(data.problem, model, _tags(run, found, scores)), scores
+
+
+def _scores(data: Dataset, found: Found, probability: np.ndarray) -> dict[str, float]:
+    scores = {k: v for k, v in found.best.metrics.items() if k.startswith("cv_")}
+    for metric, spread in found.best.scores.items():
+        scores |= {
+            f"cv_{metric}_se": spread.standard_error,
+            f"cv_{metric}_low": spread.low,
+            f"cv_{metric}_high": spread.high,
+        }
+    test = evaluate.metrics(
+        data.test.label, probability, found.threshold, data.problem.former_threshold
     )
-    return version, scores
+    return {**scores, **{f"test_{metric}": value for metric, value in test.items()}}
 
 
-def _canary(data: Dataset, estimator: Any) -> tuple[pd.DataFrame, Canary]:
-    """Made-up rows, which are the model's input example too, and what it answers to them."""
-    rows = canary.rows(data.problem, data.train.features)
-    frame = pd.DataFrame(rows, columns=data.problem.feature_names, dtype=object)
-    frame = frame.astype(dict.fromkeys(data.problem.numbers, "float64"))
-    return frame, Canary(rows, estimator.predict_proba(frame)[:, 1].tolist())
+def _tags(run: ActiveRun, found: Found, scores: Mapping[str, float]) -> dict[str, str]:
+    """A version's tags: what promote.py chooses by, and what people look for in the list."""
+    return {
+        "candidate": found.candidate.name,
+        "training_run": run.data.tags[MLFLOW_PARENT_RUN_ID],
+        "cv_log_loss": f"{scores['cv_log_loss']:.6f}",
+        "cv_log_loss_se": f"{scores['cv_log_loss_se']:.6f}",
+        "single_row_ms": f"{scores['single_row_ms']:.2f}",
+        "decision_threshold": f"{found.threshold:.4f}",
+    }
 
 
 def _dataset(data: Dataset, rows: Rows, part: str) -> PandasDataset:

@@ -12,6 +12,7 @@ from sklearn.metrics import precision_recall_curve
 from sklearn.model_selection import GridSearchCV, cross_val_predict
 
 from modeling.dataset import Rows
+from modeling.evaluate import Spread, spread
 from problems import Candidate
 
 Folds = Sequence[tuple[np.ndarray, np.ndarray]]
@@ -28,10 +29,19 @@ RANKED_BY = "log_loss"
 
 @dataclass(frozen=True)
 class GridPoint:
-    """One point of the grid: its parameters and its metrics over the folds."""
+    """One point of the grid: its parameters, and its metrics over all folds."""
 
     params: dict[str, Any]
-    metrics: dict[str, float]
+    scores: dict[str, Spread]
+    fit_seconds: float
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        # the UI's plots begin with the first one, which is what the search ranks by
+        found: dict[str, float] = {}
+        for name, score in self.scores.items():
+            found |= {f"cv_{name}": score.mean, f"cv_{name}_std": score.std}
+        return {**found, "fit_seconds": self.fit_seconds}
 
 
 @dataclass(frozen=True)
@@ -42,40 +52,45 @@ class Found:
     estimator: Any
     best: GridPoint
     points: list[GridPoint]
-    out_of_fold: np.ndarray  # each training row's probability by the fold that did not see it
     threshold: float
 
 
-def search(candidate: Candidate, rows: Rows, folds: Folds, jobs: int) -> Found:
-    """Search a candidate's grid; `jobs` as scikit-learn counts them, -1 for every core."""
+def search(candidate: Candidate, rows: Rows, repeats: Sequence[Folds], jobs: int) -> Found:
+    """Search a candidate's grid over all folds of all repeats of the cross-validation.
+
+    `jobs` is as scikit-learn counts them, -1 for every core. The threshold is the one with the
+    best F1 on what each repeat's folds say of the rows that they have not seen.
+    """
     grid = GridSearchCV(
         candidate.pipeline,
         {name: list(values) for name, values in candidate.grid.items()},
         scoring=SCORERS,
         refit=RANKED_BY,
-        cv=list(folds),
+        cv=[fold for folds in repeats for fold in folds],
         n_jobs=jobs,
         error_score="raise",
     )
     if sys.stdout.isatty():
         grid.set_callbacks(ProgressBar(max_propagation_depth=0))
     grid.fit(rows.features, rows.label)
-    points = _points(pd.DataFrame(grid.cv_results_))
-    out_of_fold = cross_val_predict(
-        grid.best_estimator_,
-        rows.features,
-        rows.label,
-        cv=list(folds),
-        n_jobs=jobs,
-        method="predict_proba",
-    )[:, 1]
+    points = _points(pd.DataFrame(grid.cv_results_), len(repeats[0]))
+    out_of_fold = [
+        cross_val_predict(
+            grid.best_estimator_,
+            rows.features,
+            rows.label,
+            cv=list(folds),
+            n_jobs=jobs,
+            method="predict_proba",
+        )[:, 1]
+        for folds in repeats
+    ]
     return Found(
         candidate,
         grid.best_estimator_,
         points[grid.best_index_],
         points,
-        out_of_fold,
-        best_f1_threshold(rows.label, out_of_fold),
+        best_f1_threshold(np.tile(rows.label, len(repeats)), np.concatenate(out_of_fold)),
     )
 
 
@@ -86,16 +101,15 @@ def best_f1_threshold(label: np.ndarray, probability: np.ndarray) -> float:
     return float(thresholds[np.argmax(f1[:-1])])
 
 
-def _points(results: pd.DataFrame) -> list[GridPoint]:
+def _points(results: pd.DataFrame, folds: int) -> list[GridPoint]:
     points = []
     for _, row in results.iterrows():
-        metrics = {}  # the UI's plots begin with the first one, which is what the search ranks by
+        scores = {}
         for name, scorer in SCORERS.items():
             sign = -1.0 if scorer.startswith("neg_") else 1.0
-            metrics[f"cv_{name}"] = sign * float(row[f"mean_test_{name}"])
-            metrics[f"cv_{name}_std"] = float(row[f"std_test_{name}"])
-        metrics["fit_seconds"] = float(row["mean_fit_time"])
-        points.append(GridPoint(_short(row["params"]), metrics))
+            splits = row.filter(regex=rf"^split\d+_test_{name}$").to_numpy(dtype="float64")
+            scores[name] = spread(sign * splits, folds)
+        points.append(GridPoint(_short(row["params"]), scores, float(row["mean_fit_time"])))
     return points
 
 

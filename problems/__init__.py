@@ -7,16 +7,11 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from console import UserError
-from problems.spec import Candidate, Feature, Problem
+from problems.spec import Candidate, Feature, Problem, ProblemError, explained
 
 __all__ = ["Candidate", "Feature", "Problem", "ProblemError", "load", "names"]
 
 HOME = Path(__file__).parent
-
-
-class ProblemError(UserError):
-    """The problem asked for cannot be found or used."""
 
 
 def names() -> list[str]:
@@ -59,9 +54,9 @@ def _from_folder(folder: Path) -> ModuleType:
         raise ProblemError(f"{folder} cannot be imported as a Python package.")
     module = sys.modules[package] = importlib.util.module_from_spec(spec)
     try:
-        spec.loader.exec_module(module)
-    except Exception as error:
+        with explained(folder / "__init__.py", "imported"):
+            spec.loader.exec_module(module)
+    except ProblemError:
         del sys.modules[package]
-        reason = f"{type(error).__name__}: {error}"
-        raise ProblemError(f"{folder}/__init__.py cannot be imported ({reason}).") from error
+        raise
     return module

@@ -1,14 +1,22 @@
 """What a problem declares. Light: nothing here loads scikit-learn."""
 
 import importlib
-from collections.abc import Mapping, Sequence
+import sys
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, MetaData
 
+from console import UserError
 from db.tables import Scoring, Source
+
+
+class ProblemError(UserError):
+    """The problem asked for cannot be found or used."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +49,23 @@ class Problem:
     features: tuple[Feature, ...]
     label: ColumnElement[int]  # 0 or 1 for a row of `scoring.rows`; joined by the training select
     words: tuple[str, str]  # what a result says below and from the decision threshold on
-    sample: Path  # the folder of its small committed data
+    sample: Path | None = None  # a folder of small data, which ingest takes when given none
     group: str = ""  # rows that share it are never on both sides of a split; default: the key
+    former_threshold: float = 0.5  # of what this replaces; its decisions are shown beside ours
     default: bool = False  # the one that scripts take when none is named
+
+    def __post_init__(self) -> None:
+        """Raises ValueError, in one sentence, where the parts do not fit together."""
+        selected = set(self.scoring.rows.selected_columns.keys())
+        names = set(self.feature_names)
+        if lacking := {*names, self.scoring.key.name, self.group_name} - selected:
+            raise ValueError(f"the row select lacks {', '.join(sorted(lacking))}")
+        if names != set(self.scoring.results.values):
+            raise ValueError("the results must keep a value of each feature, and of nothing else")
+        if len(names) < len(self.features):
+            raise ValueError("two features have the same name")
+        if len(set(self.words)) < 2:
+            raise ValueError("the two words must differ")
 
     @property
     def metadata(self) -> MetaData:
@@ -67,5 +89,36 @@ class Problem:
         return self.group or self.scoring.key.name
 
     def candidates(self, categories: Mapping[str, Sequence[str]], seed: int) -> list[Candidate]:
-        """The candidates for training, given the categories of each text column (loads sklearn)."""
-        return importlib.import_module(f"{self.module}.candidates").candidates(categories, seed)
+        """The candidates for training, given the categories of each text column (loads sklearn).
+
+        Raises:
+            ProblemError: candidates.py is missing, fails, or returns something else.
+        """
+        folder = Path(str(sys.modules[self.module].__file__)).parent
+        if not (folder / "candidates.py").is_file():
+            raise ProblemError(f"{folder} has no candidates.py: see problems/spec.py.")
+        with explained(folder / "candidates.py", "used"):
+            module = importlib.import_module(f"{self.module}.candidates")
+            found = list(module.candidates(categories, seed))
+            if not found or not all(isinstance(candidate, Candidate) for candidate in found):
+                raise TypeError("candidates() must return a list of Candidate")
+        return found
+
+
+@contextmanager
+def explained(file: Path, verb: str) -> Iterator[None]:
+    """Turn whatever a problem's own code raises into one sentence with the place in that file.
+
+    Raises:
+        ProblemError: always instead of another exception.
+    """
+    try:
+        yield
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [frame.lineno for frame in frames if Path(frame.filename) == file]
+        if isinstance(error, SyntaxError):
+            lines = [error.lineno]
+        where = f", line {lines[-1]}" if lines else ""
+        reason = f"{type(error).__name__}: {error}".rstrip(".")
+        raise ProblemError(f"{file} cannot be {verb} ({reason}{where}).") from error

@@ -6,16 +6,10 @@ every request; only a batch whose canary rows are answered as logged came from t
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from problems import Problem
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-COUNT = 6  # few, as they ride on every request; enough that two versions never agree on all
 RELATIVE_TOLERANCE = 1e-9  # a sum's last bits differ with the size of a batch
 
 
@@ -31,16 +25,3 @@ class Canary:
         return len(probabilities) == len(self.probabilities) and bool(
             np.allclose(probabilities, self.probabilities, rtol=RELATIVE_TOLERANCE, atol=0)
         )
-
-
-def rows(problem: Problem, frame: "pd.DataFrame") -> list[list[Any]]:
-    """Made-up rows that range over the features' values, the last all null: nobody's own row."""
-    spread = np.linspace(0.1, 0.9, COUNT - 1)
-    columns: dict[str, list[Any]] = {}
-    for name in problem.numbers:
-        columns[name] = [float(value) for value in frame[name].quantile(spread)]
-    for shift, name in enumerate(problem.texts):  # shifted, so that no two columns move together
-        common = list(frame[name].value_counts().index[: COUNT - 1]) or [None]
-        columns[name] = [common[(i + shift) % len(common)] for i in range(COUNT - 1)]
-    made = [[columns[name][i] for name in problem.feature_names] for i in range(COUNT - 1)]
-    return [*made, [None] * len(problem.features)]

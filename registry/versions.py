@@ -24,12 +24,7 @@ if TYPE_CHECKING:
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 
-# what skops may rebuild beyond its own list: parts of stock scikit-learn classes, no code of ours
-TRUSTED_TYPES = [
-    "numpy.dtype",
-    "scipy._lib.array_api_compat.numpy._aliases.asarray",
-    "scipy.interpolate._bsplines.BSpline",
-]
+STOCK = ("numpy.", "scipy.", "sklearn.")  # whose parts a saved pipeline may be made of
 SERVED_WITH = ("mlflow", "scikit-learn", "skops", "numpy", "scipy", "pandas", "pyarrow")
 
 
@@ -72,6 +67,26 @@ def signature(problem: Problem) -> ModelSignature:
     return ModelSignature(inputs=Schema(columns), outputs=Schema([probabilities]))
 
 
+def stock_types(estimator: Any) -> list[str]:
+    """The parts of a pipeline that skops is to be told to trust, beyond its own list.
+
+    Raises:
+        RegistryError: a part is nobody's but the user's own: a server could not load it.
+    """
+    import skops.io  # here, as it loads scikit-learn, which no client of a server needs
+
+    try:
+        found = skops.io.get_untrusted_types(data=skops.io.dumps(estimator))
+    except Exception as error:
+        raise RegistryError(f"skops cannot save the pipeline ({error}): leave that out.") from error
+    if others := [name for name in found if not name.startswith(STOCK)]:
+        raise RegistryError(
+            f"The pipeline holds {', '.join(others)}, which a server could not load without that "
+            "code: build it of classes and functions of scikit-learn and NumPy alone."
+        )
+    return list(found)
+
+
 def log_model(
     problem: Problem,
     estimator: Any,
@@ -90,7 +105,7 @@ def log_model(
         input_example=example,
         pyfunc_predict_fn="predict_proba",
         pip_requirements=[f"{package}=={installed(package)}" for package in SERVED_WITH],
-        skops_trusted_types=TRUSTED_TYPES,
+        skops_trusted_types=stock_types(estimator),
         params=dict(params),
         metadata={
             "problem": problem.name,

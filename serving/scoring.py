@@ -132,6 +132,6 @@ class Scorer:
     def _trained_on(self, page: Page) -> list[bool]:
         held = held_out(page.column(self.problem.group_name))
         return [
-            load_id <= self._trained_to and not out
+            load_id is not None and load_id <= self._trained_to and not out
             for load_id, out in zip(page.column("load_id"), held, strict=True)
         ]

@@ -1,38 +1,25 @@
-"""Shared fixtures: real databases, a real trained store, real servers, and one that misbehaves."""
+"""Shared fixtures: real databases, real trained stores, real servers, and one that misbehaves."""
 
-import contextlib
-import importlib.util
 import os
 import shutil
 import signal
-import socket
-import sqlite3
-import subprocess
-import sys
 import threading
-import time
-import uuid
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
-import requests
 
-PROJECT = Path(__file__).parents[1]
-DEADLINE_SECONDS = 180
-SAMPLE = PROJECT / "data" / "offer_click"
-SAMPLE_OFFERS = pq.read_metadata(SAMPLE / "ds_offers.parquet.gzip").num_rows
-OURS = ("DATABASE_URL", "MLFLOW_TRACKING_URI")  # what the environment may tell our scripts
-
-sys.path.insert(0, str(PROJECT))
-
-import console  # noqa: E402
-import score_client  # noqa: E402
+from tests.helpers import (
+    OURS,
+    Misbehaving,
+    Trained,
+    load_generator,
+    mlflow_run,
+    new_postgres_database,
+    serving,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -47,50 +34,10 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         os.environ.pop(name, None)
 
 
-def wait_for(condition: Callable[[], Any], what: str) -> Any:
-    """The condition's value once it is true; fails at the deadline."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
-        threading.Event().wait(0.02)
-    raise AssertionError(f"waited {DEADLINE_SECONDS} s in vain for {what}")
-
-
-def run_main(main: Callable[[Sequence[str]], int], *argv: object) -> int:
-    """Run a script's main in this process, as its last lines do; returns its exit code."""
-    with pytest.raises(SystemExit) as ended:
-        console.run(lambda: main([str(arg) for arg in argv]))
-    assert isinstance(ended.value.code, int)
-    return ended.value.code
-
-
-def run_script(
-    script: str, *argv: object, cwd: Path, **environment: str
-) -> subprocess.CompletedProcess[str]:
-    """Run a script in a process of its own, in `cwd`, told nothing but this `environment`."""
-    inherited = {name: value for name, value in os.environ.items() if name not in OURS}
-    return subprocess.run(
-        [sys.executable, str(PROJECT / script), *map(str, argv)],
-        cwd=cwd,
-        env={**inherited, "COLUMNS": "80", **environment},
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_SECONDS * 2,
-        check=False,
-    )
-
-
 @pytest.fixture(scope="session")
 def generator() -> ModuleType:
-    """The sample's generator, data/offer_click/generate.py."""
-    path = PROJECT / "data" / "offer_click" / "generate.py"
-    spec = importlib.util.spec_from_file_location("generate", path)
-    assert spec
-    assert spec.loader
-    module = sys.modules["generate"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    """The generator of offers, data/offer_click/generate.py."""
+    return load_generator("offer_click")
 
 
 @pytest.fixture(scope="session")
@@ -98,6 +45,14 @@ def small_source(generator: ModuleType, tmp_path_factory: pytest.TempPathFactory
     """A folder of 300 made-up leads."""
     folder = tmp_path_factory.mktemp("small")
     generator.write(folder, leads=300, seed=1)
+    return folder
+
+
+@pytest.fixture
+def loan_source(tmp_path: Path) -> Path:
+    """A folder of 400 made-up loans, which a test may spoil."""
+    folder = tmp_path / "loans"
+    load_generator("loan_risk").write(folder, loans=400, seed=1)
     return folder
 
 
@@ -124,51 +79,16 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return new_postgres_database(request.getfixturevalue("postgres"))
 
 
-def new_postgres_database(server: str) -> str:
-    import psycopg
-
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-    return server.replace("/postgres?", f"/{name}?")
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A folder where the sample was ingested, trained on and promoted, by `mlflow run`."""
-
-    folder: Path
-    database: Path
-    tracking_uri: str
-    output: str
-
-    def copy_database(self, to: Path) -> Path:
-        """A copy of the loaded database, for a test of its own."""
-        with (
-            contextlib.closing(sqlite3.connect(self.database)) as here,
-            contextlib.closing(sqlite3.connect(to)) as there,
-        ):
-            here.backup(there)
-        return to
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """The sample of offers, once through `mlflow run . --env-manager local`."""
+    return mlflow_run(tmp_path_factory.mktemp("trained"))
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """The sample, once through `mlflow run . --env-manager local`."""
-    folder = tmp_path_factory.mktemp("trained")
-    database, uri = folder / "offers.db", f"sqlite:///{folder / 'mlflow.db'}"
-    command = ["mlflow", "run", str(PROJECT), "--env-manager", "local"]
-    done = subprocess.run(
-        [sys.executable, "-m", *command, "-P", f"database={database}"],
-        cwd=folder,
-        env={**os.environ, "MLFLOW_TRACKING_URI": uri, "PATH": path_with_python()},
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_SECONDS * 4,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return Trained(folder, database, uri, done.stdout)
+def loans_trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """The sample of loans, likewise."""
+    return mlflow_run(tmp_path_factory.mktemp("loans"), problem="loan_risk", repeats=2)
 
 
 @pytest.fixture
@@ -178,91 +98,34 @@ def loaded(trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     return trained.copy_database(tmp_path / "offers.db")
 
 
-def score(database: Path | str, endpoint: str, *flags: object) -> int:
-    return run_main(score_client.main, "--database", database, "--endpoint", endpoint, *flags)
-
-
-def query(database: Path, sql: str) -> list[tuple[Any, ...]]:
-    with contextlib.closing(sqlite3.connect(database)) as connection:
-        return connection.execute(sql).fetchall()
-
-
-def stored(database: Path) -> int:
-    return int(query(database, "SELECT count(*) FROM results_clicked")[0][0])
-
-
-def path_with_python() -> str:
-    """PATH with this interpreter's folder first: `mlflow` starts python and uvicorn by name."""
-    return os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
-@contextlib.contextmanager
-def serving(uri: str, tracking_uri: str, log: Path) -> Iterator[str]:
-    """A real `mlflow models serve` process; gives its address."""
-    port = free_port()
-    command = ["mlflow", "models", "serve", "-m", uri, "--env-manager", "local", "-p", str(port)]
-    with log.open("wb") as out:
-        server = subprocess.Popen(
-            [sys.executable, "-m", *command],
-            env={**os.environ, "MLFLOW_TRACKING_URI": tracking_uri, "PATH": path_with_python()},
-            stdout=out,
-            stderr=out,
-            start_new_session=True,
-        )
-    try:
-
-        def up() -> bool:
-            assert server.poll() is None, log.read_text()
-            with contextlib.suppress(requests.ConnectionError):
-                return requests.get(f"http://127.0.0.1:{port}/ping", timeout=5).ok
-            return False
-
-        wait_for(up, "mlflow models serve")
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
+def _served(trained: Trained, model: str) -> Iterator[str]:
+    log = trained.folder / f"{model}.log"
+    with serving(f"models:/{model}", trained.tracking_uri, log) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
 def champion(trained: Trained) -> Iterator[str]:
     """The address of the served champion."""
-    log = trained.folder / "champion.log"
-    with serving("models:/offer-click@champion", trained.tracking_uri, log) as url:
-        yield url
+    yield from _served(trained, "offer-click@champion")
 
 
 @pytest.fixture(scope="session")
 def challenger(trained: Trained) -> Iterator[str]:
     """The address of the served challenger."""
-    log = trained.folder / "challenger.log"
-    with serving("models:/offer-click@challenger", trained.tracking_uri, log) as url:
-        yield url
+    yield from _served(trained, "offer-click@challenger")
 
 
-def relay(endpoint: str, body: bytes) -> "Answer":
-    """What a real server answers to a body."""
-    kind = {"Content-Type": "application/vnd.apache.parquet"}
-    answer = requests.post(f"{endpoint}/invocations", data=body, headers=kind, timeout=60)
-    return answer.status_code, answer.headers["Content-Type"], answer.content
+@pytest.fixture(scope="session")
+def loan_champion(loans_trained: Trained) -> Iterator[str]:
+    """The address of the served champion for loans."""
+    yield from _served(loans_trained, "loan-risk@champion")
 
 
-Answer = tuple[int, str, bytes]  # status, content type, body
-
-
-@dataclass
-class Misbehaving:
-    """A real HTTP server that answers each POST by its script; keeps the bodies it got."""
-
-    url: str = ""
-    script: Callable[[int, bytes], Answer | None] = lambda _number, _body: None
-    bodies: list[bytes] = field(default_factory=list)
+@pytest.fixture(scope="session")
+def loan_challenger(loans_trained: Trained) -> Iterator[str]:
+    """The address of the served challenger for loans."""
+    yield from _served(loans_trained, "loan-risk@challenger")
 
 
 @pytest.fixture

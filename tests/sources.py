@@ -9,7 +9,7 @@ from sqlalchemy import inspect, text
 
 import ingest
 from db.engine import database_url, opened
-from tests.conftest import run_main
+from tests.helpers import run_main
 
 LEADS, OFFERS, CLICKS = (f"ds_{name}.parquet.gzip" for name in ("leads", "offers", "clicks"))
 

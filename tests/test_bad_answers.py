@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from serving.rest import without_echo
-from tests.conftest import SAMPLE_OFFERS, Misbehaving, query, relay, score, stored
+from tests.helpers import SAMPLE_OFFERS, Misbehaving, query, relay, score, stored
 
 
 def answering(status: int, body: bytes, kind: str = "application/json") -> Callable[..., Any]:

@@ -10,10 +10,8 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-import problems
-from tests.conftest import PROJECT
+from tests.helpers import PROJECT, SAMPLE
 
-SAMPLE = problems.load().sample
 FILES = ("ds_leads", "ds_offers", "ds_clicks")
 
 

@@ -12,7 +12,7 @@ import pytest
 import requests
 from mlflow import MlflowClient
 
-from tests.conftest import run_script
+from tests.helpers import run_script
 
 LEADS = 1_500
 

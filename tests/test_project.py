@@ -13,7 +13,7 @@ import pytest
 import requests
 import yaml
 
-from tests.conftest import PROJECT
+from tests.helpers import PROJECT
 
 # from the top down: a room may import only those below it
 ROOMS = ("modeling", "serving", "registry", "problems", "db", "console")

@@ -24,8 +24,9 @@ from db.engine import database_url, opened
 from db.tables import model_versions, scoring_runs
 from modeling import dataset
 from registry import versions
-from tests.conftest import (
+from tests.helpers import (
     PROJECT,
+    SAMPLE,
     SAMPLE_OFFERS,
     Misbehaving,
     Trained,
@@ -106,7 +107,7 @@ def test_a_changed_lead_is_scored_again(
     loaded: Path, trained: Trained, champion: str, tmp_path: Path
 ) -> None:
     score(loaded, champion)
-    for file in PROBLEM.sample.glob("*.parquet.gzip"):
+    for file in SAMPLE.glob("*.parquet.gzip"):
         frame = pd.read_parquet(file)
         if "annual_income" in frame:
             frame.loc[:9, "annual_income"] = 98_765.0

@@ -26,7 +26,7 @@ from modeling import dataset
 from modeling.search import best_f1_threshold
 from problems.split import HELD_OUT_SHARE, held_out
 from registry import versions
-from tests.conftest import Trained, run_main
+from tests.helpers import SAMPLE, Trained, run_main
 
 CANDIDATES = {"logistic_plain", "logistic_engineered"}
 CV = {f"cv_{name}" for name in ("log_loss", "roc_auc", "average_precision", "brier")}
@@ -120,10 +120,10 @@ def test_a_training_shows_its_data_plots_and_commit(client: MlflowClient) -> Non
 def test_the_profile_holds_shares_of_clicks_and_nobodys_row(client: MlflowClient) -> None:
     run_id = training(client).info.run_id
     page = Path(client.download_artifacts(run_id, "profile/profile.html")).read_text()
-    offers = pd.read_parquet(problems.load().sample / "ds_offers.parquet.gzip")
+    offers = pd.read_parquet(SAMPLE / "ds_offers.parquet.gzip")
     assert f"{len(offers):,} rows" in page
     assert "debt_consolidation" in page
-    leads = pd.read_parquet(problems.load().sample / "ds_leads.parquet.gzip")
+    leads = pd.read_parquet(SAMPLE / "ds_leads.parquet.gzip")
     assert not any(uuid in page for uuid in leads["lead_uuid"])
 
 

@@ -1,0 +1,79 @@
+"""Which peer-to-peer loans will be paid late."""
+
+from pathlib import Path
+
+from sqlalchemy import BigInteger, Column, Double, MetaData, String, func, select
+
+from db.cells import HASH_LENGTH
+from db.tables import Scoring, Source, content_key, results_tables, source_table
+from problems.spec import Feature, Problem
+
+FEATURES = (
+    Feature("loan_amnt", "number"),
+    Feature("int_rate", "number"),
+    Feature("purpose", "text"),
+    Feature("grade", "text"),
+    Feature("annual_inc", "number"),
+    Feature("revol_util", "number"),
+    Feature("emp_length", "text"),
+    Feature("dti", "number"),
+    Feature("delinq_2yrs", "number"),
+    Feature("home_ownership", "text"),
+)
+
+tables = MetaData()
+
+loans = source_table(
+    "loans",
+    tables,
+    content_key("loan_key", of=[feature.name for feature in FEATURES]),
+    Column("loan_amnt", Double, info={"minimum": 0}),  # dollars
+    # a fraction a year: beyond 5 the file surely has percents
+    Column("int_rate", Double, info={"minimum": 0, "maximum": 5}),
+    Column("purpose", String),
+    Column("grade", String),  # the lender's own, A to G
+    Column("annual_inc", Double, info={"minimum": 0}),  # dollars
+    # of the credit line, a fraction: may be a little over 1
+    Column("revol_util", Double, info={"minimum": 0, "maximum": 5}),
+    Column("emp_length", String),  # "< 1 year", "1 year" … "10+ years"
+    Column("dti", Double, info={"minimum": 0}),  # debt to income, percent
+    Column("delinq_2yrs", Double, info={"minimum": 0}),  # payments missed in two years
+    Column("home_ownership", String),
+    # not known yet of a running loan, which is scored all the same
+    Column("is_late", BigInteger, info={"minimum": 0, "maximum": 1, "optional": True}),
+)
+
+columns = [loans.c[feature.name] for feature in FEATURES]
+
+results = results_tables(
+    "results_risk",
+    tables,
+    key=loans.c.loan_key,
+    values=columns,
+    word="risk",
+    probability="late_probability",
+)
+
+PROBLEM = Problem(
+    name="loan_risk",
+    model_name="loan-risk",
+    module=__name__,
+    sources=(Source(loans, "peer_loans"),),
+    scoring=Scoring(
+        # the key without its occurrence number: a loan listed twice stays on one side of a split
+        rows=select(
+            loans.c.loan_key,
+            func.substr(loans.c.loan_key, 1, HASH_LENGTH).label("content"),
+            *columns,
+        ),
+        key=loans.c.loan_key,
+        results=results,
+        labelled=loans.c.is_late.is_not(None),
+    ),
+    features=FEATURES,
+    label=loans.c.is_late,
+    words=("No risk", "Risk"),
+    group="content",
+    sample=Path(__file__).parents[2] / "data" / "loan_risk",
+    former_threshold=0.1,  # "risk" below a probability of 0.9 of none
+)

@@ -1,0 +1,197 @@
+"""What tests share: running scripts and servers, waiting, and looking into databases."""
+
+import contextlib
+import importlib.util
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+import requests
+
+import console
+import score_client
+
+PROJECT = Path(__file__).parents[1]
+DEADLINE_SECONDS = 180
+SAMPLE = PROJECT / "data" / "offer_click"
+SAMPLE_OFFERS = pq.read_metadata(SAMPLE / "ds_offers.parquet.gzip").num_rows
+OURS = ("DATABASE_URL", "MLFLOW_TRACKING_URI")  # what the environment may tell our scripts
+
+
+def wait_for(condition: Callable[[], Any], what: str) -> Any:
+    """The condition's value once it is true; fails at the deadline."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        threading.Event().wait(0.02)
+    raise AssertionError(f"waited {DEADLINE_SECONDS} s in vain for {what}")
+
+
+def run_main(main: Callable[[Sequence[str]], int], *argv: object) -> int:
+    """Run a script's main in this process, as its last lines do; returns its exit code."""
+    with pytest.raises(SystemExit) as ended:
+        console.run(lambda: main([str(arg) for arg in argv]))
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+def run_script(
+    script: str, *argv: object, cwd: Path, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a script in a process of its own, in `cwd`, told nothing but this `environment`."""
+    inherited = {name: value for name, value in os.environ.items() if name not in OURS}
+    return subprocess.run(
+        [sys.executable, str(PROJECT / script), *map(str, argv)],
+        cwd=cwd,
+        env={**inherited, "COLUMNS": "80", **environment},
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_SECONDS * 2,
+        check=False,
+    )
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A folder where the sample was ingested, trained on and promoted, by `mlflow run`."""
+
+    folder: Path
+    database: Path
+    tracking_uri: str
+    output: str
+
+    def copy_database(self, to: Path) -> Path:
+        """A copy of the loaded database, for a test of its own."""
+        with (
+            contextlib.closing(sqlite3.connect(self.database)) as here,
+            contextlib.closing(sqlite3.connect(to)) as there,
+        ):
+            here.backup(there)
+        return to
+
+
+def mlflow_run(folder: Path, **parameters: object) -> Trained:
+    """`mlflow run . --env-manager local` with a database and a store in `folder`."""
+    database, uri = folder / "loaded.db", f"sqlite:///{folder / 'mlflow.db'}"
+    command = [sys.executable, "-m", "mlflow", "run", str(PROJECT), "--env-manager", "local"]
+    for name, value in {"database": database, **parameters}.items():
+        command += ["-P", f"{name}={value}"]
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, "MLFLOW_TRACKING_URI": uri, "PATH": path_with_python()},
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_SECONDS * 4,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return Trained(folder, database, uri, done.stdout)
+
+
+def load_generator(problem: str) -> ModuleType:
+    """The generator of a problem's sample, data/<problem>/generate.py."""
+    name = f"generate_{problem}"
+    if name not in sys.modules:
+        path = PROJECT / "data" / problem / "generate.py"
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec
+        assert spec.loader
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+def score(database: Path | str, endpoint: str, *flags: object) -> int:
+    return run_main(score_client.main, "--database", database, "--endpoint", endpoint, *flags)
+
+
+def query(database: Path, sql: str) -> list[tuple[Any, ...]]:
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def stored(database: Path) -> int:
+    return int(query(database, "SELECT count(*) FROM results_clicked")[0][0])
+
+
+def new_postgres_database(server: str) -> str:
+    """The address of a new, empty database on this server."""
+    import psycopg
+
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+    return server.replace("/postgres?", f"/{name}?")
+
+
+def path_with_python() -> str:
+    """PATH with this interpreter's folder first: `mlflow` starts python and uvicorn by name."""
+    return os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@contextlib.contextmanager
+def serving(uri: str, tracking_uri: str, log: Path) -> Iterator[str]:
+    """A real `mlflow models serve` process; gives its address."""
+    port = free_port()
+    command = ["mlflow", "models", "serve", "-m", uri, "--env-manager", "local", "-p", str(port)]
+    with log.open("wb") as out:
+        server = subprocess.Popen(
+            [sys.executable, "-m", *command],
+            env={**os.environ, "MLFLOW_TRACKING_URI": tracking_uri, "PATH": path_with_python()},
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+        )
+    try:
+
+        def up() -> bool:
+            assert server.poll() is None, log.read_text()
+            with contextlib.suppress(requests.ConnectionError):
+                return requests.get(f"http://127.0.0.1:{port}/ping", timeout=5).ok
+            return False
+
+        wait_for(up, "mlflow models serve")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+
+
+Answer = tuple[int, str, bytes]  # status, content type, body
+
+
+def relay(endpoint: str, body: bytes) -> Answer:
+    """What a real server answers to a body."""
+    kind = {"Content-Type": "application/vnd.apache.parquet"}
+    answer = requests.post(f"{endpoint}/invocations", data=body, headers=kind, timeout=60)
+    return answer.status_code, answer.headers["Content-Type"], answer.content
+
+
+@dataclass
+class Misbehaving:
+    """A real HTTP server that answers each POST by its script; keeps the bodies it got."""
+
+    url: str = ""
+    script: Callable[[int, bytes], Answer | None] = lambda _number, _body: None
+    bodies: list[bytes] = field(default_factory=list)

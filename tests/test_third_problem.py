@@ -1,0 +1,191 @@
+"""A problem that the project has never heard of: a folder elsewhere, and a table of the user's."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_breast_cancer
+
+import ingest
+import train
+from registry import versions
+from tests.helpers import PROJECT, query, run_main, run_script, serving
+
+FOLDER = PROJECT / "tests" / "third_problem"
+README = (PROJECT / "README.md").read_text()
+
+
+def project_files() -> dict[Path, int]:
+    """The project's own files, with the time of their last change."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=PROJECT, capture_output=True, text=True, check=True,
+    ).stdout.splitlines()  # fmt: skip
+    return {p: p.stat().st_mtime_ns for name in listed if (p := PROJECT / name).exists()}
+
+
+def biopsies() -> pd.DataFrame:
+    data = load_breast_cancer(as_frame=True)
+    frame = data.data.assign(malignant=1 - data.target)
+    frame.insert(0, "biopsy", [f"Gewebe {number:03d}/ä" for number in range(len(frame))])
+    return frame
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder outside the project: the problem, its data, and both stores after promote.py."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    shutil.copytree(FOLDER, folder / "my problem", ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "data").mkdir()
+    biopsies().to_csv(folder / "data" / "biopsies.csv", index=False)
+    before = project_files()
+    where = ("--problem", "my problem", "--database", "hospital.db")
+    for script, *flags in (
+        ("ingest.py", *where, "--source", "data"),
+        ("train.py", *where, "--folds", "3", "--repeats", "2"),
+        ("promote.py", *where[:2]),
+    ):
+        done = run_script(script, *flags, cwd=folder)
+        assert done.returncode == 0, done.stderr
+    yield folder
+    assert project_files() == before
+
+
+def test_every_row_is_scored_by_the_served_champion(elsewhere: Path) -> None:
+    store = f"sqlite:///{elsewhere / 'mlflow.db'}"
+    with serving("models:/biopsies@champion", store, elsewhere / "server.log") as url:
+        for _ in range(2):  # the second run finds nothing to do
+            done = run_script(
+                "score_client.py", "--problem", elsewhere / "my problem", "--database",
+                "hospital.db", "--endpoint", url, "--batch-size", 100, cwd=elsewhere,
+            )  # fmt: skip
+            assert done.returncode == 0, done.stderr
+    rows = query(
+        elsewhere / "hospital.db",
+        'SELECT biopsy, finding, malignant_probability, "mean radius" FROM results_biopsies',
+    )
+    stored = pd.DataFrame(rows, columns=["biopsy", "finding", "probability", "mean radius"])
+    frame = biopsies()
+    assert sorted(stored["biopsy"]) == sorted(frame["biopsy"])
+    mlflow.set_tracking_uri(store)
+    version = versions.resolve(mlflow.MlflowClient(), "models:/biopsies@champion")
+    model = mlflow.sklearn.load_model(version.uri)
+    joined = frame.merge(stored, on="biopsy", suffixes=("", " kept"))
+    expected = model.predict_proba(joined[list(load_breast_cancer().feature_names)])[:, 1]
+    assert joined["probability"].to_numpy() == pytest.approx(expected, abs=1e-9)
+    assert (joined["mean radius kept"] == joined["mean radius"]).all()
+    said = joined["probability"] >= version.threshold
+    assert (joined["finding"] == said.map({True: "Malignant", False: "Benign"})).all()
+    assert (said == joined["malignant"].astype(bool)).mean() > 0.9
+
+
+def test_its_versions_stand_beside_each_other_in_its_own_experiment(elsewhere: Path) -> None:
+    mlflow.set_tracking_uri(f"sqlite:///{elsewhere / 'mlflow.db'}")
+    client = mlflow.MlflowClient()
+    found = {v.tags["candidate"] for v in client.search_model_versions("name = 'biopsies'")}
+    assert found == {"logistic", "boosted_trees"}
+    assert client.get_experiment_by_name("biopsies")
+    assert set(client.get_registered_model("biopsies").aliases) == {"champion", "challenger"}
+
+
+def spoil(folder: Path, file: str, old: str, new: str) -> None:
+    text = (folder / file).read_text()
+    assert old in text
+    (folder / file).write_text(text.replace(old, new))
+
+
+MISTAKES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "no candidates": (lambda f: (f / "candidates.py").unlink(), "has no candidates.py"),
+    "a typing error in the candidates": (
+        lambda f: spoil(f, "candidates.py", "random_state=seed)\n", "random_state=sead)\n"),
+        "candidates.py cannot be used (NameError: name 'sead' is not defined, line 14)",
+    ),
+    "no list of candidates": (
+        lambda f: spoil(f, "candidates.py", "    return [", "    [", ),
+        "candidates.py cannot be used (TypeError",
+    ),
+    "a feature that is not selected": (
+        lambda f: spoil(f, "__init__.py", "biopsies.c.biopsy, *columns", "biopsies.c.biopsy"),
+        "the row select lacks",
+    ),
+    "no problem": (
+        lambda f: spoil(f, "__init__.py", "PROBLEM =", "ANOTHER ="),
+        "declares no PROBLEM",
+    ),
+    "a function of their own": (
+        lambda f: spoil(
+            f,
+            "candidates.py",
+            'pipeline(MEASURES, "passthrough", categories, trees),',
+            "pipeline(MEASURES, FunctionTransformer(min_max), categories, trees),",
+        ),
+        "min_max, which a server could not load",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_a_mistake_in_a_problem_is_told_in_one_sentence(
+    case: str, elsewhere: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    folder = Path(shutil.copytree(elsewhere / "my problem", tmp_path / "my problem"))
+    with (folder / "candidates.py").open("a") as file:
+        file.write(
+            "\n\nfrom sklearn.preprocessing import FunctionTransformer\n\n\n"
+            "def min_max(x):\n    return x\n"
+        )
+    mistake, said = MISTAKES[case]
+    mistake(folder)
+    assert run_main(train.main, "--problem", folder, "--database", elsewhere / "hospital.db") == 2
+    error = capfd.readouterr().err
+    assert said in error
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["my problem"]  # no store was made
+
+
+def test_ingest_without_a_sample_asks_for_the_source(elsewhere: Path, tmp_path: Path) -> None:
+    done = run_script("ingest.py", "--problem", elsewhere / "my problem", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "biopsies has no sample: give a folder with --source" in done.stderr
+    assert os.listdir(tmp_path) == []  # noqa: PTH208
+
+
+def test_the_example_in_readme_works_as_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declared, modelled = re.findall(r"```python\n(.*?)```", README, re.S)
+    (tmp_path / "withdrawals").mkdir()
+    (tmp_path / "withdrawals" / "__init__.py").write_text(declared)
+    (tmp_path / "withdrawals" / "candidates.py").write_text(modelled)
+    rng = np.random.default_rng(0)
+    channel = rng.choice(["web", "branch", ""], 400)
+    outcome = np.where(rng.random(400) < np.where(channel == "web", 0.6, 0.2), "1", "0")
+    table = {
+        "application_id": [f"A-{number}" for number in range(400)],
+        "amount": rng.integers(1_000, 40_000, 400),
+        "channel": channel,
+        "withdrawn": np.where(np.arange(400) < 40, "", outcome),  # the first ones are still open
+    }
+    pd.DataFrame(table).to_csv(tmp_path / "applications.csv", index=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    where = ("--problem", "withdrawals", "--database", "applications.db")
+    assert run_main(ingest.main, *where, "--source", "applications.csv") == 0
+    assert run_main(train.main, *where, "--folds", 2, "--repeats", 1, "--jobs", 1) == 0
+    (version,) = mlflow.MlflowClient().search_model_versions("name = 'withdrawals'")
+    run = mlflow.MlflowClient().get_run(str(version.run_id))
+    training = mlflow.MlflowClient().get_run(version.tags["training_run"]).data.params
+    assert int(training["rows_train"]) + int(training["rows_held_out"]) == 360
+    assert run.data.metrics["cv_roc_auc"] > 0.6
+    assert query(tmp_path / "applications.db", "SELECT count(*) FROM applications") == [(400,)]
+    assert query(tmp_path / "applications.db", "SELECT count(*) FROM results_withdrawn") == [(0,)]

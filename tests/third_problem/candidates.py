@@ -1,0 +1,28 @@
+"""Candidates of the problem that a test brings: a linear one, and trees of a class of their own."""
+
+from sklearn.datasets import load_breast_cancer
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
+
+from problems.pipelines import Categories, logarithms, pipeline
+from problems.spec import Candidate
+
+MEASURES = [str(name) for name in load_breast_cancer().feature_names]
+
+
+def candidates(categories: Categories, seed: int) -> list[Candidate]:
+    trees = HistGradientBoostingClassifier(max_iter=30, random_state=seed)
+    return [
+        Candidate(
+            "logistic",
+            "logarithms of the measures",
+            pipeline(MEASURES, logarithms(), categories, LogisticRegression(random_state=seed)),
+            {"model__C": [0.1, 1.0]},
+        ),
+        Candidate(
+            "boosted_trees",
+            "the measures as they are",
+            pipeline(MEASURES, "passthrough", categories, trees),
+            {"model__max_leaf_nodes": [7, 15]},
+        ),
+    ]
