@@ -15,7 +15,7 @@ INSTALL = $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/pyt
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: .venv/run.stamp  ## sample data to scored offers, all steps; DATA=folder DB=file.db PROBLEM=name
+run: .venv/run.stamp  ## sample data to scored offers, all steps; DATA=folder DB=file.db PROBLEM=name-or-folder
 	$(BIN)/python pipeline.py --problem "$(PROBLEM)" --source "$(DATA)" --database "$(DB)"
 
 test: .venv/dev.stamp  ## all tests
