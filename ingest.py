@@ -18,7 +18,8 @@ import problems
 from console.show import progress, table
 from db.engine import database_url, discard_if_empty, opened
 from db.files import open_sources
-from db.load import FileReport, Loader
+from db.load import load
+from db.staging import FileReport, Load
 
 
 def parser() -> argparse.ArgumentParser:
@@ -45,15 +46,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     folder = Path(given).resolve()
     files = open_sources(folder, problem.sources)
     url = database_url(args.database)
-    loader = Loader(
-        problem.name, problem.scoring, str(folder), args.add == "yes", args.max_rejected
-    )
+    what = Load(problem.name, problem.scoring, str(folder), args.add == "yes", args.max_rejected)
     with (
         discard_if_empty(url),
         opened(url, create=True) as engine,
         progress("ingest", sum(file.rows for file in files)) as bar,
     ):
-        reports = loader.load(engine, files, bar.advance)
+        reports = load(engine, what, files, bar.advance)
     report(f"{folder} -> {url.render_as_string(hide_password=True)}", reports)
     return 0
 

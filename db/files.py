@@ -15,7 +15,7 @@ from sqlalchemy import Column
 
 from console import UserError
 from db.cells import ROW_NUMBER, Rejected, checked, content_keys, fits, kind
-from db.tables import Source
+from db.declare import Source
 
 BATCH_ROWS = 20_000
 UNREADABLE = (pa.ArrowException, OSError, EOFError, zlib.error, csv.Error, UnicodeDecodeError)

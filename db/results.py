@@ -18,8 +18,9 @@ from sqlalchemy import (
     update,
 )
 
+from db.declare import Scoring
 from db.engine import DatabaseError, insert_for, reading, take_turns_with_loads, writing
-from db.tables import Scoring, last_load, model_versions, scoring_runs, utc_now
+from db.tables import last_load, model_versions, scoring_runs, utc_now
 
 BATCH = "batch"
 

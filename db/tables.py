@@ -1,16 +1,12 @@
 """The tables that every problem shares, and helpers to declare a problem's own."""
 
 import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import (
     JSON,
     BigInteger,
-    Boolean,
     Column,
-    ColumnElement,
     Connection,
     DateTime,
     Double,
@@ -19,16 +15,13 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
-    Select,
     String,
     Table,
-    UniqueConstraint,
     func,
     insert,
     inspect,
     select,
 )
-from sqlalchemy.sql import visitors
 
 from db.engine import DatabaseError
 
@@ -92,136 +85,6 @@ scoring_runs = Table(
     Column("stored", BigInteger, nullable=False),
     Column("rejected", BigInteger, nullable=False),
 )
-
-
-@dataclass(frozen=True)
-class Source:
-    """A table and the file of the source folder that fills it, named without its ending.
-
-    Checks follow from the table: its primary key is neither null nor repeated, its foreign keys
-    exist, its numbers are finite and within a column's `info={"minimum": …, "maximum": …}`. A
-    column with `info={"optional": True}` may be missing in the file.
-    """
-
-    table: Table
-    file: str
-
-    @property
-    def columns(self) -> list[Column]:
-        """The columns that a file may bring: all but those that are ours."""
-        ours = ("load_id", "" if self.content_key is None else self.content_key.name)
-        return [column for column in self.table.columns if column.name not in ours]
-
-    @property
-    def content_key(self) -> Column | None:
-        """The table's key, if it is made of the row's content."""
-        keys = self.table.primary_key.columns
-        return next((key for key in keys if "content_of" in key.info), None)
-
-
-@dataclass(frozen=True)
-class Results:
-    """Where the scores of a problem's rows go, and under which column names."""
-
-    table: Table
-    rejects: Table
-    key: str
-    values: Mapping[str, str]  # feature -> the column that keeps the value that was scored
-    word: str
-    probability: str
-
-
-@dataclass(frozen=True)
-class Scoring:
-    """What is scored: a select with one row a key, and where its results go.
-
-    `labelled` says which of the rows have an outcome to learn from; without it all have.
-    """
-
-    rows: Select
-    key: Column
-    results: Results
-    labelled: ColumnElement[bool] | None = None
-
-    @property
-    def tables(self) -> list[Table]:
-        """The source tables that a scored row is made of."""
-        return [t for t in self.key.table.metadata.sorted_tables if self._reads(t)]
-
-    @property
-    def columns(self) -> set[Column]:
-        """The columns that a scored row depends on: those that the select shows, joins or asks."""
-        parts = visitors.iterate(self.rows)
-        return {part for part in parts if isinstance(part, Column) and part.table in self.tables}
-
-    def _reads(self, table: Table) -> bool:
-        if "load_id" not in table.c:
-            return False
-        return any(f.is_derived_from(table) for f in self.rows.get_final_froms())
-
-
-def content_key(name: str, *, of: Sequence[str]) -> Column:
-    """A primary key for rows that have none in their file: a hash of these columns' values.
-
-    The second row of the file with the same values gets the hash and `-2`, and so on. Leave out
-    what becomes known later, as the label: a row whose other values change is a new row.
-    """
-    return Column(name, String, primary_key=True, info={"content_of": tuple(of)})
-
-
-def source_table(name: str, metadata: MetaData, *columns: Column) -> Table:
-    """A problem's own table; it also remembers which load last wrote each of its rows."""
-    return Table(
-        name, metadata, *columns, Column("load_id", ForeignKey(loads.c.id), nullable=False)
-    )
-
-
-def results_tables(
-    name: str,
-    metadata: MetaData,
-    *,
-    key: Column,
-    values: Mapping[str, Column] | Sequence[Column],
-    word: str,
-    probability: str,
-) -> Results:
-    """The table of results for rows with this key, and the table of rows no model could score.
-
-    A row is scored once by a version: unique on version and key. The key is null for a row that
-    came from a form. `values` names, for each feature, the column that keeps what was scored;
-    given the features' own columns, it is one of the same name and type.
-    """
-    if not isinstance(values, Mapping):
-        values = {column.name: Column(column.name, column.type) for column in values}
-    table = Table(
-        name,
-        metadata,
-        Column("id", Key, primary_key=True),
-        Column("model_id", ForeignKey(model_versions.c.model_id), nullable=False),
-        Column("process_time", DateTime, nullable=False),  # UTC, as are all times
-        Column(key.name, ForeignKey(key)),
-        *values.values(),
-        Column(word, String, nullable=False),
-        Column(probability, Double, nullable=False),
-        Column("trained_on", Boolean),  # was this row, as it is, among the training rows
-        Column("source", String, nullable=False),  # batch or form
-        Column("scoring_run_id", ForeignKey(scoring_runs.c.id)),
-        UniqueConstraint("model_id", key.name),
-        Index(f"ix_{name}_{key.name}", key.name),
-    )
-    rejects = Table(
-        f"{name}_rejected",
-        metadata,
-        Column("id", Key, primary_key=True),
-        Column("model_id", ForeignKey(model_versions.c.model_id), nullable=False),
-        Column(key.name, ForeignKey(key), nullable=False),
-        Column("reason", String, nullable=False),
-        Column("process_time", DateTime, nullable=False),
-        Column("scoring_run_id", ForeignKey(scoring_runs.c.id), nullable=False),
-        UniqueConstraint("model_id", key.name),
-    )
-    names = {feature: column.name for feature, column in values.items()}
-    return Results(table, rejects, key.name, names, word, probability)
 
 
 def utc_now() -> datetime:

@@ -112,7 +112,8 @@ def read(engine: Engine, problem: Problem) -> Dataset:
     """Read every labelled row by one select.
 
     Raises:
-        DataError: one of the two classes has too few rows to learn from and to test.
+        DataError: a label is neither 0 nor 1, or one of the two has too few rows to learn from
+            and to test.
     """
     scoring = problem.scoring
     query = scoring.rows.add_columns(problem.label.label("label")).order_by(scoring.key)
@@ -121,6 +122,11 @@ def read(engine: Engine, problem: Problem) -> Dataset:
     with reading(engine) as connection:
         trained_on = TrainedOn(database_id(connection), last_load(connection))
         raw = pd.read_sql(query, connection, dtype=dict.fromkeys(problem.numbers, "float64"))
+    if unusable := int((~raw["label"].isin([0, 1])).sum()):
+        raise DataError(
+            f"The label of {unusable:,} rows of {problem.name} is neither 0 nor 1: mend its label, "
+            "or say in its Scoring which rows are `labelled`."
+        )
     mask = np.array(held_out(raw[problem.group_name]), dtype=bool)
     for part, rows in (("to train on", raw[~mask]), ("held out", raw[mask])):
         counts = rows["label"].value_counts().reindex([0, 1], fill_value=0)

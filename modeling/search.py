@@ -13,7 +13,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_predict
 
 from modeling.dataset import Rows
 from modeling.evaluate import Spread, spread
-from problems import Candidate
+from problems import Candidate, ProblemError
 
 Folds = Sequence[tuple[np.ndarray, np.ndarray]]
 
@@ -60,6 +60,9 @@ def search(candidate: Candidate, rows: Rows, repeats: Sequence[Folds], jobs: int
 
     `jobs` is as scikit-learn counts them, -1 for every core. The threshold is the one with the
     best F1 on what each repeat's folds say of the rows that they have not seen.
+
+    Raises:
+        ProblemError: scikit-learn cannot fit the pipeline, or does not know a name in the grid.
     """
     grid = GridSearchCV(
         candidate.pipeline,
@@ -72,7 +75,14 @@ def search(candidate: Candidate, rows: Rows, repeats: Sequence[Folds], jobs: int
     )
     if sys.stdout.isatty():
         grid.set_callbacks(ProgressBar(max_propagation_depth=0))
-    grid.fit(rows.features, rows.label)
+    try:
+        grid.fit(rows.features, rows.label)
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300].rstrip(".")
+        raise ProblemError(
+            f"{candidate.name} cannot be fitted ({type(error).__name__}: {reason}): mend its "
+            "pipeline or its grid in candidates.py."
+        ) from error
     points = _points(pd.DataFrame(grid.cv_results_), len(repeats[0]))
     out_of_fold = [
         cross_val_predict(

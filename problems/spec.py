@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, MetaData
+from sqlalchemy import ColumnElement, MetaData, String
 
 from console import UserError
-from db.tables import Scoring, Source
+from db.declare import Scoring, Source
 
 
 class ProblemError(UserError):
@@ -64,6 +64,10 @@ class Problem:
             raise ValueError("the results must keep a value of each feature, and of nothing else")
         if len(names) < len(self.features):
             raise ValueError("two features have the same name")
+        for feature in self.features:
+            column = self.scoring.rows.selected_columns[feature.name]
+            if (feature.kind == "text") != isinstance(column.type, String):
+                raise ValueError(f"{feature.name} is no {feature.kind} in the row select")
         if len(set(self.words)) < 2:
             raise ValueError("the two words must differ")
 

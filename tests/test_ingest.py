@@ -10,9 +10,10 @@ import pytest
 from sqlalchemy import Engine, insert, text
 
 import problems
+from db import load as loading
 from db.engine import database_url, opened
 from db.files import open_sources
-from db.load import Loader
+from db.staging import Load
 from db.tables import model_versions, utc_now
 from tests.sources import CLICKS, LEADS, OFFERS, change, content, load, put
 
@@ -141,9 +142,9 @@ def _load_and_die(source: Path, database: str) -> None:
         if read >= rows:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    loader = Loader("offer_click", OFFER_CLICK.scoring, str(source), add=True, max_rejected=0.0)
+    what = Load("offer_click", OFFER_CLICK.scoring, str(source), add=True, max_rejected=0.0)
     with opened(database_url(database)) as engine:
-        loader.load(engine, files, advance)
+        loading.load(engine, what, files, advance)
 
 
 def test_a_load_that_is_killed_leaves_the_database_as_it_was(source: Path, database: str) -> None:

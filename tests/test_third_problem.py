@@ -115,6 +115,16 @@ MISTAKES: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda f: spoil(f, "__init__.py", "biopsies.c.biopsy, *columns", "biopsies.c.biopsy"),
         "the row select lacks",
     ),
+    "a number that is text": (
+        lambda f: spoil(f, "__init__.py", "Column(name, Double", "Column(name, String"),
+        "mean radius is no number in the row select",
+    ),
+    "a label that is no label": (
+        lambda f: spoil(
+            f, "__init__.py", "label=biopsies.c.malignant", "label=biopsies.c.malignant + 1"
+        ),
+        "The label of 212 rows of biopsies is neither 0 nor 1",
+    ),
     "no problem": (
         lambda f: spoil(f, "__init__.py", "PROBLEM =", "ANOTHER ="),
         "declares no PROBLEM",
@@ -151,6 +161,20 @@ def test_a_mistake_in_a_problem_is_told_in_one_sentence(
     assert error.startswith("error: ")
     assert error.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["my problem"]  # no store was made
+
+
+def test_a_grid_that_does_not_fit_its_pipeline_is_told_in_one_sentence(
+    elsewhere: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    folder = Path(shutil.copytree(elsewhere / "my problem", tmp_path / "my problem"))
+    spoil(folder, "candidates.py", "model__C", "modle__C")
+    flags = ("--problem", folder, "--database", elsewhere / "hospital.db", "--jobs", 1)
+    assert run_main(train.main, *flags) == 2
+    error = capfd.readouterr().err
+    assert "error: logistic cannot be fitted (ValueError: Invalid parameter 'modle'" in error
+    assert "Traceback" not in error
 
 
 def test_ingest_without_a_sample_asks_for_the_source(elsewhere: Path, tmp_path: Path) -> None:

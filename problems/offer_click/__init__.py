@@ -16,7 +16,8 @@ from sqlalchemy import (
     select,
 )
 
-from db.tables import Key, Scoring, Source, results_tables, source_table
+from db.declare import Scoring, Source, results_tables, source_table
+from db.tables import Key
 from problems.spec import Feature, Problem
 
 tables = MetaData()
