@@ -17,12 +17,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import mlflow
 import pyarrow.parquet as pq
 import pytest
 import requests
 
 import console
 import score_client
+from registry import versions
 
 PROJECT = Path(__file__).parents[1]
 DEADLINE_SECONDS = 180
@@ -127,6 +129,20 @@ def query(database: Path, sql: str) -> list[tuple[Any, ...]]:
 
 def stored(database: Path) -> int:
     return int(query(database, "SELECT count(*) FROM results_clicked")[0][0])
+
+
+def champion_id(trained: Trained) -> str:
+    mlflow.set_tracking_uri(trained.tracking_uri)
+    found = versions.resolve(mlflow.MlflowClient(), "models:/offer-click@champion")
+    return found.model_id
+
+
+def assert_every_offer_once(database: Path, model_id: str) -> None:
+    assert query(
+        database,
+        "SELECT count(*), count(DISTINCT offer_id), min(model_id), max(model_id) "
+        "FROM results_clicked",
+    ) == [(SAMPLE_OFFERS, SAMPLE_OFFERS, model_id, model_id)]
 
 
 def new_postgres_database(server: str) -> str:

@@ -1,0 +1,156 @@
+"""Killed, stopped, doubled or overtaken by a load: every row is scored once all the same."""
+
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from db import results
+from tests.helpers import (
+    PROJECT,
+    SAMPLE_OFFERS,
+    Trained,
+    assert_every_offer_once,
+    champion_id,
+    query,
+    run_script,
+    score,
+    stored,
+    wait_for,
+)
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+sys.path.insert(0, {project!r})
+import score_client
+from db import results
+
+moment, batch, marker, batches = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]), 0
+
+def die_at(here):
+    if here == moment and batches == batch:
+        marker.write_text(here)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+store = results.store
+
+def counted_store(*args):
+    global batches
+    batches += 1
+    die_at("before")
+    kept = store(*args)
+    die_at("after")
+    return kept
+
+@event.listens_for(Engine, "commit")  # the rows are written, COMMIT has not been sent
+def committing(connection):
+    die_at("during")
+
+results.store = counted_store
+sys.exit(score_client.main(sys.argv[4:]))
+"""
+
+
+def test_a_client_killed_before_during_or_after_a_commit_resumes(
+    loaded: Path, trained: Trained, champion: str, tmp_path: Path
+) -> None:
+    script, marker = tmp_path / "killed.py", tmp_path / "marker"
+    script.write_text(KILLED.format(project=str(PROJECT)))
+    size, kept = 1_000, 0
+    for moment, batch in (("before", 3), ("during", 2), ("after", 4), ("during", 1)):
+        command = [sys.executable, script, moment, batch, marker, "--database", loaded]
+        done = subprocess.run(
+            [*map(str, command), "--endpoint", champion, "--batch-size", str(size)],
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == -signal.SIGKILL, done.stderr
+        assert marker.read_text() == moment
+        # the batch that was being committed is there whole, if COMMIT returned, or not at all
+        kept += size * (batch if moment == "after" else batch - 1)
+        assert stored(loaded) == kept
+    assert kept == 7 * size
+    assert score(loaded, champion) == 0
+    assert_every_offer_once(loaded, champion_id(trained))
+    outcomes = Counter(row[0] for row in query(loaded, "SELECT outcome FROM scoring_runs"))
+    assert outcomes == {"running": 4, "finished": 1}
+
+
+def test_ctrl_c_keeps_what_is_stored_and_the_next_run_goes_on(
+    loaded: Path, trained: Trained, champion: str
+) -> None:
+    # tests that a shell runs in the background were told to ignore it, and would tell the client
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    command = [sys.executable, str(PROJECT / "score_client.py"), "--database", str(loaded)]
+    client = subprocess.Popen(
+        [*command, "--endpoint", champion, "--batch-size", "100"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    wait_for(lambda: stored(loaded) > 0, "a first batch")
+    client.send_signal(signal.SIGINT)
+    _, error = client.communicate()
+    assert client.returncode == 130
+    assert b"Traceback" not in error
+    assert 0 < stored(loaded) < SAMPLE_OFFERS
+    assert stored(loaded) % 100 == 0
+    assert query(loaded, "SELECT outcome FROM scoring_runs") == [("interrupted",)]
+    assert score(loaded, champion) == 0
+    assert_every_offer_once(loaded, champion_id(trained))
+
+
+def test_two_clients_on_one_table_score_every_row_once(
+    loaded: Path, trained: Trained, champion: str
+) -> None:
+    codes: list[int] = []
+
+    def client() -> None:
+        flags = ("--database", loaded, "--endpoint", champion, "--batch-size", 700)
+        done = run_script(
+            "score_client.py",
+            *flags,
+            cwd=loaded.parent,
+            MLFLOW_TRACKING_URI=trained.tracking_uri,
+        )
+        codes.append(done.returncode)
+
+    threads = [threading.Thread(target=client) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert codes == [0, 0]
+    assert_every_offer_once(loaded, champion_id(trained))
+    assert query(loaded, "SELECT sum(stored) FROM scoring_runs") == [(SAMPLE_OFFERS,)]
+
+
+def test_a_load_in_the_middle_of_a_batch_makes_it_be_read_again(
+    loaded: Path, champion: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, kept = results.store, list[bool]()
+
+    def store_after_a_load(*args: Any) -> bool:
+        if not kept:
+            with closing(sqlite3.connect(loaded)) as connection, connection:
+                connection.execute("UPDATE leads SET annual_income = 54321, load_id = 2")
+                connection.execute(
+                    "INSERT INTO loads VALUES (2, 'offer_click', 'elsewhere', '2030-01-01')"
+                )
+        kept.append(store(*args))
+        return kept[-1]
+
+    monkeypatch.setattr(results, "store", store_after_a_load)
+    assert score(loaded, champion, "--limit", 400, "--batch-size", 400) == 0
+    assert kept == [False, True]
+    rows = query(loaded, "SELECT DISTINCT annual_income, trained_on FROM results_clicked")
+    assert rows == [(54321.0, 0)]
