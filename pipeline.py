@@ -97,7 +97,6 @@ def served(uri: str) -> Iterator[str]:
         **os.environ,
         # mlflow starts uvicorn by name
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
-        "MLFLOW_DISABLE_SCHEMA_DETAILS": "true",  # its errors would echo people's rows
     }
     print(f"\n== mlflow models serve -m {uri} --env-manager local -p {port}", flush=True)
     with tempfile.TemporaryFile() as log:

@@ -66,6 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         require_tables(engine, problem.metadata)
         uri = args.model or f"models:/{problem.model_name}@{versions.CHAMPION}"
         version = versions.resolve(store.connect(), uri)
+        versions.require_fit(version, problem)
         results.remember_version(
             engine, version.model_id, version.logged_model_id, version.registry, version.threshold
         )

@@ -129,11 +129,13 @@ def _parsed(found: pa.Array, expected: str) -> pa.Array:
     if expected == "a timestamp":
         times = pd.to_datetime(texts, errors="coerce", utc=True, format="ISO8601")
         return pa.array(times.dt.tz_convert(None).to_numpy(), type=pa.timestamp("us"))
+    if expected == "a whole number":  # pandas writes booleans as words
+        texts = texts.replace({"True": "1", "False": "0"})
     return pa.array(pd.to_numeric(texts, errors="coerce", dtype_backend="pyarrow"))
 
 
 def _numbers(found: pa.Array, column: Column) -> tuple[pa.Array, Faults]:
-    array = found.cast(pa.float64())
+    array = found.cast(pa.float64(), safe=False)  # beyond 2^53 whole numbers are rounded
     infinite = (f"{column.name} is infinite", _true(pc.is_inf(array)))
     return array, [infinite, *_out_of_bounds(array, column)]
 

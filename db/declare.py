@@ -1,6 +1,6 @@
 """How a problem declares its tables: sources, what is scored of them, and where results go."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import (
@@ -11,6 +11,7 @@ from sqlalchemy import (
     Double,
     ForeignKey,
     Index,
+    Integer,
     MetaData,
     Select,
     String,
@@ -19,7 +20,20 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql import visitors
 
-from db.tables import Key, loads, model_versions, scoring_runs
+from db.tables import Key, common, loads, model_versions, scoring_runs
+
+KINDS = (Double, Integer, String, DateTime)  # of a source's column
+INFO = {"minimum", "maximum", "optional", "content_of"}  # what its info may say
+OURS = ("load_id", "row_number")  # columns that we add to what a source brings
+OF_RESULTS = (  # columns that every table of results has
+    "id",
+    "model_id",
+    "process_time",
+    "reason",
+    "trained_on",
+    "source",
+    "scoring_run_id",
+)
 
 
 @dataclass(frozen=True)
@@ -98,10 +112,36 @@ def content_key(name: str, *, of: Sequence[str]) -> Column:
 
 
 def source_table(name: str, metadata: MetaData, *columns: Column) -> Table:
-    """A problem's own table; it also remembers which load last wrote each of its rows."""
-    return Table(
+    """A problem's own table; it also remembers which load last wrote each of its rows.
+
+    Raises:
+        ValueError: it cannot be one; says why.
+    """
+    table = Table(
         name, metadata, *columns, Column("load_id", ForeignKey(loads.c.id), nullable=False)
     )
+    if name in common.tables:
+        raise ValueError(f"the name {name} is taken by a table of our own")
+    if not table.primary_key.columns:
+        raise ValueError(f"table {name} has no primary key: declare one, or a content_key")
+    for fault in (fault for column in columns for fault in _column_faults(table, column)):
+        raise ValueError(f"column {fault}")
+    return table
+
+
+def _column_faults(table: Table, column: Column) -> Iterator[str]:
+    where = f"{column.name} of table {table.name}"
+    bounds = (column.info.get("minimum", 0), column.info.get("maximum", 0))
+    if column.name in OURS:
+        yield f"{where} has a name that is taken: {', '.join(OURS)}"
+    if not isinstance(column.type, KINDS):
+        yield f"{where} must be a Double, BigInteger, String or DateTime"
+    if unknown := column.info.keys() - INFO:
+        yield f"{where} has unknown info {', '.join(unknown)}"
+    if not all(isinstance(bound, int | float) for bound in bounds):
+        yield f"{where} has a minimum or maximum that is no number"
+    if missing := set(column.info.get("content_of", ())) - set(table.columns.keys()):
+        yield f"{where} is made of {', '.join(missing)}, which the table lacks"
 
 
 def results_tables(
@@ -120,33 +160,39 @@ def results_tables(
     given the features' own columns, it is one of the same name and type.
     """
     if not isinstance(values, Mapping):
-        values = {column.name: Column(column.name, column.type) for column in values}
+        values = {column.name: Column(_free(column), column.type) for column in values}
+    key_name = _free(key)
     table = Table(
         name,
         metadata,
         Column("id", Key, primary_key=True),
         Column("model_id", ForeignKey(model_versions.c.model_id), nullable=False),
         Column("process_time", DateTime, nullable=False),  # UTC, as are all times
-        Column(key.name, ForeignKey(key)),
+        Column(key_name, ForeignKey(key)),
         *values.values(),
         Column(word, String, nullable=False),
         Column(probability, Double, nullable=False),
         Column("trained_on", Boolean),  # was this row, as it is, among the training rows
         Column("source", String, nullable=False),  # batch or form
         Column("scoring_run_id", ForeignKey(scoring_runs.c.id)),
-        UniqueConstraint("model_id", key.name),
-        Index(f"ix_{name}_{key.name}", key.name),
+        UniqueConstraint("model_id", key_name),
+        Index(f"ix_{name}_{key_name}", key_name),
     )
     rejects = Table(
         f"{name}_rejected",
         metadata,
         Column("id", Key, primary_key=True),
         Column("model_id", ForeignKey(model_versions.c.model_id), nullable=False),
-        Column(key.name, ForeignKey(key), nullable=False),
+        Column(key_name, ForeignKey(key), nullable=False),
         Column("reason", String, nullable=False),
         Column("process_time", DateTime, nullable=False),
         Column("scoring_run_id", ForeignKey(scoring_runs.c.id), nullable=False),
-        UniqueConstraint("model_id", key.name),
+        UniqueConstraint("model_id", key_name),
     )
     names = {feature: column.name for feature, column in values.items()}
-    return Results(table, rejects, key.name, names, word, probability)
+    return Results(table, rejects, key_name, names, word, probability)
+
+
+def _free(column: Column) -> str:
+    """The column's name among results, with its table's in front where we have one of that name."""
+    return f"{column.table.name}_{column.name}" if column.name in OF_RESULTS else column.name

@@ -124,14 +124,19 @@ class SourceFile:
         Raises:
             SourceError: the file's contents are damaged.
         """
-        key, done = self.source.content_key, 0
+        key = self.source.content_key
+        for batch, broken in self._whole(self.content.batches([c.name for c in self._read])):
+            good, rejected = checked(batch, self._read)
+            if key is not None:
+                hashes = content_keys(good, key.info["content_of"])
+                good = good.append_column(key.name, hashes)
+            yield good, [*broken, *rejected]
+
+    def _whole(self, batches: Batches) -> Batches:
+        done = 0
         try:
-            for batch, broken in self.content.batches([column.name for column in self._read]):
-                good, rejected = checked(batch, self._read)
-                if key is not None:
-                    hashes = content_keys(good, key.info["content_of"])
-                    good = good.append_column(key.name, hashes)
-                yield good, [*broken, *rejected]
+            for batch, broken in batches:
+                yield batch, broken
                 done += batch.num_rows + len(broken)
         except UNREADABLE as error:
             raise SourceError(

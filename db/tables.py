@@ -93,9 +93,14 @@ def utc_now() -> datetime:
 
 
 def create_tables(connection: Connection, problem_tables: MetaData) -> None:
-    """Make what is missing, within the caller's transaction."""
+    """Make what is missing, within the caller's transaction.
+
+    Raises:
+        DatabaseError: a table is there already, but made for something else.
+    """
     common.create_all(connection)
     problem_tables.create_all(connection)
+    _require_columns(connection, problem_tables)
     if connection.scalar(select(func.count()).select_from(database_info)) == 0:
         info = {"id": str(uuid.uuid4()), "schema_version": SCHEMA_VERSION, "created_at": utc_now()}
         connection.execute(insert(database_info), info)
@@ -105,7 +110,7 @@ def require_tables(engine: Engine, problem_tables: MetaData) -> None:
     """Make sure that the database was loaded, by a release that we can read.
 
     Raises:
-        DatabaseError: a table is missing, or the schema is another release's.
+        DatabaseError: a table or a column is missing, or the schema is another release's.
     """
     shown = engine.url.render_as_string(hide_password=True)
     there = set(inspect(engine).get_table_names())
@@ -115,12 +120,25 @@ def require_tables(engine: Engine, problem_tables: MetaData) -> None:
             "`python ingest.py`, or name another with --database."
         )
     with engine.connect() as connection:
+        _require_columns(connection, problem_tables)
         version = connection.scalar(select(database_info.c.schema_version))
     if version != SCHEMA_VERSION:
         raise DatabaseError(
             f"The database {shown} has schema {version}, this release reads {SCHEMA_VERSION}: "
             "load the source files into a new database with --database."
         )
+
+
+def _require_columns(connection: Connection, problem_tables: MetaData) -> None:
+    """The problem may have changed since its tables were made."""
+    inspector = inspect(connection)
+    for name, table in problem_tables.tables.items():
+        there = {column["name"] for column in inspector.get_columns(name)}
+        if missing := [c.name for c in table.columns if c.name not in there]:
+            raise DatabaseError(
+                f"Table {name} of this database has no column {', '.join(missing)}: it was made "
+                "for something else; load the source files into a new database with --database."
+            )
 
 
 def database_id(connection: Connection) -> str:

@@ -113,7 +113,7 @@ def read(engine: Engine, problem: Problem) -> Dataset:
 
     Raises:
         DataError: a label is neither 0 nor 1, or one of the two has too few rows to learn from
-            and to test.
+            and to test, or rows have no group.
     """
     scoring = problem.scoring
     query = scoring.rows.add_columns(problem.label.label("label")).order_by(scoring.key)
@@ -126,6 +126,11 @@ def read(engine: Engine, problem: Problem) -> Dataset:
         raise DataError(
             f"The label of {unusable:,} rows of {problem.name} is neither 0 nor 1: mend its label, "
             "or say in its Scoring which rows are `labelled`."
+        )
+    if ungrouped := int(raw[problem.group_name].isna().sum()):
+        raise DataError(
+            f"{ungrouped:,} rows have no {problem.group_name}, which groups the rows of "
+            f"{problem.name}: give the row select another value in its place."
         )
     mask = np.array(held_out(raw[problem.group_name]), dtype=bool)
     for part, rows in (("to train on", raw[~mask]), ("held out", raw[mask])):

@@ -22,9 +22,9 @@ def page(data: Dataset) -> str:
         f"<h1>{html.escape(problem.name)}: {len(raw):,} rows</h1>",
         f"<p>{raw['label'].mean():.2%} are {yes}. {data.held_out.sum():,} rows are held out by "
         f"the hash of their {html.escape(problem.group_name)}. Digest {data.digest}.</p>",
-        "<h2>Numbers</h2>",
-        _numbers(raw[problem.numbers]).to_html(),
     ]
+    if problem.numbers:
+        parts += ["<h2>Numbers</h2>", _numbers(raw[problem.numbers]).to_html()]
     for name in problem.texts:
         parts += [
             f"<h2>{html.escape(name)}</h2>",

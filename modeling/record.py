@@ -55,8 +55,9 @@ def candidate(
         RegistryError: the pipeline is made of more than stock classes.
     """
     name, threshold = found.candidate.name, found.threshold
-    example, canary = canaries.canary(data, found.estimator)
+    example = canaries.rows(data, found.estimator)
     independence.require(data.problem, name, found.estimator, example)
+    canary = canaries.answered(found.estimator, example)
     probability = found.estimator.predict_proba(data.test.features)[:, 1]
     tags = {"candidate": name, "problem": data.problem.name}
     with mlflow.start_run(

@@ -1,5 +1,6 @@
 """Find a candidate's best grid point by cross-validation, and its decision threshold."""
 
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -78,10 +79,10 @@ def search(candidate: Candidate, rows: Rows, repeats: Sequence[Folds], jobs: int
     try:
         grid.fit(rows.features, rows.label)
     except Exception as error:
-        reason = " ".join(str(error).split())[:300].rstrip(".")
         raise ProblemError(
-            f"{candidate.name} cannot be fitted ({type(error).__name__}: {reason}): mend its "
-            "pipeline or its grid in candidates.py."
+            f"{candidate.name} cannot be fitted ({type(error).__name__}: "
+            f"{_without_values(str(error), candidate, rows)}): mend its pipeline or its grid in "
+            "candidates.py."
         ) from error
     points = _points(pd.DataFrame(grid.cv_results_), len(repeats[0]))
     out_of_fold = [
@@ -102,6 +103,14 @@ def search(candidate: Candidate, rows: Rows, repeats: Sequence[Folds], jobs: int
         points,
         best_f1_threshold(np.tile(rows.label, len(repeats)), np.concatenate(out_of_fold)),
     )
+
+
+def _without_values(reason: str, candidate: Candidate, rows: Rows) -> str:
+    """An error's text without what it quotes, which may be somebody's: but for names of ours."""
+    names = {part for name in candidate.grid for part in name.split("__")}
+    names |= set(rows.features.columns)
+    quoted = re.sub(r"'([^']*)'", lambda q: q[0] if q[1] in names else "'…'", reason)
+    return " ".join(quoted.split())[:300].rstrip(".")
 
 
 def best_f1_threshold(label: np.ndarray, probability: np.ndarray) -> float:

@@ -1,11 +1,13 @@
 """What a problem declares. Light: nothing here loads scikit-learn."""
 
 import importlib
+import re
 import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -36,6 +38,16 @@ class Candidate:
     pipeline: Any
     grid: Mapping[str, Sequence[Any]]
 
+    def __post_init__(self) -> None:
+        """Raises TypeError, in one sentence, where it is no such thing."""
+        if not hasattr(self.pipeline, "predict_proba"):
+            raise TypeError(f"the pipeline of {self.name} has no predict_proba")
+        if not isinstance(self.grid, Mapping):
+            raise TypeError(f"the grid of {self.name} must be a dict of lists")
+        for name, values in self.grid.items():
+            if isinstance(values, str) or not hasattr(values, "__len__") or not len(values):
+                raise TypeError(f"{name} in the grid of {self.name} must be a list of values")
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -56,20 +68,37 @@ class Problem:
 
     def __post_init__(self) -> None:
         """Raises ValueError, in one sentence, where the parts do not fit together."""
-        selected = set(self.scoring.rows.selected_columns.keys())
-        names = set(self.feature_names)
-        if lacking := {*names, self.scoring.key.name, self.group_name} - selected:
-            raise ValueError(f"the row select lacks {', '.join(sorted(lacking))}")
+        for fault in chain(self._faults(), self._select_faults()):  # lazily: one may hide others
+            raise ValueError(fault)
+
+    def _faults(self) -> Iterator[str]:
+        if not isinstance(self.sources, Sequence) or not self.sources:
+            yield "sources must be a tuple of one Source or more: (Source(…),)"
+        if not isinstance(self.features, Sequence) or not self.features:
+            yield "features must be a tuple of one Feature or more: (Feature(…),)"
+        if {f.kind for f in self.features} - {"number", "text"}:
+            yield "each feature must be a 'number' or a 'text'"
+        if self.module not in sys.modules:
+            yield "module must be __name__"
+        if not re.fullmatch(r"[\w. -]+", self.model_name):
+            yield f"model_name {self.model_name!r} holds more than letters, digits and -"
+        if not 0 <= self.former_threshold <= 1:
+            yield "former_threshold must lie between 0 and 1"
+        if isinstance(self.words, str) or len(self.words) != 2 or len(set(self.words)) != 2:
+            yield "words must be two that differ: for a label of 0, and for one of 1"
+
+    def _select_faults(self) -> Iterator[str]:
+        columns, names = self.scoring.rows.selected_columns, set(self.feature_names)
+        if lacking := {*names, self.scoring.key.name, self.group_name} - set(columns.keys()):
+            yield f"the row select lacks {', '.join(sorted(lacking))}"
         if names != set(self.scoring.results.values):
-            raise ValueError("the results must keep a value of each feature, and of nothing else")
+            yield "the results must keep a value of each feature, and of nothing else"
         if len(names) < len(self.features):
-            raise ValueError("two features have the same name")
+            yield "two features have the same name"
         for feature in self.features:
-            column = self.scoring.rows.selected_columns[feature.name]
-            if (feature.kind == "text") != isinstance(column.type, String):
-                raise ValueError(f"{feature.name} is no {feature.kind} in the row select")
-        if len(set(self.words)) < 2:
-            raise ValueError("the two words must differ")
+            column = columns.get(feature.name)
+            if column is not None and (feature.kind == "text") != isinstance(column.type, String):
+                yield f"{feature.name} is no {feature.kind} in the row select"
 
     @property
     def metadata(self) -> MetaData:
@@ -106,6 +135,8 @@ class Problem:
             found = list(module.candidates(categories, seed))
             if not found or not all(isinstance(candidate, Candidate) for candidate in found):
                 raise TypeError("candidates() must return a list of Candidate")
+            if len({candidate.name for candidate in found}) < len(found):
+                raise ValueError("two candidates have the same name")
         return found
 
 

@@ -47,6 +47,8 @@ class Version:
     canary: Canary
     trained_on: TrainedOn
     registry: str
+    problem: str
+    features: tuple[str, ...]  # in the order of the canary rows' values
 
     @property
     def model_id(self) -> str:
@@ -109,6 +111,7 @@ def log_model(
         params=dict(params),
         metadata={
             "problem": problem.name,
+            "features": problem.feature_names,
             "decision_threshold": threshold,
             "canary": asdict(canary),
             "trained_on": asdict(trained_on),
@@ -161,12 +164,32 @@ def _version(found: ModelVersion) -> Version:
             canary=Canary(**metadata["canary"]),
             trained_on=TrainedOn(**metadata["trained_on"]),
             registry=shown_uri(),
+            problem=str(metadata["problem"]),
+            features=tuple(metadata["features"]),
         )
     except (KeyError, TypeError) as error:
         raise RegistryError(
             f"{found.name}/{found.version} carries no decision threshold and canary rows: "
             "register versions with this project's train.py."
         ) from error
+
+
+def require_fit(version: Version, problem: Problem) -> None:
+    """Make sure that a version was trained for this problem, with the features it has now.
+
+    Raises:
+        RegistryError: it was not.
+    """
+    if version.problem != problem.name:
+        raise RegistryError(
+            f"{version.model_id} was trained for {version.problem}, not for {problem.name}: name "
+            "the problem with --problem, or another version with --model."
+        )
+    if version.features != tuple(problem.feature_names):
+        raise RegistryError(
+            f"{version.model_id} was trained on {', '.join(version.features)}, but {problem.name} "
+            f"now has {', '.join(problem.feature_names)}: train and promote again."
+        )
 
 
 def latest_training(client: MlflowClient, problem: Problem) -> list[ModelVersion]:

@@ -30,7 +30,8 @@ PROJECT = Path(__file__).parents[1]
 DEADLINE_SECONDS = 180
 SAMPLE = PROJECT / "data" / "offer_click"
 SAMPLE_OFFERS = pq.read_metadata(SAMPLE / "ds_offers.parquet.gzip").num_rows
-OURS = ("DATABASE_URL", "MLFLOW_TRACKING_URI")  # what the environment may tell our scripts
+# what the environment may tell our scripts, or they leave in it when run in this process
+OURS = ("DATABASE_URL", "MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_ID")
 
 
 def wait_for(condition: Callable[[], Any], what: str) -> Any:

@@ -10,9 +10,12 @@ import pandas as pd
 import pytest
 from sqlalchemy import insert, text
 
+import ingest
 import problems
+import train
 from db.engine import database_url, opened
 from db.tables import model_versions, utc_now
+from tests.helpers import run_main
 from tests.sources import CLICKS, LEADS, OFFERS, content, load
 
 LOANS = "peer_loans.csv"
@@ -180,6 +183,33 @@ def test_words_for_missing_are_nulls_among_numbers_and_texts_among_texts(
     assert row["emp_length"] == "n/a"
     assert pd.isna(row["revol_util"])
     assert pd.isna(row["dti"])
+
+
+def test_a_number_beyond_exact_whole_ones_and_a_label_in_words_load(
+    loan_source: Path, database: str
+) -> None:
+    late = read(loan_source)["is_late"]
+    change(loan_source, lambda f: f.assign(is_late=late.map({"1": "True", "0": "False"})))
+    change(loan_source, put("loan_amnt", 0, "9007199254740993"))
+    assert load_loans(loan_source, database) == 0
+    assert loans(database)["is_late"].sum() == (late == "1").sum()
+    assert loans(database)["loan_amnt"].max() == 2.0**53
+
+
+def test_a_table_made_for_something_else_is_refused_in_one_sentence(
+    loan_source: Path, database: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    load_loans(loan_source, database)
+    with opened(database_url(database)) as engine, engine.begin() as connection:
+        connection.execute(text("ALTER TABLE loans DROP COLUMN dti"))
+    before = content(database)
+    for script in (ingest.main, train.main):
+        capfd.readouterr()
+        assert run_main(script, "--problem", "loan_risk", "--database", database) == 2
+        error = capfd.readouterr().err
+        assert "Table loans of this database has no column dti" in error
+        assert error.count("\n") == 1
+    assert content(database) == before
 
 
 BAD_CELLS = {

@@ -1,5 +1,6 @@
 """The scoring client against real servers: every row once, whatever happens, or not at all."""
 
+import dataclasses
 import os
 import sqlite3
 from contextlib import closing
@@ -17,6 +18,7 @@ from db.engine import database_url, opened
 from db.tables import model_versions, scoring_runs
 from modeling import dataset
 from registry import versions
+from registry.store import RegistryError
 from tests.helpers import (
     SAMPLE,
     SAMPLE_OFFERS,
@@ -173,6 +175,17 @@ def test_a_version_or_problem_that_is_not_there_is_one_sentence(
     error = capfd.readouterr().err
     assert said in error
     assert error.count("\n") == 1
+
+
+def test_a_version_of_another_problem_or_of_other_features_is_refused(trained: Trained) -> None:
+    mlflow.set_tracking_uri(trained.tracking_uri)
+    version = versions.resolve(mlflow.MlflowClient(), "models:/offer-click@champion")
+    versions.require_fit(version, PROBLEM)
+    with pytest.raises(RegistryError, match="was trained for offer_click, not for loan_risk"):
+        versions.require_fit(version, problems.load("loan_risk"))
+    older = dataclasses.replace(version, features=version.features[:-1])
+    with pytest.raises(RegistryError, match="train and promote again"):
+        versions.require_fit(older, PROBLEM)
 
 
 def test_a_tracking_server_that_is_not_there_is_told_soon(

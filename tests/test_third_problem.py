@@ -14,6 +14,8 @@ import pytest
 from sklearn.datasets import load_breast_cancer
 
 import ingest
+import promote
+import score_client
 import train
 from registry import versions
 from tests.helpers import PROJECT, query, run_main, run_script, serving
@@ -125,6 +127,40 @@ MISTAKES: dict[str, tuple[Callable[[Path], object], str]] = {
         ),
         "The label of 212 rows of biopsies is neither 0 nor 1",
     ),
+    "one source without its comma": (
+        lambda f: spoil(f, "__init__.py", '"biopsies"),),', '"biopsies")),'),
+        "sources must be a tuple of one Source or more",
+    ),
+    "no primary key": (
+        lambda f: spoil(f, "__init__.py", "String, primary_key=True", "String"),
+        "table biopsies has no primary key",
+    ),
+    "a bound that is text": (
+        lambda f: spoil(f, "__init__.py", '"minimum": 0, "m', '"minimum": "0", "m'),
+        "malignant of table biopsies has a minimum or maximum that is no number",
+    ),
+    "a table with a name of ours": (
+        lambda f: spoil(f, "__init__.py", '"biopsies",\n    tables', '"loads",\n    tables'),
+        "the name loads is taken",
+    ),
+    "an odd name for the registry": (
+        lambda f: spoil(f, "__init__.py", 'model_name="biopsies"', 'model_name="a/b"'),
+        "model_name 'a/b' holds more",
+    ),
+    "three words": (
+        lambda f: spoil(f, "__init__.py", '"Malignant")', '"Malignant", "?")'),
+        "words must be two that differ",
+    ),
+    "no probabilities": (
+        lambda f: spoil(
+            f, "candidates.py", "LogisticRegression(random_state=seed)", "LinearSVC()"
+        ),
+        "the pipeline of logistic has no predict_proba",
+    ),
+    "one value in the grid": (
+        lambda f: spoil(f, "candidates.py", "[0.1, 1.0]", "0.1"),
+        "model__C in the grid of logistic must be a list of values",
+    ),
     "no problem": (
         lambda f: spoil(f, "__init__.py", "PROBLEM =", "ANOTHER ="),
         "declares no PROBLEM",
@@ -150,7 +186,8 @@ def test_a_mistake_in_a_problem_is_told_in_one_sentence(
     folder = Path(shutil.copytree(elsewhere / "my problem", tmp_path / "my problem"))
     with (folder / "candidates.py").open("a") as file:
         file.write(
-            "\n\nfrom sklearn.preprocessing import FunctionTransformer\n\n\n"
+            "\n\nfrom sklearn.preprocessing import FunctionTransformer\n"
+            "from sklearn.svm import LinearSVC\n\n\n"
             "def min_max(x):\n    return x\n"
         )
     mistake, said = MISTAKES[case]
@@ -184,32 +221,85 @@ def test_ingest_without_a_sample_asks_for_the_source(elsewhere: Path, tmp_path: 
     assert os.listdir(tmp_path) == []  # noqa: PTH208
 
 
-def test_the_example_in_readme_works_as_it_stands(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    declared, modelled = re.findall(r"```python\n(.*?)```", README, re.S)
-    (tmp_path / "withdrawals").mkdir()
-    (tmp_path / "withdrawals" / "__init__.py").write_text(declared)
-    (tmp_path / "withdrawals" / "candidates.py").write_text(modelled)
+def example(folder: Path, **changes: str) -> Path:
+    """README's own example of a problem, with some of its text changed, and a table for it."""
+    code = "\0".join(re.findall(r"```python\n(.*?)```", README, re.S))
+    for old, new in changes.items():
+        assert old in code
+        code = re.sub(rf"\b{old}\b", new, code)
+    declared, modelled = code.split("\0")
+    (folder / "withdrawals").mkdir()
+    (folder / "withdrawals" / "__init__.py").write_text(declared)
+    (folder / "withdrawals" / "candidates.py").write_text(modelled)
     rng = np.random.default_rng(0)
     channel = rng.choice(["web", "branch", ""], 400)
     outcome = np.where(rng.random(400) < np.where(channel == "web", 0.6, 0.2), "1", "0")
     table = {
-        "application_id": [f"A-{number}" for number in range(400)],
+        changes.get("application_id", "application_id"): [f"A-{n}" for n in range(400)],
         "amount": rng.integers(1_000, 40_000, 400),
         "channel": channel,
         "withdrawn": np.where(np.arange(400) < 40, "", outcome),  # the first ones are still open
     }
-    pd.DataFrame(table).to_csv(tmp_path / "applications.csv", index=False)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
-    where = ("--problem", "withdrawals", "--database", "applications.db")
-    assert run_main(ingest.main, *where, "--source", "applications.csv") == 0
-    assert run_main(train.main, *where, "--folds", 2, "--repeats", 1, "--jobs", 1) == 0
-    (version,) = mlflow.MlflowClient().search_model_versions("name = 'withdrawals'")
-    run = mlflow.MlflowClient().get_run(str(version.run_id))
-    training = mlflow.MlflowClient().get_run(version.tags["training_run"]).data.params
+    pd.DataFrame(table).to_csv(folder / "applications.csv", index=False)
+    return folder
+
+
+WHERE = ("--problem", "withdrawals", "--database", "applications.db")
+QUICK = ("--folds", 2, "--repeats", 1, "--jobs", 1)
+
+
+def train_example(folder: Path, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
+    assert run_main(ingest.main, *WHERE, "--source", "applications.csv") == 0
+    return run_main(train.main, *WHERE, *QUICK)
+
+
+def test_the_example_in_readme_works_as_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert train_example(example(tmp_path), monkeypatch) == 0
+    client = mlflow.MlflowClient()
+    (version,) = client.search_model_versions("name = 'withdrawals'")
+    training = client.get_run(version.tags["training_run"]).data.params
     assert int(training["rows_train"]) + int(training["rows_held_out"]) == 360
-    assert run.data.metrics["cv_roc_auc"] > 0.6
+    assert client.get_run(str(version.run_id)).data.metrics["cv_roc_auc"] > 0.6
     assert query(tmp_path / "applications.db", "SELECT count(*) FROM applications") == [(400,)]
     assert query(tmp_path / "applications.db", "SELECT count(*) FROM results_withdrawn") == [(0,)]
+
+
+def test_a_key_called_id_and_no_numbers_at_all_are_scored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    example(tmp_path, application_id="id")
+    folder = tmp_path / "withdrawals"
+    for old in (", a.amount", "a.amount, ", 'Feature("amount", "number"), '):
+        spoil(folder, "__init__.py", old, "")
+    spoil(folder, "__init__.py", '"text")),', '"text"),),')
+    spoil(folder, "candidates.py", '["amount"]', "[]")
+    assert train_example(tmp_path, monkeypatch) == 0
+    assert run_main(promote.main, *WHERE[:2]) == 0
+    store = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    with serving("models:/withdrawals@champion", store, tmp_path / "server.log") as url:
+        assert run_main(score_client.main, *WHERE, "--endpoint", url) == 0
+    scored = "SELECT count(*), count(DISTINCT applications_id) FROM results_withdrawn"
+    assert query(tmp_path / "applications.db", scored) == [(400, 400)]
+
+
+def test_rows_without_a_group_or_with_an_unknown_label_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name, old, new, said in (
+        ("grouped", 'words=("', 'group="channel", words=("', "rows have no channel, which groups"),
+        (
+            "unlabelled",
+            "labelled=",
+            "# labelled=",
+            "The label of 40 rows of withdrawals is neither",
+        ),
+    ):
+        (tmp_path / name).mkdir()
+        example(tmp_path / name)
+        spoil(tmp_path / name / "withdrawals", "__init__.py", old, new)
+        assert train_example(tmp_path / name, monkeypatch) == 2
+        assert said in capfd.readouterr().err
