@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(
             f"{alias}: {problem.model_name}/{version.version} ({version.tags['candidate']}), "
             f"cross-validated log loss {version.tags['cv_log_loss']}, "
-            f"{version.tags['single_row_ms']} ms a row"
+            f"{version.tags.get('single_row_ms', 'unknown')} ms a row"
         )
     if before and before != str(ranked[0].version):
         print(f"{versions.PREVIOUS}: {problem.model_name}/{before}")

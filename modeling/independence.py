@@ -27,8 +27,8 @@ def require(problem: Problem, name: str, estimator: Any, rows: pd.DataFrame) -> 
         DataError: it does not, or cannot score a row with a null or with a text never seen.
     """
     advice = (
-        "give texts to an encoder with handle_unknown and explicit categories, without an imputer "
-        "before it, as the problems here do"
+        "numbers need an imputer, texts an encoder with handle_unknown and explicit categories and "
+        "no imputer before it, as in problems/pipelines.py"
     )
     for what, row in _rows_with_nulls(problem, rows):
         batch = pd.concat([rows, row, rows])
@@ -45,9 +45,10 @@ def require(problem: Problem, name: str, estimator: Any, rows: pd.DataFrame) -> 
             ]
             _probability(estimator, _texts(problem, row, UNSEEN))
         except Exception as error:
+            reason = " ".join(str(error).split())[:200].rstrip(".")
             raise DataError(
                 f"{name} cannot score a row with a null {what} or with a text that it has not seen "
-                f"({error}): {advice}."
+                f"({reason}): {advice}."
             ) from error
         if max(answers) - min(answers) > TOLERANCE:
             raise DataError(

@@ -78,8 +78,8 @@ def training_rows() -> tuple[pd.DataFrame, np.ndarray]:
     return frame[PROBLEM.feature_names].astype(dict.fromkeys(TEXTS, object)), label
 
 
-def fitted(texts: Any) -> tuple[Pipeline, pd.DataFrame]:
-    columns = ColumnTransformer([("n", SimpleImputer(), NUMBERS), ("t", texts, TEXTS)])
+def fitted(texts: Any, numbers: Any) -> tuple[Pipeline, pd.DataFrame]:
+    columns = ColumnTransformer([("n", numbers, NUMBERS), ("t", texts, TEXTS)])
     rows, label = training_rows()
     return Pipeline([("columns", columns), ("model", LogisticRegression())]).fit(rows, label), rows
 
@@ -105,6 +105,10 @@ BAD: dict[str, tuple[Callable[[], Any], str]] = {
         ),
         "scores the same row from 0",
     ),
+    "a model that takes no null": (
+        lambda: OneHotEncoder(categories=GIVEN, handle_unknown="ignore"),
+        "cannot score a row with a null requested or .*contains NaN",
+    ),
     "no handling of the unseen": (
         lambda: OneHotEncoder(),
         "cannot score a row with a null",
@@ -114,14 +118,14 @@ BAD: dict[str, tuple[Callable[[], Any], str]] = {
 
 @pytest.mark.parametrize("case", GOOD)
 def test_a_pipeline_that_scores_a_row_alike_in_any_batch_is_accepted(case: str) -> None:
-    pipeline, rows = fitted(GOOD[case]())
+    pipeline, rows = fitted(GOOD[case](), SimpleImputer())
     independence.require(PROBLEM, case, pipeline, rows[(rows[TEXTS] != NULL_TEXT).all(axis=1)][:5])
 
 
 @pytest.mark.parametrize("case", BAD)
 def test_a_pipeline_whose_scores_depend_on_the_batch_is_refused(case: str) -> None:
     texts, said = BAD[case]
-    pipeline, rows = fitted(texts())
+    pipeline, rows = fitted(texts(), "passthrough" if "takes no null" in case else SimpleImputer())
     with pytest.raises(DataError, match=said):
         independence.require(
             PROBLEM, case, pipeline, rows[(rows[TEXTS] != NULL_TEXT).all(axis=1)][:5]
