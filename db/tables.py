@@ -117,7 +117,7 @@ def require_tables(engine: Engine, problem_tables: MetaData) -> None:
     if missing := {*common.tables, *problem_tables.tables} - there:
         raise DatabaseError(
             f"The database {shown} has no table {min(missing)}: load it with "
-            "`python ingest.py`, or name another with --database."
+            "`python ingest.py` and the same --problem, or name another with --database."
         )
     with engine.connect() as connection:
         _require_columns(connection, problem_tables)
