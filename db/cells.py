@@ -10,11 +10,11 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlalchemy import Column, DateTime, Double, Integer, String
+from sqlalchemy import Column
 
-ROW_NUMBER = "row_number"  # a column that a file's reader adds: the row's number, from 1
+from db.declare import HASH_LENGTH, ROW_NUMBER, kind
+
 LARGEST_EXACT_INTEGER = 2.0**53  # beyond it a double no longer tells whole numbers apart
-HASH_LENGTH = 32  # hexadecimal digits of a content key
 # a missing number, as pandas, R and databases write it into text files
 MISSING = pa.array(["na", "nan", "n/a", "null", "none"])
 
@@ -28,17 +28,6 @@ class Rejected:
     row_number: int
     reason: str
     values: dict[str, Any]
-
-
-def kind(column: Column) -> str:
-    """What a column of a source table must hold, in words."""
-    kinds = ((Double, "a number"), (Integer, "a whole number"), (String, "text"))
-    for of, words in kinds:
-        if isinstance(column.type, of):
-            return words
-    if isinstance(column.type, DateTime):
-        return "a timestamp"
-    raise TypeError(f"{column}: a source column is Double, BigInteger, String or DateTime")
 
 
 def fits(found: pa.DataType, expected: str) -> bool:

@@ -19,12 +19,20 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 from sqlalchemy.sql import visitors
+from sqlalchemy.types import TypeEngine
 
 from db.tables import Key, common, loads, model_versions, scoring_runs
 
-KINDS = (Double, Integer, String, DateTime)  # of a source's column
+HASH_LENGTH = 32  # hexadecimal digits of a content key
+KINDS: dict[type[TypeEngine], str] = {  # what a source's column may be, and must then hold
+    Double: "a number",
+    Integer: "a whole number",
+    String: "text",
+    DateTime: "a timestamp",
+}
 INFO = {"minimum", "maximum", "optional", "content_of"}  # what its info may say
-OURS = ("load_id", "row_number")  # columns that we add to what a source brings
+ROW_NUMBER = "row_number"  # a column that a file's reader adds: the row's number, from 1
+OURS = ("load_id", ROW_NUMBER)  # columns that we add to what a source brings
 OF_RESULTS = (  # columns that every table of results has
     "id",
     "model_id",
@@ -102,6 +110,11 @@ class Scoring:
         return any(f.is_derived_from(table) for f in self.rows.get_final_froms())
 
 
+def kind(column: Column) -> str:
+    """What a column of a source table must hold, in words."""
+    return next(words for of, words in KINDS.items() if isinstance(column.type, of))
+
+
 def content_key(name: str, *, of: Sequence[str]) -> Column:
     """A primary key for rows that have none in their file: a hash of these columns' values.
 
@@ -134,7 +147,7 @@ def _column_faults(table: Table, column: Column) -> Iterator[str]:
     bounds = (column.info.get("minimum", 0), column.info.get("maximum", 0))
     if column.name in OURS:
         yield f"{where} has a name that is taken: {', '.join(OURS)}"
-    if not isinstance(column.type, KINDS):
+    if not isinstance(column.type, tuple(KINDS)):
         yield f"{where} must be a Double, BigInteger, String or DateTime"
     if unknown := column.info.keys() - INFO:
         yield f"{where} has unknown info {', '.join(unknown)}"

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 from sqlalchemy import Column
 
 from console import UserError
-from db.cells import ROW_NUMBER, Rejected, checked, content_keys, fits, kind
-from db.declare import Source
+from db.cells import Rejected, checked, content_keys, fits
+from db.declare import ROW_NUMBER, Source, kind
 
 BATCH_ROWS = 20_000
 UNREADABLE = (pa.ArrowException, OSError, EOFError, zlib.error, csv.Error, UnicodeDecodeError)

@@ -30,8 +30,8 @@ from sqlalchemy import (
     update,
 )
 
-from db.cells import ROW_NUMBER, Rejected, storable
-from db.declare import Scoring
+from db.cells import Rejected, storable
+from db.declare import ROW_NUMBER, Scoring
 from db.engine import insert_for
 from db.files import SourceError, SourceFile
 from db.tables import rejected_rows

@@ -1,4 +1,4 @@
-"""The tables that every problem shares, and helpers to declare a problem's own."""
+"""The tables that every problem shares, and making and checking those of a database."""
 
 import uuid
 from datetime import UTC, datetime

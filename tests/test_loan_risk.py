@@ -1,6 +1,7 @@
 """Late loans: the same way as for offers, judged as rare events must be, by small models."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ from mlflow import MlflowClient
 
 import ingest
 import problems
+from db.engine import database_url, opened
+from modeling import canaries, dataset
+from modeling.dataset import Dataset
 from registry import versions
 from tests.helpers import PROJECT, Trained, load_generator, query, run_main, score
 
@@ -156,3 +160,46 @@ def test_every_loan_is_scored_once_running_ones_too(scored: Path, client: Mlflow
     assert query(scored, trained_on) == [(0,)]
     ((share,),) = query(scored, "SELECT avg(trained_on) FROM results_risk WHERE loan_amnt <> 777")
     assert share == pytest.approx(0.75, abs=0.02)
+
+
+def dataset_of(database: Path) -> Dataset:
+    with opened(database_url(str(database))) as engine:
+        return dataset.read(engine, PROBLEM)
+
+
+def test_a_loan_listed_twice_stays_on_one_side_of_every_split(tmp_path: Path) -> None:
+    frame = pd.read_csv(SAMPLE)
+    pd.concat([frame, frame.head(2_000)]).to_csv(tmp_path / "peer_loans.csv", index=False)
+    database = tmp_path / "twice.db"
+    flags = ("--problem", "loan_risk", "--source", tmp_path, "--database", database)
+    assert run_main(ingest.main, *flags) == 0
+    data = dataset_of(database)
+    assert len(data.raw) == 12_000
+    assert data.raw["content"].nunique() == 10_000
+    assert not set(data.train.group) & set(data.test.group)
+    sides = pd.Series(data.held_out).groupby(data.raw["loan_key"].str[:32]).nunique()
+    assert (sides == 1).all()
+    for train, test in data.folds(3, 0):
+        assert not set(data.train.group[train]) & set(data.train.group[test])
+
+
+def test_cross_validation_is_repeated_where_late_loans_are_few(loans_trained: Trained) -> None:
+    data = dataset_of(loans_trained.database)
+    assert data.train.label.sum() < 500
+    assert data.repeats == 5
+    common = np.where(np.arange(len(data.raw)) % 2, 1, 0)
+    assert replace(data, raw=data.raw.assign(label=common)).repeats == 1
+
+
+def test_the_canary_rows_tell_two_forests_apart(loans_trained: Trained) -> None:
+    data = dataset_of(loans_trained.database)
+    forests = []
+    for seed in range(4):
+        (forest,) = (c for c in PROBLEM.candidates(data.categories, seed) if c.name == FOREST)
+        small = forest.pipeline.set_params(model__n_estimators=10)
+        forests.append(small.fit(data.train.features, data.train.label))
+    for one in forests:
+        rows = canaries.rows(data, one)
+        canary = canaries.answered(one, rows)
+        for other in forests:
+            assert canary.answered_by(other.predict_proba(rows)[:, 1].tolist()) == (other is one)

@@ -97,6 +97,31 @@ def test_its_versions_stand_beside_each_other_in_its_own_experiment(elsewhere: P
     assert set(client.get_registered_model("biopsies").aliases) == {"champion", "challenger"}
 
 
+def test_promote_passes_over_one_as_good_that_is_slower_for_a_row(elsewhere: Path) -> None:
+    mlflow.set_tracking_uri(f"sqlite:///{elsewhere / 'mlflow.db'}")
+    client = mlflow.MlflowClient()
+    found = client.search_model_versions("name = 'biopsies'")
+    best, other = sorted(found, key=lambda version: float(version.tags["cv_log_loss"]))
+    names = ("cv_log_loss_se", "single_row_ms")
+    before = {v.version: {name: v.tags[name] for name in names} for v in found}
+
+    def champion_when(error: float, best_ms: float, other_ms: float) -> str:
+        for version, milliseconds in ((best, best_ms), (other, other_ms)):
+            tags = zip(names, (error, milliseconds), strict=True)
+            for name, value in tags:
+                client.set_model_version_tag("biopsies", version.version, name, str(value))
+        done = run_script("promote.py", "--problem", "my problem", cwd=elsewhere)
+        assert done.returncode == 0, done.stderr
+        return str(client.get_model_version_by_alias("biopsies", "champion").version)
+
+    assert champion_when(error=9.0, best_ms=28.0, other_ms=5.0) == str(other.version)
+    assert champion_when(error=9.0, best_ms=9.0, other_ms=5.0) == str(best.version)
+    assert champion_when(error=0.0, best_ms=28.0, other_ms=5.0) == str(best.version)
+    for number, tags in before.items():
+        for name, value in tags.items():
+            client.set_model_version_tag("biopsies", number, name, value)
+
+
 def spoil(folder: Path, file: str, old: str, new: str) -> None:
     text = (folder / file).read_text()
     assert old in text

@@ -4,8 +4,14 @@ from pathlib import Path
 
 from sqlalchemy import BigInteger, Column, Double, MetaData, String, func, select
 
-from db.cells import HASH_LENGTH
-from db.declare import Scoring, Source, content_key, results_tables, source_table
+from db.declare import (
+    HASH_LENGTH,
+    Scoring,
+    Source,
+    content_key,
+    results_tables,
+    source_table,
+)
 from problems.spec import Feature, Problem
 
 FEATURES = (
