@@ -201,5 +201,6 @@ def test_the_canary_rows_tell_two_forests_apart(loans_trained: Trained) -> None:
     for one in forests:
         rows = canaries.rows(data, one)
         canary = canaries.answered(one, rows)
+        assert len(set(canary.probabilities)) >= 4  # a forest says 0 to most rows
         for other in forests:
             assert canary.answered_by(other.predict_proba(rows)[:, 1].tolist()) == (other is one)
