@@ -6,30 +6,58 @@
 Finds out once which version the alias means, reads the rows that it has not scored, sends them in
 batches, and stores a batch only if the canary rows in it prove that this very version answered.
 Stopped or killed, start it again: it scores what is missing, and no row twice. It ends by proving
-that selected = scored + rejected + pending.
+that selected = scored + rejected + pending. Each run is also a run of the MLflow experiment
+"scoring".
 """
 
 import argparse
+import gc
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
 import console
 import problems
 from console.show import progress, table
-from db import results
+from db import results, runs
 from db.engine import database_url, opened
 from db.tables import require_tables
 from registry import store, versions
-from serving.rest import Endpoint
-from serving.scoring import Scorer
+from serving import record
+from serving.pace import Limits
+from serving.proven import ProvenEndpoint
+from serving.rest import Endpoint, Timeouts
+from serving.scoring import Bounds, Scorer, Watch
+
+DEFAULTS = Limits()
+LOCK_SECONDS = 2.0  # for one try; between tries we listen to signals
 
 
 class Incomplete(console.UserError):
     """The run ended, but not with every row scored and the counts in agreement."""
 
     exit_code = 5
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is scored, where, and by which version."""
+
+    engine: Engine
+    problem: problems.Problem
+    version: versions.Version
+    endpoint: Endpoint
+
+    def counts(self) -> results.Counts:
+        return results.reconcile(self.engine, self.problem.scoring, self.version.model_id)
+
+    def reasons(self) -> dict[str, int]:
+        return results.reasons(self.engine, self.problem.scoring, self.version.model_id)
+
+    def __str__(self) -> str:
+        return f"{self.version.model_id} on {self.engine.url.render_as_string(hide_password=True)}"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -43,102 +71,141 @@ def parser() -> argparse.ArgumentParser:
         metavar="URI",
         help="models:/name@alias or models:/name/number (default: the problem's champion)",
     )
-    made.add_argument(
-        "--batch-size",
-        type=console.at_least(1),
-        default=5000,
-        help="rows a request (default: 5000)",
-    )
-    made.add_argument(
-        "--limit",
-        type=console.at_least(0),
-        default=0,
-        help="most rows to score (default: 0, all of them)",
-    )
+    for flag, kind, default, help in (
+        ("--batch-size", console.at_least(1), DEFAULTS.batch_size, "most rows a request"),
+        ("--in-flight", console.at_least(1), DEFAULTS.in_flight, "most requests at once"),
+        ("--limit", console.at_least(0), 0, "most rows to score, 0 for all"),
+        ("--timeout", console.seconds, Timeouts.read, "seconds to wait for one answer"),
+        (
+            "--max-wait",
+            console.seconds,
+            DEFAULTS.max_wait,
+            "seconds to try again for, while nothing succeeds",
+        ),
+        (
+            "--wait-for-version",
+            console.seconds,
+            DEFAULTS.wait_for_version,
+            "seconds to wait for, while the endpoint serves another version",
+        ),
+        (
+            "--max-rejected",
+            console.share,
+            0.01,
+            "stop when the version has rejected more than this share of the rows",
+        ),
+    ):
+        made.add_argument(flag, type=kind, default=default, help=f"{help} (default: %(default)s)")
+    console.add_switch(made, "--replay", "score again what the version has rejected")
+    console.add_switch(made, "--dry-run", "only show what would be scored")
     return made
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     problem = problems.load(args.problem)
-    endpoint = Endpoint(args.endpoint)
-    with opened(database_url(args.database)) as engine:
+    endpoint = Endpoint(args.endpoint, Timeouts(read=args.timeout))
+    with opened(database_url(args.database), lock_seconds=LOCK_SECONDS) as engine:
         require_tables(engine, problem.metadata)
         uri = args.model or f"models:/{problem.model_name}@{versions.CHAMPION}"
         version = versions.resolve(store.connect(), uri)
         versions.require_fit(version, problem)
-        results.remember_version(
+        job = Job(engine, problem, version, endpoint)
+        if args.dry_run == "yes":
+            preview(job, args)
+            return 0
+        runs.remember_version(
             engine, version.model_id, version.logged_model_id, version.registry, version.threshold
         )
-        started = time.monotonic()
-        done = score(engine, problem, version, endpoint, args)
-        report(engine, problem, version, done, time.monotonic() - started, limited=args.limit > 0)
-    return 0
+        if args.replay == "yes":
+            results.forget_rejected(engine, problem.scoring, version.model_id)
+        gc.freeze()  # else every collection searches all that the imports made: a third slower
+        with console.finishing_first() as stop:
+            score(job, args, stop)
+        return stop.exit_code
 
 
-def score(
-    engine: Engine,
-    problem: problems.Problem,
-    version: versions.Version,
-    endpoint: Endpoint,
-    args: argparse.Namespace,
-) -> int:
-    """Score what is pending, as a row in the scoring runs; returns the rows that it dealt with."""
-    before = results.reconcile(engine, problem.scoring, version.model_id)
-    run_id = results.start_run(engine, version.model_id, endpoint.url)
-    outcome = "interrupted"
-    total = min(args.limit or before.pending, before.pending)
-    try:
-        with progress(f"score {version.model_id}", total) as bar:
-            scorer = Scorer(
-                engine, problem, version, endpoint, run_id, args.batch_size, args.limit, bar.advance
-            )
-            scorer.run()
-        outcome = "limited" if args.limit else "finished"
-    except console.UserError:
-        outcome = "failed"
-        raise
-    finally:
-        done = results.end_run(engine, problem.scoring, run_id, outcome)
-    return done
+def preview(job: Job, args: argparse.Namespace) -> None:
+    """Print what a run with these flags would send, without sending or storing anything."""
+    counts = job.counts()
+    rows = counts.pending + (counts.rejected if args.replay == "yes" else 0)
+    rows = min(args.limit or rows, rows)
+    show(job, counts, {"would score": rows, "requests": -(-rows // args.batch_size)})
 
 
-def report(
-    engine: Engine,
-    problem: problems.Problem,
-    version: versions.Version,
-    done: int,
-    seconds: float,
-    *,
-    limited: bool,
-) -> None:
-    """Print how the version now stands on the table.
+def score(job: Job, args: argparse.Namespace, stop: console.Stop) -> None:
+    """Score what is pending, as a row of the scoring runs and a run of MLflow, and sum up.
 
     Raises:
-        Incomplete: the counts disagree, or rows are pending though no limit was set.
+        EndpointError, TooManyRejected: the run had to end early; what it stored stays.
+        Incomplete: the counts disagree, or rows are pending for no reason.
     """
-    counts = results.reconcile(engine, problem.scoring, version.model_id)
-    table(
-        f"{version.model_id} on {engine.url.render_as_string(hide_password=True)}",
-        ("selected", "scored", "rejected", "pending", "this run", "rows a second"),
-        [
-            (
-                counts.selected,
-                counts.scored,
-                counts.rejected,
-                counts.pending,
-                done,
-                round(done / max(seconds, 1e-9)),
-            )
-        ],
-    )
+    started, before = time.monotonic(), job.counts()
+    total = min(args.limit or before.pending, before.pending)
+    allowed = int(args.max_rejected * before.selected) - before.rejected
+    error = None
+    with record.recording(job.version, parameters(job, args)):
+        run = runs.start_run(job.engine, job.version.model_id, job.endpoint.url)
+        outcome = "interrupted"
+        try:
+            with progress(f"score {run.model_id}", total) as bar:
+                scorer = Scorer(
+                    job.engine,
+                    job.problem,
+                    ProvenEndpoint(job.endpoint, job.version, job.problem.features),
+                    run,
+                    Limits(args.batch_size, args.in_flight, args.max_wait, args.wait_for_version),
+                    Bounds(args.limit, max(0, allowed)),
+                    Watch(bar.advance, bar.say, stop.asked),
+                )
+                scorer.run()
+            if not stop.asked.is_set():
+                outcome = "limited" if args.limit else "finished"
+        except console.UserError as raised:
+            outcome, error = "failed", raised
+        finally:
+            did = runs.end_run(job.engine, job.problem.scoring, run, outcome)
+        counts, seconds = job.counts(), time.monotonic() - started
+        record.log(scorer.tally, did, counts, outcome, seconds)
+        speed = round(did.rows / seconds)
+        show(job, counts, {"this run": did.rows, "rows a second": speed})
+        if error:
+            raise error
+    prove(counts, complete=outcome == "finished")
+
+
+def parameters(job: Job, args: argparse.Namespace) -> dict[str, object]:
+    """What a run of MLflow is told of this one."""
+    flags = ("batch_size", "in_flight", "limit", "replay")
+    return {
+        "endpoint": job.endpoint.url,
+        "database": job.engine.url.render_as_string(hide_password=True),
+        **{flag: getattr(args, flag) for flag in flags},
+    }
+
+
+def show(job: Job, counts: results.Counts, more: Mapping[str, int]) -> None:
+    """Print how the version stands on the table, and why it rejected what it did."""
+    header = ("selected", "scored", "rejected", "pending", *more)
+    row = (counts.selected, counts.scored, counts.rejected, counts.pending, *more.values())
+    table(str(job), header, [row])
+    if reasons := job.reasons():
+        table("Rejected", ("rows", "reason"), [(n, reason) for reason, n in reasons.items()])
+
+
+def prove(counts: results.Counts, *, complete: bool) -> None:
+    """Make sure that the counts agree, and that a complete run left nothing pending.
+
+    Raises:
+        Incomplete: they do not, or it did.
+    """
     if not counts.agree:
         raise Incomplete(
             f"The counts do not agree: {counts.selected:,} selected, but {counts.scored:,} scored, "
             f"{counts.rejected:,} rejected and {counts.pending:,} pending; was the table changed "
             "by something other than ingest.py?"
         )
-    if counts.pending and not limited:
+    if counts.pending and complete:
         raise Incomplete(f"{counts.pending:,} rows are still pending: run score_client.py again.")
 
 

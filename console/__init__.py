@@ -10,13 +10,18 @@ Every script ends with one of these codes:
     130  stopped by Ctrl-C
     141  whoever read its output has left
     143  stopped by SIGTERM
+
+A scoring client that is asked to stop first stores what is in flight; asked twice, it does not.
 """
 
 import argparse
 import os
 import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import NoReturn
 
 EXIT_CODES = (__doc__ or "").split("\n\n", 1)[1]
@@ -65,6 +70,14 @@ def share(text: str) -> float:
     return value
 
 
+def seconds(text: str) -> float:
+    """Parse a flag's value that must be a number of seconds, 0 or more."""
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{value} is no number of seconds")
+    return value
+
+
 def at_least(minimum: int) -> Callable[[str], int]:
     """A parser of a flag's value that must be a whole number, and not less than this."""
 
@@ -75,6 +88,45 @@ def at_least(minimum: int) -> Callable[[str], int]:
         return value
 
     return whole_number
+
+
+@dataclass
+class Stop:
+    """Whether SIGINT or SIGTERM has asked us to stop; `signal` is its number."""
+
+    asked: threading.Event = field(default_factory=threading.Event)
+    signal: int = 0
+
+    @property
+    def exit_code(self) -> int:
+        """The code to exit with if asked to stop, else 0."""
+        return 128 + self.signal if self.asked.is_set() else 0
+
+
+@contextmanager
+def finishing_first() -> Iterator[Stop]:
+    """The first SIGINT or SIGTERM only asks the body to finish what is begun; a second stops it."""
+    stop = Stop()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def ask(number: int, _frame: object) -> None:
+        restore()
+        stop.signal = number
+        stop.asked.set()
+        # not print: the signal may have come in the middle of one
+        os.write(2, b"\nFinishing what is in flight; once more stops at once.\n")
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:  # as a shell asks of what it starts in the background
+            signal.signal(number, ask)
+    try:
+        yield stop
+    finally:
+        restore()
 
 
 def run(main: Callable[[], int]) -> NoReturn:

@@ -1,5 +1,6 @@
 """Tables and progress for the terminal: a bar on a terminal, plain lines elsewhere."""
 
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,6 +30,10 @@ class Counter:
             self._shown = time.monotonic()
             self.show()
 
+    def say(self, text: str) -> None:
+        """A line beside the progress, for what the person should know meanwhile."""
+        print(text, file=sys.stderr, flush=True)
+
     def show(self) -> None:
         if self.done == self._said:
             return
@@ -46,6 +51,9 @@ class _Bar(Counter):
     def advance(self, by: int) -> None:
         self.done += by
         self._bar.advance(self._task, by)
+
+    def say(self, text: str) -> None:
+        self._bar.console.print(Text(text))
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from sqlalchemy import (
     Boolean,
@@ -93,7 +94,7 @@ class Scoring:
     results: Results
     labelled: ColumnElement[bool] | None = None
 
-    @property
+    @cached_property
     def tables(self) -> list[Table]:
         """The source tables that a scored row is made of."""
         return [t for t in self.key.table.metadata.sorted_tables if self._reads(t)]

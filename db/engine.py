@@ -4,6 +4,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select
@@ -14,7 +15,10 @@ from console import UserError
 
 DEFAULT_URL = "sqlite:///even_financial.db"
 LOADER_LOCK = 7_305_001  # any number of ours: PostgreSQL's advisory lock of loads
-BUSY_TIMEOUT_MS = 60_000  # how long a writer waits for another one on the same SQLite file
+LOCK_SECONDS = 60.0  # how long to wait for another process's lock
+# SQLite's codes and PostgreSQL's classes of states that pass: locked, full, restarting, deadlock
+PASSING_CODES = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL}
+PASSING_STATES = ("08", "40", "53", "55P03", "57P")
 
 
 class DatabaseError(UserError):
@@ -53,8 +57,12 @@ def database_url(given: str = "") -> URL:
 
 
 @contextmanager
-def opened(url: URL, *, create: bool = False) -> Iterator[Engine]:
+def opened(
+    url: URL, *, create: bool = False, lock_seconds: float = LOCK_SECONDS
+) -> Iterator[Engine]:
     """An engine for the body, whose database was reached; `create` makes a missing SQLite file.
+
+    A statement waits for another process's lock for `lock_seconds` and then fails.
 
     Raises:
         DatabaseError: there is no such file, or the database cannot be used, now or in the body.
@@ -69,9 +77,12 @@ def opened(url: URL, *, create: bool = False) -> Iterator[Engine]:
                 "or name another with --database."
             )
     engine = create_engine(url, hide_parameters=True)  # errors must not show people's data
+    milliseconds = round(lock_seconds * 1000)
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "connect", partial(_prepare_sqlite, milliseconds))
         event.listen(engine, "begin", _begin_sqlite)
+    else:
+        event.listen(engine, "connect", partial(_prepare_postgresql, milliseconds))
     try:
         with explained(url):
             engine.connect().close()
@@ -95,6 +106,17 @@ def explained(url: URL) -> Iterator[None]:
         reason = " ".join(str(error.orig).split()).rstrip(".")
         shown = url.render_as_string(hide_password=True)
         raise DatabaseError(f"The database {shown} cannot be used: {reason}.") from error
+
+
+def may_pass(error: DBAPIError) -> bool:
+    """May the same statement succeed later: is the database locked, full, or restarting."""
+    if isinstance(error.orig, sqlite3.Error):
+        # an error of the driver itself has no code
+        return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in PASSING_CODES
+    state = getattr(error.orig, "sqlstate", None)
+    if state is None:  # not the server's word
+        return error.connection_invalidated or type(error).__name__ == "OperationalError"
+    return state.startswith(PASSING_STATES)
 
 
 @contextmanager
@@ -153,13 +175,19 @@ def insert_for(connection: Connection):  # type: ignore[no-untyped-def]
     return sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
 
 
-def _prepare_sqlite(dbapi_connection, _record) -> None:  # type: ignore[no-untyped-def]
+def _prepare_postgresql(milliseconds: int, dbapi_connection, _record) -> None:  # type: ignore[no-untyped-def]
+    dbapi_connection.execute(f"SET lock_timeout = {milliseconds:d}")
+    dbapi_connection.commit()
+
+
+def _prepare_sqlite(milliseconds: int, dbapi_connection, _record) -> None:  # type: ignore[no-untyped-def]
     dbapi_connection.isolation_level = None  # we begin transactions, not the driver
     for pragma in (
-        f"busy_timeout={BUSY_TIMEOUT_MS}",
+        f"busy_timeout={milliseconds:d}",
         "journal_mode=WAL",  # readers and a writer do not block each other
         "synchronous=NORMAL",  # safe against a killed process; a power cut may cost the last batch
         "foreign_keys=ON",
+        "cache_size=-16000",  # KiB; the default of 2,000 is read from the disk again and again
     ):
         dbapi_connection.execute(f"PRAGMA {pragma}")
 

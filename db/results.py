@@ -1,48 +1,37 @@
 """What a version has not scored yet, storing its scores, and proving that none is lost."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Engine,
-    Select,
-    Table,
-    case,
-    exists,
-    func,
-    insert,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, Engine, Select, Table, case, delete, exists, func, select
 
+from db import bulk
 from db.declare import Scoring
-from db.engine import DatabaseError, insert_for, reading, take_turns_with_loads, writing
-from db.tables import last_load, model_versions, scoring_runs, utc_now
+from db.engine import reading, take_turns_with_loads, writing
+from db.runs import Run
+from db.tables import last_load, utc_now
 
 BATCH = "batch"
 
 
 @dataclass(frozen=True)
 class Page:
-    """Rows to score, as of one load: `rows` are tuples in the order of `names`."""
+    """Rows to score, as of one load: a list of values for each column of the row select."""
 
-    names: Sequence[str]
-    rows: Sequence[tuple[Any, ...]]
+    columns: Mapping[str, Sequence[Any]]
     last_load: int
 
-    def column(self, name: str) -> list[Any]:
-        at = self.names.index(name)
-        return [row[at] for row in self.rows]
-
     def halves(self) -> tuple["Page", "Page"]:
-        middle = len(self.rows) // 2
-        return replace(self, rows=self.rows[:middle]), replace(self, rows=self.rows[middle:])
+        middle = len(self) // 2
+        return self._part(slice(middle)), self._part(slice(middle, None))
+
+    def _part(self, rows: slice) -> "Page":
+        return replace(self, columns={name: v[rows] for name, v in self.columns.items()})
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(next(iter(self.columns.values()), ()))
 
 
 @dataclass(frozen=True)
@@ -51,6 +40,7 @@ class Scored:
 
     page: Page
     probabilities: Sequence[float]
+    words: Sequence[str]
     trained_on: Sequence[bool]
 
 
@@ -66,74 +56,6 @@ class Counts:
     @property
     def agree(self) -> bool:
         return self.selected == self.scored + self.rejected + self.pending
-
-
-def remember_version(
-    engine: Engine, model_id: str, logged_model_id: str, registry: str, threshold: float
-) -> None:
-    """Note the version that results will refer to.
-
-    Raises:
-        DatabaseError: results under this name belong to another model, as after a registered
-            model was deleted and its numbers started again at 1.
-    """
-    table = model_versions
-    new = {
-        "model_id": model_id,
-        "logged_model_id": logged_model_id,
-        "registry": registry,
-        "decision_threshold": threshold,
-        "first_used_at": utc_now(),
-    }
-    with writing(engine) as connection:
-        connection.execute(insert_for(connection)(table).on_conflict_do_nothing(), new)
-        row = connection.execute(select(table).where(table.c.model_id == model_id)).one_or_none()
-    if row is None or row.logged_model_id != logged_model_id:
-        other = f"model {row.logged_model_id} of {row.registry}" if row else "another name"
-        raise DatabaseError(
-            f"{model_id} is now model {logged_model_id}, but this database knows it as {other}: "
-            "train and promote again until the number is a new one, or use another --database."
-        )
-
-
-def start_run(engine: Engine, model_id: str, endpoint: str) -> int:
-    """Open a row in the scoring runs; returns its number."""
-    with writing(engine) as connection:
-        row = insert(scoring_runs).values(
-            model_id=model_id,
-            endpoint=endpoint,
-            started_at=utc_now(),
-            outcome="running",
-            stored=0,
-            rejected=0,
-        )
-        return connection.execute(row.returning(scoring_runs.c.id)).scalar_one()
-
-
-def end_run(engine: Engine, scoring: Scoring, run_id: int, outcome: str) -> int:
-    """Close a scoring run's row with its outcome, and with what is stored under its number.
-
-    Returns:
-        The rows that this run scored or rejected, and no other client.
-    """
-
-    def stored(table: Table) -> ColumnElement[int]:
-        rows = select(func.count()).select_from(table).where(table.c.scoring_run_id == run_id)
-        return rows.scalar_subquery()
-
-    closed = (
-        update(scoring_runs)
-        .where(scoring_runs.c.id == run_id)
-        .values(
-            finished_at=utc_now(),
-            outcome=outcome,
-            stored=stored(scoring.results.table),
-            rejected=stored(scoring.results.rejects),
-        )
-        .returning(scoring_runs.c.stored + scoring_runs.c.rejected)
-    )
-    with writing(engine) as connection:
-        return connection.execute(closed).scalar_one()
 
 
 def pending_page(engine: Engine, scoring: Scoring, model_id: str, after: Any, most: int) -> Page:
@@ -153,53 +75,48 @@ def pending_page(engine: Engine, scoring: Scoring, model_id: str, after: Any, mo
     with reading(engine) as connection:
         load = last_load(connection)
         found = connection.execute(query.order_by(scoring.key).limit(most))
-        names = list(found.keys())
-        return Page(names, [tuple(row) for row in found], load)
+        names, rows = found.keys(), found.all()
+    return Page(dict(zip(names, zip(*rows, strict=True), strict=bool(rows))), load)
 
 
-def store(
-    engine: Engine,
-    scoring: Scoring,
-    model_id: str,
-    run_id: int,
-    words: Sequence[str],
-    scored: Scored,
-) -> bool:
+def store(engine: Engine, scoring: Scoring, run: Run, scored: Scored) -> bool:
     """Store a page's scores in one transaction, each row once however often it is tried.
 
     Returns:
         False, with nothing stored, if a load has come between reading the page and now: its rows
         may have changed, so they are to be read and scored again.
     """
-    page, results = scored.page, scored_columns(scoring)
-    now = utc_now()
-    same = {"model_id": model_id, "process_time": now, "source": BATCH, "scoring_run_id": run_id}
-    positions = [(page.names.index(feature), column) for feature, column in results]
-    rows = [
-        {
-            **same,
-            **{column: row[at] for at, column in positions},
-            scoring.results.word: word,
-            scoring.results.probability: probability,
-            "trained_on": trained_on,
-        }
-        for row, word, probability, trained_on in zip(
-            page.rows, words, scored.probabilities, scored.trained_on, strict=True
-        )
-    ]
-    return _put(engine, scoring.results.table, page, rows)
+    results, page = scoring.results, scored.page
+    columns = {column: page.columns[name] for name, column in scored_columns(scoring)}
+    columns |= {
+        results.word: scored.words,
+        results.probability: scored.probabilities,
+        "trained_on": scored.trained_on,
+    }
+    return _put(engine, results.table, run, page, columns, {"source": BATCH})
 
 
-def store_rejected(
-    engine: Engine, scoring: Scoring, model_id: str, run_id: int, page: Page, reason: str
-) -> bool:
+def store_rejected(engine: Engine, scoring: Scoring, run: Run, page: Page, reason: str) -> bool:
     """Store the rows of a page as rejected by the version, for this reason; returns as `store`."""
-    same: dict[str, Any] = {"model_id": model_id, "process_time": utc_now(), "reason": reason}
-    rows = [
-        {**same, "scoring_run_id": run_id, scoring.results.key: key}
-        for key in page.column(scoring.key.name)
-    ]
-    return _put(engine, scoring.results.rejects, page, rows)
+    columns = {scoring.results.key: page.columns[scoring.key.name]}
+    return _put(engine, scoring.results.rejects, run, page, columns, {"reason": reason})
+
+
+def forget_rejected(engine: Engine, scoring: Scoring, model_id: str) -> int:
+    """Make the rows that a version rejected pending again; returns how many."""
+    rejects = scoring.results.rejects
+    with writing(engine) as connection:
+        take_turns_with_loads(connection)
+        return connection.execute(delete(rejects).where(rejects.c.model_id == model_id)).rowcount
+
+
+def reasons(engine: Engine, scoring: Scoring, model_id: str) -> dict[str, int]:
+    """How many rows the version has rejected for each reason, most first."""
+    rejects, number = scoring.results.rejects, func.count().label("number")
+    query = select(rejects.c.reason, number).where(rejects.c.model_id == model_id)
+    with reading(engine) as connection:
+        found = connection.execute(query.group_by(rejects.c.reason).order_by(number.desc()))
+        return {row.reason: row.number for row in found}
 
 
 def scored_columns(scoring: Scoring) -> list[tuple[str, str]]:
@@ -241,10 +158,18 @@ def _later(a: ColumnElement[int], b: ColumnElement[int]) -> ColumnElement[int]:
     return case((a >= b, a), else_=b)
 
 
-def _put(engine: Engine, table: Table, page: Page, rows: Sequence[dict[str, Any]]) -> bool:
+def _put(
+    engine: Engine,
+    table: Table,
+    run: Run,
+    page: Page,
+    columns: bulk.Columns,
+    same: Mapping[str, Any],
+) -> bool:
+    of_run = {"model_id": run.model_id, "scoring_run_id": run.id, "process_time": utc_now()}
     with writing(engine) as connection:
         take_turns_with_loads(connection)
         if last_load(connection) != page.last_load:
             return False
-        connection.execute(insert_for(connection)(table).on_conflict_do_nothing(), rows)
+        bulk.append_new(connection, table, columns, {**of_run, **same})
         return True

@@ -30,6 +30,7 @@ from sqlalchemy import (
     update,
 )
 
+from db import bulk
 from db.cells import Rejected, storable
 from db.declare import ROW_NUMBER, Scoring
 from db.engine import insert_for
@@ -93,8 +94,8 @@ class StagedFile:
         self.staging.create(self.connection)
         for good, rejected in self.file.batches():
             self._reject(rejected)
-            if good.num_rows:
-                self.connection.execute(insert(self.staging), good.to_pylist())
+            columns = {name: good[name].to_pylist() for name in good.column_names}
+            bulk.append(self.connection, self.staging, columns)
             advance(good.num_rows + len(rejected))
         if self.file.source.content_key is not None:
             self._number_repeated(self.file.source.content_key.name)

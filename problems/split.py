@@ -5,6 +5,9 @@ from collections.abc import Iterable
 
 HELD_OUT_SHARE = 0.25  # of the groups: enough clicks for an interval, most rows left to learn from
 
+# digests below this one, as numbers, are that share of all
+LEAST_KEPT_IN = int(HELD_OUT_SHARE * 2**64).to_bytes(8, "big")
+
 
 def held_out(groups: Iterable[object]) -> list[bool]:
     """For each row's group key, is it held out from the training of every version."""
@@ -16,5 +19,4 @@ def held_out(groups: Iterable[object]) -> list[bool]:
 
 
 def _is_held_out(group: object) -> bool:
-    digest = hashlib.blake2b(str(group).encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") < HELD_OUT_SHARE * 2**64
+    return hashlib.blake2b(str(group).encode(), digest_size=8).digest() < LEAST_KEPT_IN

@@ -1,12 +1,14 @@
 """One REST call to a served model, and what can go wrong with it.
 
 EndpointError            between us and the endpoint
-├── Unreachable          no connection, or it broke
-├── TimedOut             no answer in time; the server may still be at work on it
-├── Refused              an answer other than 200
-│   └── RowsRefused      400: rows it cannot read, or a model that fails on them
-├── Garbled              200, but not one probability a row
-└── WrongVersion         another version answers than the one that was asked for
+├── Passing              the same request may succeed later
+│   ├── Unavailable      no connection, or it broke, or the endpoint says so: 429, 502, 503
+│   ├── TimedOut         no answer in time, or 504; the server may still be at work on it
+│   ├── Faulty           500, or 200 with something other than a probability a row
+│   └── WrongVersion     another version answers than the one that was asked for
+├── TooLarge             413
+└── Refused              any other status
+    └── RowsRefused      400: rows it cannot read, or a model that fails on them
 """
 
 import io
@@ -14,11 +16,14 @@ import json
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import requests
+from urllib3.exceptions import InvalidHeader, ReadTimeoutError
+from urllib3.util import Retry
 
 from console import UserError
 
@@ -31,16 +36,34 @@ class EndpointError(UserError):
     exit_code = 4
 
 
-class Unreachable(EndpointError):
-    """There is no connection to the endpoint, or it broke."""
+class Passing(EndpointError):
+    """What may be otherwise when asked again; `retry_after` is the wait it asks for, in seconds."""
+
+    retry_after = 0.0
 
 
-class TimedOut(EndpointError):
+class Unavailable(Passing):
+    """There is no connection to the endpoint, or it broke, or it has no room for us now."""
+
+
+class TimedOut(Passing):
     """The endpoint did not answer in time."""
 
 
+class Faulty(Passing):
+    """The endpoint failed, or answered with something other than a probability a row."""
+
+
+class WrongVersion(Passing):
+    """The canary rows were not answered as the version answers them."""
+
+
+class TooLarge(EndpointError):
+    """The endpoint takes no request of this size."""
+
+
 class Refused(EndpointError):
-    """The endpoint answered with a status other than 200."""
+    """The endpoint will not answer such a request, however often it is asked."""
 
 
 class RowsRefused(Refused):
@@ -49,14 +72,6 @@ class RowsRefused(Refused):
     def __init__(self, text: str, reason: str) -> None:
         super().__init__(text)
         self.reason = reason
-
-
-class Garbled(EndpointError):
-    """The endpoint answered 200 with something other than a probability a row."""
-
-
-class WrongVersion(EndpointError):
-    """The canary rows were not answered as the version answers them."""
 
 
 @dataclass(frozen=True)
@@ -68,17 +83,19 @@ class Timeouts:
 
 
 class Endpoint:
-    """A served model at an address such as http://127.0.0.1:5001."""
+    """A served model at an address such as http://127.0.0.1:5001; any thread may ask it."""
 
     def __init__(self, url: str, timeouts: Timeouts | None = None) -> None:
-        self.url = url.rstrip("/").removesuffix("/invocations")
-        limits = timeouts or Timeouts()
-        self._timeout = (limits.connect, limits.read)
-        self._session = requests.Session()
-        if not re.match(r"https?://[^/]", self.url):
+        self._url = url.rstrip("/").removesuffix("/invocations")
+        if not re.match(r"https?://[^/]", self._url):
             raise UserError(
                 f"{url!r} is not the address of an endpoint: give one like http://127.0.0.1:5001."
             )
+        parts = urlsplit(self._url)
+        self.url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()  # no password
+        limits = timeouts or Timeouts()
+        self._timeout = (limits.connect, limits.read)
+        self._session = requests.Session()
 
     def predict(self, rows: pa.Table) -> np.ndarray:
         """The probability of the positive class for each row, of shape (rows,).
@@ -88,56 +105,95 @@ class Endpoint:
         """
         try:
             answer = self._session.post(
-                f"{self.url}/invocations",
+                f"{self._url}/invocations",
                 data=_body(rows),
                 headers={"Content-Type": PARQUET},
                 timeout=self._timeout,
+                allow_redirects=False,  # they would make a GET of it
             )
-        except requests.Timeout as error:
-            raise TimedOut(
-                f"{self.url} gave no answer within {self._timeout[1]:.0f} seconds: "
-                "see whether it is overloaded, or ask for less with --batch-size."
-            ) from error
         except requests.RequestException as error:
-            raise Unreachable(
-                f"No model answers at {self.url} ({_kind(error)}): start one with "
-                "`mlflow models serve`, or name another with --endpoint."
-            ) from error
+            raise self._failure(error) from error
         if answer.status_code != 200:
             raise self._refusal(answer, rows.column_names)
         return self._probabilities(answer, rows.num_rows)
 
-    def _refusal(self, answer: requests.Response, columns: Collection[str]) -> Refused:
-        said = f"{self.url} answered {answer.status_code}"
-        if answer.status_code == 400:
+    def _failure(self, error: requests.RequestException) -> EndpointError:
+        """The error for a request that got no answer."""
+        in_the_body = error.args and isinstance(error.args[0], ReadTimeoutError)
+        if isinstance(error, requests.ReadTimeout) or in_the_body:
+            return TimedOut(
+                f"{self.url} gave no answer within {self._timeout[1]:g} seconds: see whether it is "
+                "overloaded, ask for less with --batch-size, or wait longer with --timeout."
+            )
+        if isinstance(error, requests.exceptions.SSLError):
+            return Refused(f"{self.url} has no certificate that is trusted here: see its address.")
+        if isinstance(error, requests.ConnectionError | requests.exceptions.ChunkedEncodingError):
+            broke = isinstance(error, requests.exceptions.ChunkedEncodingError)
+            what = "its answer broke off" if broke else "no connection"
+            return Unavailable(
+                f"No model answers at {self.url} ({what}): start one with `mlflow models serve`, "
+                "or name another with --endpoint."
+            )
+        if isinstance(error, requests.exceptions.ContentDecodingError):
+            return Faulty(f"{self.url} answered with something that cannot be decoded.")
+        kind = type(error).__name__
+        return Refused(f"{self.url} cannot be asked ({kind}): give another with --endpoint.")
+
+    def _refusal(self, answer: requests.Response, columns: Collection[str]) -> EndpointError:
+        status, said = answer.status_code, f"{self.url} answered {answer.status_code}"
+        if status == 400:
             reason = without_echo(answer.text, columns)
             return RowsRefused(f"{said}: {reason}.", reason)
-        elsewhere = answer.status_code in (404, 405)
-        hint = "give a served model's address with --endpoint" if elsewhere else "see its log"
-        return Refused(f"{said} ({answer.reason}) to the rows sent to it: {hint}.")
+        kind, hint = STATUSES.get(status, (Refused, ELSEWHERE))
+        named = " ".join(answer.reason.split())[:60] if answer.reason else "no reason given"
+        error = kind(f"{said} ({named}) to the rows sent to it: {hint}.")
+        if isinstance(error, Passing):
+            error.retry_after = _retry_after(answer)
+        return error
 
     def _probabilities(self, answer: requests.Response, rows: int) -> np.ndarray:
         what = f"{self.url} answered with"
         try:
-            found = answer.json()
-        except (requests.JSONDecodeError, UnicodeDecodeError) as error:
-            raise Garbled(f"{what} something that is not JSON: is it a served model?") from error
+            found = json.loads(answer.content)
+        except (ValueError, RecursionError) as error:
+            raise Faulty(f"{what} something that is not JSON: is it a served model?") from error
         predictions = found.get("predictions") if isinstance(found, dict) else None
         try:
-            pairs = np.asarray(predictions, dtype=np.float64)
-        except (TypeError, ValueError):
+            pairs = np.asarray(predictions)
+        except ValueError:  # rows of different lengths
             pairs = np.empty(0)
         if pairs.ndim != 2 or pairs.shape[1] != 2:
-            raise Garbled(
+            raise Faulty(
                 f"{what} JSON that holds no pair of probabilities for each row: "
                 "serve a version that this project's train.py registered."
             )
         if len(pairs) != rows:
-            raise Garbled(f"{what} {len(pairs):,} predictions for {rows:,} rows; see its log.")
-        probabilities = pairs[:, 1]
-        if not ((probabilities >= 0) & (probabilities <= 1)).all():  # false for NaN too
-            raise Garbled(f"{what} numbers that are no probabilities between 0 and 1; see its log.")
-        return probabilities
+            raise Faulty(f"{what} {len(pairs):,} predictions for {rows:,} rows; see its log.")
+        if pairs.dtype.kind not in "fi" or not ((pairs >= 0) & (pairs <= 1)).all():  # nor NaN
+            raise Faulty(f"{what} numbers that are no probabilities between 0 and 1; see its log.")
+        return pairs[:, 1].astype(np.float64)
+
+
+ELSEWHERE = "give a served model's address with --endpoint"
+LOGIN = "give what it asks for in ~/.netrc, or as https://user:password@host"
+STATUSES: dict[int, tuple[type[EndpointError], str]] = {
+    401: (Refused, LOGIN),
+    403: (Refused, LOGIN),
+    413: (TooLarge, "ask for less with --batch-size"),
+    429: (Unavailable, "it has no room for more requests now"),
+    500: (Faulty, "see its log"),
+    502: (Unavailable, "see whether the model behind it is up"),
+    503: (Unavailable, "see whether the model behind it is up"),
+    504: (TimedOut, "see whether it is overloaded, or ask for less with --batch-size"),
+}
+
+
+def _retry_after(answer: requests.Response) -> float:
+    """The seconds that an answer asks us to wait, by number or by date; 0 if it does not."""
+    try:
+        return Retry().parse_retry_after(answer.headers.get("Retry-After", "0"))
+    except (InvalidHeader, OverflowError):
+        return 0.0
 
 
 def without_echo(text: str, columns: Collection[str]) -> str:
@@ -162,8 +218,3 @@ def _body(rows: pa.Table) -> bytes:
     buffer = io.BytesIO()
     pq.write_table(rows, buffer, compression="none")
     return buffer.getvalue()
-
-
-def _kind(error: Exception) -> str:
-    words = {"ConnectionError": "no connection", "ChunkedEncodingError": "its answer broke off"}
-    return words.get(type(error).__name__, type(error).__name__)

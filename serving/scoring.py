@@ -1,137 +1,265 @@
 """Score every row of a table that a version has not scored, each exactly once.
 
-A page of rows goes to the endpoint with the version's canary rows in front. Only if those come
-back as logged are the page's scores stored, in one transaction. Killed at any point, the next run
-finds what is missing.
+Pages of rows go to the endpoint, a few at a time, while this thread reads the next and stores what
+came back, a page in one transaction. Killed at any point, the next run finds what is missing.
 """
 
-from collections.abc import Callable
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
-import pyarrow as pa
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
+from console import UserError
 from db import results
+from db.engine import may_pass
 from db.results import Page
+from db.runs import Run
 from db.tables import database_id
 from problems import Problem
 from problems.split import held_out
-from registry.versions import Version
-from serving.rest import Endpoint, EndpointError, RowsRefused, WrongVersion
+from serving.pace import Limits, Pace
+from serving.proven import ProvenEndpoint
+from serving.rest import EndpointError, Passing, RowsRefused, TimedOut, TooLarge
+from serving.sender import Sender, Sent
+from serving.tally import Tally
 
-ARROW_TYPES = {"number": pa.float64(), "text": pa.string()}
+DATABASE_PAUSE = 0.5  # seconds between tries while the database is locked or full
+Found = TypeVar("Found")
+
+
+class TooManyRejected(UserError):
+    """The version rejects more of the table than it may."""
+
+    exit_code = 5
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Of one run: the most rows to score (0: all of them), and to have rejected by the version."""
+
+    rows: int
+    rejected: int
 
 
 @dataclass
-class Scorer:
-    """One scoring run; `run` does it. `limit` is the most rows to score, 0 for all."""
+class Watch:
+    """How a run is watched and stopped from outside."""
 
-    engine: Engine
-    problem: Problem
-    version: Version
-    endpoint: Endpoint
-    run_id: int
-    batch_size: int
-    limit: int
-    advance: Callable[[int], None]
-    done: int = 0
+    advance: Callable[[int], None]  # told of rows that are dealt with
+    say: Callable[[str], None]  # told of trouble, and of its end
+    stop: threading.Event  # once set, what is in flight is finished and no more is sent
+
+
+class Scorer:
+    """One scoring run; `run` does it."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        problem: Problem,
+        endpoint: ProvenEndpoint,
+        run: Run,
+        limits: Limits,
+        bounds: Bounds,
+        watch: Watch,
+    ) -> None:
+        self.tally = Tally()
+        self._engine, self._problem, self._endpoint = engine, problem, endpoint
+        self._scoring, self._run, self._watch = problem.scoring, run, watch
+        self._limits, self._pace, self._bounds = limits, Pace(limits), bounds
+        self._room = bounds.rows or float("inf")  # rows that may still be read
+        self._again: deque[Page] = deque()  # pages that were read, and are to be sent again
+        self._sender: Sender[Page, np.ndarray] = Sender(self._ask, limits.in_flight)
+        self._error: UserError | None = None
 
     def run(self) -> None:
-        """Pass over the pending rows until a pass finds none: a load may add rows behind us.
+        """Pass over the pending rows until none is left: a load may add rows behind us.
 
         Raises:
-            EndpointError: the endpoint failed; all that was stored before stays.
+            EndpointError: the endpoint failed for good.
+            TooManyRejected: the version rejects more rows than it may.
+                What came back before either stays stored.
         """
-        with self.engine.connect() as connection:
-            here = database_id(connection) == self.version.trained_on.database_id
-        self._trained_to = self.version.trained_on.last_load if here else -1
-        while self._pass():
-            pass
+        trained_on = self._endpoint.version.trained_on
+        with self._engine.connect() as connection:
+            here = database_id(connection) == trained_on.database_id
+        self._trained_to = trained_on.last_load if here else -1
+        with closing(self._sender):
+            while self._pass():
+                pass
+        if self._error:
+            raise self._error
 
     def _pass(self) -> bool:
-        after, found = None, False
-        while page := self._next_page(after):
-            found = True
-            if self._settle(page):  # else a load came between: read the page again
-                after = page.rows[-1][page.names.index(self.problem.scoring.key.name)]
-                self.done += len(page)
-                self.advance(len(page))
-        return found
+        """Go once over what is pending, in the order of keys; is another pass needed."""
+        self._overtaken = False  # by a load, whose rows may lie behind us
+        pages = self._pages()
+        while True:
+            while not self._closing and not self._pace.pause and self._may_send():
+                page = self._again.popleft() if self._again else next(pages, None)
+                if page is None:
+                    break
+                self._sender.send(page)
+            if self._sender.in_flight:
+                self._take(self._sender.receive(self._pace.pause or None))
+            elif self._closing or not self._again:
+                return self._overtaken and not self._closing
+            else:
+                self._watch.stop.wait(self._pace.pause)
 
-    def _next_page(self, after: object) -> Page | None:
-        most = min(self.batch_size, self.limit - self.done) if self.limit else self.batch_size
-        if most <= 0:
-            return None
-        page = results.pending_page(
-            self.engine, self.problem.scoring, self.version.model_id, after, most
-        )
-        return page if len(page) else None
+    @property
+    def _closing(self) -> bool:
+        return self._error is not None or self._watch.stop.is_set()
 
-    def _settle(self, page: Page) -> bool:
-        """Store a page's scores, and its rows that no request can contain as rejected."""
-        try:
-            answers = self._ask(page)
-        except RowsRefused as refusal:
-            self._blame_the_model_if_so(refusal)
-            if len(page) == 1:
-                return self._reject(page, refusal.reason)
-            return all(self._settle(part) for part in page.halves())
-        words = np.where(answers >= self.version.threshold, *reversed(self.problem.words))
-        scored = results.Scored(page, answers.tolist(), self._trained_on(page))
-        return results.store(
-            self.engine,
-            self.problem.scoring,
-            self.version.model_id,
-            self.run_id,
-            words.tolist(),
-            scored,
-        )
+    def _may_send(self) -> bool:
+        return self._sender.in_flight < self._pace.in_flight
 
-    def _ask(self, page: Page | None) -> np.ndarray:
-        """The probabilities for a page, once the canary rows in front of it are found right."""
-        canary = self.version.canary
-        answers = self.endpoint.predict(self._request(page))
-        if not canary.answered_by(answers[: len(canary.rows)].tolist()):
-            raise WrongVersion(
-                f"{self.endpoint.url} does not answer as {self.version.model_id} does (its canary "
-                f"rows came back wrong): serve {self.version.uri} there, or name the version that "
-                "it serves with --model."
+    def _pages(self) -> Iterator[Page]:
+        key, after, load = self._scoring.key.name, None, None
+        while self._room:
+            most = int(min(self._pace.batch_size, self._room))
+            page = self._patiently(
+                results.pending_page, self._scoring, self._run.model_id, after, most
             )
-        return answers[len(canary.rows) :]
+            self._overtaken |= load is not None and page.last_load != load
+            if not len(page):
+                return
+            after, load = page.columns[key][-1], page.last_load
+            self._room -= len(page)
+            yield page
 
-    def _request(self, page: Page | None) -> pa.Table:
-        columns = {}
-        for position, feature in enumerate(self.problem.features):
-            values = [row[position] for row in self.version.canary.rows]
-            if page:
-                values += page.column(feature.name)
-            columns[feature.name] = pa.array(values, type=ARROW_TYPES[feature.kind])
-        return pa.table(columns)
+    def _ask(self, page: Page) -> np.ndarray:
+        return self._endpoint.predict(page.columns)  # in a thread of the sender
 
-    def _blame_the_model_if_so(self, refusal: RowsRefused) -> None:
-        """A 400 on rows that are known to be good says nothing of ours."""
+    def _take(self, sent: Sent[Page, np.ndarray] | None) -> None:
+        """Deal with what came back, and keep the first error that ends the run."""
+        if sent is None:
+            return
         try:
-            self._ask(None)
+            self._settle(sent)
+        except (EndpointError, TooManyRejected) as error:
+            self._error = self._error or error
+
+    def _settle(self, sent: Sent[Page, np.ndarray]) -> None:
+        page, error = sent.job, sent.error
+        if error is None and sent.answer is not None:
+            self._answered(sent)
+            self._store(page, sent.answer)
+            return
+        self.tally.failures[type(error).__name__] += 1
+        if isinstance(error, RowsRefused):
+            self._answered(sent)
+            self._refused(page, error)
+        elif isinstance(error, TooLarge) and len(page) > 1:
+            self._pace.too_large(len(page))
+            self._once_more(*page.halves())
+        elif isinstance(error, Passing):
+            smaller = isinstance(error, TimedOut) and len(page) > 1
+            self._once_more(*(page.halves() if smaller else [page]))
+            self._failed(error, sent.sent_at)
+        elif error is not None:
+            raise error
+
+    def _once_more(self, *pages: Page) -> None:
+        self._again.extendleft(reversed(pages))
+
+    def _answered(self, sent: Sent[Page, np.ndarray]) -> None:
+        was_troubled = self._pace.troubled
+        self._pace.answered(sent.sent_at)
+        if sent.answer is not None:
+            self.tally.latencies.append(sent.seconds)
+        if was_troubled and not self._pace.troubled:
+            self._watch.say(f"{self._endpoint.endpoint.url} answers again.")
+
+    def _failed(self, error: Passing, sent_at: float) -> None:
+        was_troubled = self._pace.troubled
+        self._pace.failed(error, sent_at)
+        if not was_troubled and not self._closing:
+            self._watch.say(f"{error} Trying again ...")
+
+    def _refused(self, page: Page, refusal: RowsRefused) -> None:
+        """Find the rows that no request can contain, and store them as rejected."""
+        if self._closing:  # they stay pending
+            return
+        if len(page) > 1:
+            self._once_more(*page.halves())
+            return
+        asked_at = time.monotonic()
+        try:
+            self._endpoint.predict({})
         except RowsRefused as again:
             raise EndpointError(
-                f"{self.endpoint.url} refuses even the canary rows of {self.version.model_id} "
-                f"({again.reason}): the served model is at fault, no row was rejected; see its log."
+                f"{self._endpoint.endpoint.url} refuses even the canary rows of "
+                f"{self._run.model_id} ({again.reason}): the served model is at fault, no row was "
+                "rejected for it; see its log."
             ) from refusal
+        except Passing as error:  # nobody knows now whose fault it was
+            self._once_more(page)
+            self._failed(error, asked_at)
+            return
+        if self._patiently(results.store_rejected, self._scoring, self._run, page, refusal.reason):
+            self._dealt_with(page)
+            self.tally.rejected += 1
+            self._stop_if_too_many()
+        else:
+            self._overtook(page)
 
-    def _reject(self, page: Page, reason: str) -> bool:
-        return results.store_rejected(
-            self.engine,
-            self.problem.scoring,
-            self.version.model_id,
-            self.run_id,
-            page,
-            reason,
+    def _stop_if_too_many(self) -> None:
+        if self.tally.rejected <= self._bounds.rejected:
+            return
+        found = self._patiently(results.reasons, self._scoring, self._run.model_id)
+        counts = ", ".join(f"{n:,} for: {reason}" for reason, n in list(found.items())[:5])
+        raise TooManyRejected(
+            f"{self._run.model_id} rejects more rows than --max-rejected allows ({counts}): mend "
+            "the rows or the model and say --replay, or allow more."
         )
 
-    def _trained_on(self, page: Page) -> list[bool]:
-        held = held_out(page.column(self.problem.group_name))
+    def _store(self, page: Page, answers: np.ndarray) -> None:
+        threshold = self._endpoint.version.threshold
+        words = np.where(answers >= threshold, *reversed(self._problem.words))
+        scored = results.Scored(
+            page, answers.tolist(), words.tolist(), self._trained_on(page.columns)
+        )
+        if self._patiently(results.store, self._scoring, self._run, scored):
+            self._dealt_with(page)
+            self.tally.stored(answers)
+        else:
+            self._overtook(page)
+
+    def _dealt_with(self, page: Page) -> None:
+        self._watch.advance(len(page))
+
+    def _overtook(self, page: Page) -> None:
+        """A load came between: the next pass reads these rows again, as they are by then."""
+        self._overtaken = True
+        self._room += len(page)
+
+    def _trained_on(self, columns: Mapping[str, Any]) -> list[bool]:
+        held = held_out(columns[self._problem.group_name])
         return [
             load_id is not None and load_id <= self._trained_to and not out
-            for load_id, out in zip(page.column("load_id"), held, strict=True)
+            for load_id, out in zip(columns["load_id"], held, strict=True)
         ]
+
+    def _patiently(self, work: Callable[..., Found], *args: Any) -> Found:
+        """Do work in the database, again while it is locked or full, for as long as we may wait."""
+        deadline = time.monotonic() + self._limits.max_wait
+        said = False
+        while True:
+            try:
+                return work(self._engine, *args)
+            except DBAPIError as error:
+                if not may_pass(error) or time.monotonic() > deadline or self._watch.stop.is_set():
+                    raise
+                if not said:
+                    reason = " ".join(str(error.orig).split()).rstrip(".")
+                    self._watch.say(f"The database has no room for us ({reason}). Trying again ...")
+                    said = True
+                self._watch.stop.wait(DATABASE_PAUSE)

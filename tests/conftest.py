@@ -3,9 +3,7 @@
 import os
 import shutil
 import signal
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType
 
@@ -13,13 +11,13 @@ import pytest
 
 from tests.helpers import (
     OURS,
-    Misbehaving,
     Trained,
     load_generator,
     mlflow_run,
     new_postgres_database,
     serving,
 )
+from tests.misbehaving import Misbehaving, misbehaving_server
 
 
 @pytest.fixture(autouse=True)
@@ -130,35 +128,6 @@ def loan_challenger(loans_trained: Trained) -> Iterator[str]:
 
 @pytest.fixture
 def misbehaving() -> Iterator[Misbehaving]:
-    """A server whose `script` maps a request's number and body to an answer; None hangs up."""
-    state = Misbehaving()
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            state.bodies.append(body)
-            answer = state.script(len(state.bodies), body)
-            if answer is None:
-                self.close_connection = True
-                return
-            status, kind, content = answer
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    state.url = f"http://127.0.0.1:{server.server_port}"
-    yield state
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    """A server that answers each request by a script."""
+    with misbehaving_server() as state:
+        yield state

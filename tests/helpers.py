@@ -12,7 +12,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,6 +21,7 @@ import mlflow
 import pyarrow.parquet as pq
 import pytest
 import requests
+from mlflow.entities import Run
 
 import console
 import score_client
@@ -56,16 +57,42 @@ def run_script(
     script: str, *argv: object, cwd: Path, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """Run a script in a process of its own, in `cwd`, told nothing but this `environment`."""
-    inherited = {name: value for name, value in os.environ.items() if name not in OURS}
     return subprocess.run(
         [sys.executable, str(PROJECT / script), *map(str, argv)],
         cwd=cwd,
-        env={**inherited, "COLUMNS": "80", **environment},
+        env=_told_only(environment),
         capture_output=True,
         text=True,
         timeout=DEADLINE_SECONDS * 2,
         check=False,
     )
+
+
+@contextlib.contextmanager
+def started_script(
+    script: str, *argv: object, cwd: Path, **environment: str
+) -> Iterator[subprocess.Popen[str]]:
+    """A script at work in a process of its own, which ends with the body at the latest."""
+    # tests that a shell runs in the background were told to ignore it, and would tell the script
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    process = subprocess.Popen(
+        [sys.executable, str(PROJECT / script), *map(str, argv)],
+        cwd=cwd,
+        env=_told_only(environment),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _told_only(environment: dict[str, str]) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if name not in OURS}
+    return {**inherited, "COLUMNS": "80", **environment}
 
 
 @dataclass(frozen=True)
@@ -132,10 +159,23 @@ def stored(database: Path) -> int:
     return int(query(database, "SELECT count(*) FROM results_clicked")[0][0])
 
 
-def champion_id(trained: Trained) -> str:
+def champion_version(trained: Trained) -> versions.Version:
     mlflow.set_tracking_uri(trained.tracking_uri)
-    found = versions.resolve(mlflow.MlflowClient(), "models:/offer-click@champion")
-    return found.model_id
+    return versions.resolve(mlflow.MlflowClient(), "models:/offer-click@champion")
+
+
+def champion_id(trained: Trained) -> str:
+    return champion_version(trained).model_id
+
+
+def scoring_runs_of(trained: Trained, database: Path) -> list[Run]:
+    """The runs of MLflow's experiment "scoring" about this database, the latest first."""
+    mlflow.set_tracking_uri(trained.tracking_uri)
+    client = mlflow.MlflowClient()
+    experiment = client.get_experiment_by_name("scoring")
+    assert experiment
+    runs = client.search_runs([experiment.experiment_id])
+    return [run for run in runs if run.data.params["database"].endswith(str(database))]
 
 
 def assert_every_offer_once(database: Path, model_id: str) -> None:
@@ -193,22 +233,3 @@ def serving(uri: str, tracking_uri: str, log: Path) -> Iterator[str]:
     finally:
         os.killpg(server.pid, signal.SIGKILL)
         server.wait()
-
-
-Answer = tuple[int, str, bytes]  # status, content type, body
-
-
-def relay(endpoint: str, body: bytes) -> Answer:
-    """What a real server answers to a body."""
-    kind = {"Content-Type": "application/vnd.apache.parquet"}
-    answer = requests.post(f"{endpoint}/invocations", data=body, headers=kind, timeout=60)
-    return answer.status_code, answer.headers["Content-Type"], answer.content
-
-
-@dataclass
-class Misbehaving:
-    """A real HTTP server that answers each POST by its script; keeps the bodies it got."""
-
-    url: str = ""
-    script: Callable[[int, bytes], Answer | None] = lambda _number, _body: None
-    bodies: list[bytes] = field(default_factory=list)

@@ -1,37 +1,47 @@
 """Endpoints that answer wrongly, or refuse: one sentence, and nothing wrong is ever stored."""
 
-import io
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import pytest
 
 from serving.rest import without_echo
-from tests.helpers import SAMPLE_OFFERS, Misbehaving, query, relay, score, stored
+from tests.helpers import SAMPLE_OFFERS, query, score, stored
+from tests.misbehaving import Answer, Misbehaving, Request, Script, relay
 
 
-def answering(status: int, body: bytes, kind: str = "application/json") -> Callable[..., Any]:
-    return lambda _number, _body: (status, kind, body)
+def answering(status: int, body: bytes, kind: str = "application/json") -> Script:
+    return lambda _request: Answer(status, kind, body)
 
 
-BAD_ANSWERS: dict[str, tuple[Callable[..., Any], str]] = {
+BAD_ANSWERS: dict[str, tuple[Script, str]] = {
     "a web page": (answering(200, b"<html>Welcome</html>", "text/html"), "not JSON"),
     "other JSON": (answering(200, b'{"status": "ok"}'), "no pair of probabilities"),
     "a list": (answering(200, b"[1, 2]"), "no pair of probabilities"),
     "too few": (answering(200, b'{"predictions": [[0.5, 0.5]]}'), "1 predictions for"),
     "NaN": (
-        lambda _n, b: (200, "application/json", predictions(b, "NaN")),
+        lambda request: Answer(200, "application/json", predictions(request, "NaN")),
         "no probabilities between 0 and 1",
     ),
     "a probability of 1.5": (
-        lambda _n, b: (200, "application/json", predictions(b, "1.5")),
+        lambda request: Answer(200, "application/json", predictions(request, "1.5")),
         "no probabilities between 0 and 1",
     ),
-    "nothing": (lambda _n, _b: None, "No model answers"),
+    "probabilities as texts": (
+        lambda request: Answer(200, "application/json", predictions(request, '"0.5"')),
+        "no probabilities between 0 and 1",
+    ),
+    "a bottomless list": (answering(200, b"[" * 100_000), "not JSON"),
+    "a body cut short": (
+        lambda _request: Answer(200, "application/json", b'{"pred', {"Content-Length": "900"}),
+        "its answer broke off",
+    ),
+    "a redirection": (
+        lambda _request: Answer(302, "text/plain", b"", {"Location": "http://127.0.0.1:9/"}),
+        "302",
+    ),
+    "nothing": (lambda _request: None, "No model answers"),
     "not found": (answering(404, b"", "text/plain"), "404"),
     "a fault": (answering(500, b"oops", "text/plain"), "500"),
     "400 on everything": (
@@ -41,9 +51,8 @@ BAD_ANSWERS: dict[str, tuple[Callable[..., Any], str]] = {
 }
 
 
-def predictions(body: bytes, value: str) -> bytes:
-    rows = pq.read_table(io.BytesIO(body)).num_rows
-    pairs = ", ".join([f"[{value}, {value}]"] * rows)
+def predictions(request: Request, value: str) -> bytes:
+    pairs = ", ".join([f"[{value}, {value}]"] * request.rows.num_rows)
     return f'{{"predictions": [{pairs}]}}'.encode()
 
 
@@ -52,17 +61,17 @@ def test_a_bad_answer_is_one_sentence_and_stores_nothing(
     case: str, loaded: Path, misbehaving: Misbehaving, capfd: pytest.CaptureFixture[str]
 ) -> None:
     misbehaving.script, said = BAD_ANSWERS[case]
-    assert score(loaded, misbehaving.url) == 4
-    error = capfd.readouterr().err
+    assert score(loaded, misbehaving.url, "--max-wait", 1) == 4
+    *before, error = capfd.readouterr().err.splitlines()
     assert said in error
     assert error.startswith("error: ")
-    assert error.count("\n") == 1
+    assert all("Trying again" in line for line in before)
     for table in ("results_clicked", "results_clicked_rejected"):
         assert query(loaded, f"SELECT count(*) FROM {table}") == [(0,)]
 
 
 def test_no_server_is_one_sentence(loaded: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    assert score(loaded, "http://127.0.0.1:9") == 4
+    assert score(loaded, "http://127.0.0.1:9", "--max-wait", 0) == 4
     assert "No model answers at http://127.0.0.1:9" in capfd.readouterr().err
     assert score(loaded, "127.0.0.1:5001") == 2
     assert "is not the address of an endpoint" in capfd.readouterr().err
@@ -72,12 +81,12 @@ def test_no_server_is_one_sentence(loaded: Path, capfd: pytest.CaptureFixture[st
 def test_rows_that_the_server_refuses_are_rejected_and_the_others_scored(
     loaded: Path, champion: str, misbehaving: Misbehaving
 ) -> None:
-    def refuse_weddings(_number: int, body: bytes) -> tuple[int, str, bytes]:
-        purposes = pq.read_table(io.BytesIO(body))["loan_purpose"]
+    def refuse_weddings(request: Request) -> Answer:
+        purposes = request.rows["loan_purpose"]
         if pc.any(pc.equal(purposes, "wedding")).as_py():
             echo = "Failed to predict data 'requested ... 4242'. \nError: No weddings for '4242'."
-            return 400, "application/json", json.dumps({"message": echo}).encode()
-        return relay(champion, body)
+            return Answer(400, "application/json", json.dumps({"message": echo}).encode())
+        return relay(champion, request.body)
 
     misbehaving.script = refuse_weddings
     assert score(loaded, misbehaving.url, "--batch-size", 5000) == 0

@@ -6,7 +6,8 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 
 from db import results
 from tests.helpers import (
+    DEADLINE_SECONDS,
     PROJECT,
     SAMPLE_OFFERS,
     Trained,
@@ -22,9 +24,12 @@ from tests.helpers import (
     query,
     run_script,
     score,
+    scoring_runs_of,
+    started_script,
     stored,
     wait_for,
 )
+from tests.misbehaving import Answer, Misbehaving, Request, relay
 
 KILLED = """
 import os, signal, sys
@@ -86,27 +91,83 @@ def test_a_client_killed_before_during_or_after_a_commit_resumes(
     assert outcomes == {"running": 4, "finished": 1}
 
 
-def test_ctrl_c_keeps_what_is_stored_and_the_next_run_goes_on(
-    loaded: Path, trained: Trained, champion: str
+@pytest.fixture
+def held(champion: str, misbehaving: Misbehaving) -> Iterator[threading.Event]:
+    """The endpoint holds back its answers from the third on until this is set."""
+    release = threading.Event()
+
+    def script(request: Request) -> Answer:
+        if request.number > 2:
+            release.wait(DEADLINE_SECONDS)
+        return relay(champion, request.body)
+
+    misbehaving.script = script
+    yield release
+    release.set()
+
+
+@contextmanager
+def told_to_finish(
+    sent: signal.Signals, loaded: Path, trained: Trained, misbehaving: Misbehaving
+) -> Iterator[subprocess.Popen[str]]:
+    """A client that got this signal while two requests were in flight."""
+    flags = ("--database", loaded, "--endpoint", misbehaving.url)
+    with started_script(
+        "score_client.py",
+        *flags,
+        *("--batch-size", 1000, "--in-flight", 2),
+        cwd=loaded.parent,
+        MLFLOW_TRACKING_URI=trained.tracking_uri,
+    ) as client:
+        wait_for(lambda: len(misbehaving.requests) == 4 and stored(loaded) == 2000, "two in flight")
+        client.send_signal(sent)
+        assert client.stderr
+        while "Finishing what is in flight" not in (line := client.stderr.readline()):
+            assert line, "the client did not say that it is finishing"
+        yield client
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_sigint_or_sigterm_stores_what_is_in_flight_and_sums_up(
+    sent: signal.Signals,
+    code: int,
+    loaded: Path,
+    trained: Trained,
+    champion: str,
+    misbehaving: Misbehaving,
+    held: threading.Event,
 ) -> None:
-    # tests that a shell runs in the background were told to ignore it, and would tell the client
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    command = [sys.executable, str(PROJECT / "score_client.py"), "--database", str(loaded)]
-    client = subprocess.Popen(
-        [*command, "--endpoint", champion, "--batch-size", "100"],
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    wait_for(lambda: stored(loaded) > 0, "a first batch")
-    client.send_signal(signal.SIGINT)
-    _, error = client.communicate()
-    assert client.returncode == 130
-    assert b"Traceback" not in error
-    assert 0 < stored(loaded) < SAMPLE_OFFERS
-    assert stored(loaded) % 100 == 0
-    assert query(loaded, "SELECT outcome FROM scoring_runs") == [("interrupted",)]
+    with told_to_finish(sent, loaded, trained, misbehaving) as client:
+        held.set()
+        output, error = client.communicate()
+        assert client.returncode == code
+    assert "Traceback" not in error
+    assert stored(loaded) == 1000 * len(misbehaving.requests) == 4000
+    assert f"4,000          0    {SAMPLE_OFFERS - 4000:,}" in output
+    assert query(loaded, "SELECT outcome, stored FROM scoring_runs") == [("interrupted", 4000)]
+    (run,) = scoring_runs_of(trained, loaded)
+    assert (run.info.status, run.data.tags["outcome"]) == ("KILLED", "interrupted")
     assert score(loaded, champion) == 0
     assert_every_offer_once(loaded, champion_id(trained))
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_second_signal_stops_at_once(
+    sent: signal.Signals,
+    code: int,
+    loaded: Path,
+    trained: Trained,
+    misbehaving: Misbehaving,
+    held: threading.Event,
+) -> None:
+    with told_to_finish(sent, loaded, trained, misbehaving) as client:
+        client.send_signal(sent)
+        _, error = client.communicate()
+        assert client.returncode == code
+    assert not held.is_set()
+    assert "Traceback" not in error
+    assert stored(loaded) == 2000
+    assert query(loaded, "SELECT outcome, stored FROM scoring_runs") == [("interrupted", 2000)]
 
 
 def test_two_clients_on_one_table_score_every_row_once(

@@ -22,17 +22,18 @@ from registry.store import RegistryError
 from tests.helpers import (
     SAMPLE,
     SAMPLE_OFFERS,
-    Misbehaving,
     Trained,
     assert_every_offer_once,
     champion_id,
+    champion_version,
     query,
-    relay,
     run_main,
     run_script,
     score,
+    scoring_runs_of,
     stored,
 )
+from tests.misbehaving import Answer, Misbehaving, Request, relay
 
 PROBLEM = problems.load()
 
@@ -69,6 +70,34 @@ def test_a_second_run_has_nothing_to_do(loaded: Path, champion: str) -> None:
     assert query(loaded, "SELECT * FROM results_clicked") == before
     runs = query(loaded, "SELECT outcome, stored FROM scoring_runs ORDER BY id")
     assert runs == [("limited", 700), ("finished", SAMPLE_OFFERS - 700), ("finished", 0)]
+
+
+def test_each_run_is_a_run_of_mlflow_with_its_counts_speed_and_distribution(
+    loaded: Path, trained: Trained, champion: str
+) -> None:
+    score(loaded, champion, "--limit", 1500, "--batch-size", 500)
+    (run,) = scoring_runs_of(trained, loaded)
+    version = champion_version(trained)
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["outcome"] == "limited"
+    assert run.data.tags["model_id"] == version.model_id
+    assert "#/models/offer-click/versions/" in run.data.tags["mlflow.note.content"]
+    inputs = mlflow.MlflowClient().get_run(run.info.run_id).inputs  # not told by a search
+    assert inputs
+    (linked,) = inputs.model_inputs
+    assert linked.model_id == version.logged_model_id
+    assert run.data.params["endpoint"] == champion
+    metrics = run.data.metrics
+    assert metrics["run_scored"] == metrics["table_scored"] == 1500
+    assert metrics["table_selected"] == SAMPLE_OFFERS == 1500 + metrics["table_pending"]
+    assert metrics["run_rejected"] == metrics["table_rejected"] == 0
+    assert metrics["requests"] == 3
+    assert metrics["rows_per_second"] > 0
+    assert 0 < metrics["latency_p50_ms"] <= metrics["latency_p95_ms"] <= metrics["latency_p99_ms"]
+    plot = mlflow.artifacts.download_artifacts(
+        run_id=run.info.run_id, artifact_path="score_distribution.png"
+    )
+    assert Path(plot).read_bytes().startswith(b"\x89PNG")
 
 
 def test_two_versions_score_the_same_rows_side_by_side(
@@ -117,8 +146,8 @@ def test_another_version_behind_the_endpoint_stores_nothing(
 def test_a_version_that_changes_in_the_middle_ends_the_run_there(
     loaded: Path, champion: str, challenger: str, misbehaving: Misbehaving
 ) -> None:
-    def swapped(number: int, body: bytes) -> tuple[int, str, bytes]:
-        return relay(champion if number <= 3 else challenger, body)
+    def swapped(request: Request) -> Answer:
+        return relay(champion if request.number <= 3 else challenger, request.body)
 
     misbehaving.script = swapped
     assert score(loaded, misbehaving.url, "--batch-size", 500) == 4

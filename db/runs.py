@@ -1,0 +1,93 @@
+"""Who scored: the versions that results refer to, and the runs of the scoring client."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Engine, Table, func, insert, select, update
+
+from db.declare import Scoring
+from db.engine import DatabaseError, insert_for, writing
+from db.tables import model_versions, scoring_runs, utc_now
+
+
+@dataclass(frozen=True)
+class Run:
+    """A row of the scoring runs: its number, and the version that scores."""
+
+    id: int
+    model_id: str
+
+
+@dataclass(frozen=True)
+class Did:
+    """The rows that a run, and no other client, stored scores for or rejected."""
+
+    stored: int
+    rejected: int
+
+    @property
+    def rows(self) -> int:
+        return self.stored + self.rejected
+
+
+def remember_version(
+    engine: Engine, model_id: str, logged_model_id: str, registry: str, threshold: float
+) -> None:
+    """Note the version that results will refer to.
+
+    Raises:
+        DatabaseError: results under this name belong to another model, as after a registered
+            model was deleted and its numbers started again at 1.
+    """
+    table = model_versions
+    new = {
+        "model_id": model_id,
+        "logged_model_id": logged_model_id,
+        "registry": registry,
+        "decision_threshold": threshold,
+        "first_used_at": utc_now(),
+    }
+    with writing(engine) as connection:
+        connection.execute(insert_for(connection)(table).on_conflict_do_nothing(), new)
+        row = connection.execute(select(table).where(table.c.model_id == model_id)).one_or_none()
+    if row is None or row.logged_model_id != logged_model_id:
+        other = f"model {row.logged_model_id} of {row.registry}" if row else "another name"
+        raise DatabaseError(
+            f"{model_id} is now model {logged_model_id}, but this database knows it as {other}: "
+            "train and promote again until the number is a new one, or use another --database."
+        )
+
+
+def start_run(engine: Engine, model_id: str, endpoint: str) -> Run:
+    """Open a row in the scoring runs."""
+    with writing(engine) as connection:
+        row = insert(scoring_runs).values(
+            model_id=model_id,
+            endpoint=endpoint,
+            started_at=utc_now(),
+            outcome="running",
+            stored=0,
+            rejected=0,
+        )
+        return Run(connection.execute(row.returning(scoring_runs.c.id)).scalar_one(), model_id)
+
+
+def end_run(engine: Engine, scoring: Scoring, run: Run, outcome: str) -> Did:
+    """Close a scoring run's row with its outcome, and with what is stored under its number."""
+
+    def stored(table: Table) -> ColumnElement[int]:
+        rows = select(func.count()).select_from(table).where(table.c.scoring_run_id == run.id)
+        return rows.scalar_subquery()
+
+    closed = (
+        update(scoring_runs)
+        .where(scoring_runs.c.id == run.id)
+        .values(
+            finished_at=utc_now(),
+            outcome=outcome,
+            stored=stored(scoring.results.table),
+            rejected=stored(scoring.results.rejects),
+        )
+        .returning(scoring_runs.c.stored, scoring_runs.c.rejected)
+    )
+    with writing(engine) as connection:
+        return Did(*connection.execute(closed).one())

@@ -1,0 +1,56 @@
+"""Ask an endpoint as one version: every answer is proved to be that version's.
+
+The version's canary rows go in front of each request. Only if they come back as logged are the
+answers behind them given out. This is the call for whoever has rows: the batch client or a form.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from problems.spec import Feature
+from registry.versions import Version
+from serving.rest import Endpoint, WrongVersion
+
+ARROW_TYPES = {"number": pa.float64(), "text": pa.string()}
+
+
+@dataclass(frozen=True)
+class ProvenEndpoint:
+    """An endpoint that should serve this version, which has these features."""
+
+    endpoint: Endpoint
+    version: Version
+    features: Sequence[Feature]
+
+    def predict(self, columns: Mapping[str, Sequence[Any]]) -> np.ndarray:
+        """The probabilities for rows given as columns; none for no columns, a mere check.
+
+        Raises:
+            WrongVersion: the canary rows came back wrong.
+            EndpointError: whatever else is wrong with the endpoint.
+        """
+        canary = self.version.canary
+        answers = self.endpoint.predict(self._request(columns))
+        first, rest = answers[: len(canary.rows)], answers[len(canary.rows) :]
+        if not canary.answered_by(first.tolist()):
+            raise WrongVersion(
+                f"{self.endpoint.url} does not answer as {self.version.model_id} does (its canary "
+                f"rows came back wrong): serve {self.version.uri} there, or name the version that "
+                "it serves with --model."
+            )
+        return rest
+
+    def _request(self, columns: Mapping[str, Sequence[Any]]) -> pa.Table:
+        canary = zip(*self.version.canary.rows, strict=True)
+        return pa.table(
+            {
+                feature.name: pa.array(
+                    [*known, *columns.get(feature.name, ())], type=ARROW_TYPES[feature.kind]
+                )
+                for feature, known in zip(self.features, canary, strict=True)
+            }
+        )

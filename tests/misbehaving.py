@@ -1,0 +1,118 @@
+"""A real HTTP server in a thread that answers each request by a script, well or badly."""
+
+import contextlib
+import io
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import requests
+
+PARQUET = {"Content-Type": "application/vnd.apache.parquet"}
+
+
+class Answer(NamedTuple):
+    status: int
+    kind: str  # the content's type
+    content: bytes
+    headers: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True)
+class Request:
+    """One that came: its number from 1, its body, when, and how many were under way then."""
+
+    number: int
+    body: bytes
+    arrived: float  # by the monotonic clock
+    under_way: int
+
+    @property
+    def rows(self) -> pa.Table:
+        """What was sent, the canary rows first."""
+        return pq.read_table(io.BytesIO(self.body))
+
+
+Script = Callable[[Request], Answer | None]  # None hangs up
+
+
+@dataclass
+class Misbehaving:
+    """The server's address, the script it plays, and the requests that came."""
+
+    url: str = ""
+    script: Script = lambda _request: None
+    requests: list[Request] = field(default_factory=list)
+    under_way: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @contextlib.contextmanager
+    def arrived(self, body: bytes) -> Iterator[Request]:
+        with self.lock:
+            self.under_way += 1
+            came = Request(len(self.requests) + 1, body, time.monotonic(), self.under_way)
+            self.requests.append(came)
+        try:
+            yield came
+        finally:
+            with self.lock:
+                self.under_way -= 1
+
+
+def relay(endpoint: str, body: bytes) -> Answer:
+    """What a real server answers to a body."""
+    answer = requests.post(f"{endpoint}/invocations", data=body, headers=PARQUET, timeout=60)
+    return Answer(answer.status_code, answer.headers["Content-Type"], answer.content)
+
+
+def refuse(status: int, **headers: str) -> Answer:
+    """An answer of this status that says nothing else."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Answer(status, "text/plain", b"", named)
+
+
+@contextlib.contextmanager
+def misbehaving_server(port: int = 0) -> Iterator[Misbehaving]:
+    """A server on this port of the machine, or on a free one; it knows no script yet."""
+    state = Misbehaving()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            with state.arrived(body) as request:
+                answer = state.script(request)
+            if answer is None:
+                self.close_connection = True
+                return
+            self.send_response(answer.status)
+            promised = {"Content-Type": answer.kind, "Content-Length": str(len(answer.content))}
+            promised |= answer.headers
+            for name, value in promised.items():
+                self.send_header(name, value)
+            self.end_headers()
+            with contextlib.suppress(ConnectionError):  # a client may have given up
+                self.wfile.write(answer.content)
+            if int(promised["Content-Length"]) > len(answer.content):
+                self.close_connection = True
+
+        def log_message(self, *_args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    state.url = f"http://127.0.0.1:{server.server_port}"
+    try:
+        yield state
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
