@@ -10,7 +10,7 @@ UV := $(shell command -v uv)
 INSTALL = $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint lock clean
+.PHONY: help run test soak bench lint lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,12 @@ run: .venv/run.stamp  ## sample data to scored offers, all steps; DATA=folder DB
 
 test: .venv/dev.stamp  ## all tests
 	$(BIN)/python -m pytest
+
+soak: .venv/dev.stamp  ## kill the client 50 times and the server 10 times over one table
+	SOAK_CLIENT_KILLS=50 SOAK_SERVER_KILLS=10 $(BIN)/python -m pytest tests/test_soak.py
+
+bench: .venv/dev.stamp  ## measure speed and memory into benchmarks/RESULTS.md, half an hour
+	$(BIN)/python -m benchmarks --source "$(abspath $(DATA))"
 
 lint: .venv/dev.stamp  ## style and types
 	$(BIN)/ruff check .

@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     what = Load(problem.name, problem.scoring, str(folder), args.add == "yes", args.max_rejected)
     with (
         discard_if_empty(url),
-        opened(url, create=True) as engine,
+        opened(url, create=True, enforce_references=False) as engine,
         progress("ingest", sum(file.rows for file in files)) as bar,
     ):
         reports = load(engine, what, files, bar.advance)

@@ -9,18 +9,12 @@ port of this machine, and is stopped at the end.
 
 import argparse
 import contextlib
-import os
 import shlex
-import signal
-import socket
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import requests
 from sqlalchemy import Engine, func, select
 
 import console
@@ -30,9 +24,9 @@ from db import results
 from db.engine import database_url, opened
 from db.tables import rejected_rows, scoring_runs
 from registry import store, versions
+from serving.local import served
 
 HERE = Path(__file__).parent
-START_SECONDS = 180  # for a server to load its model, on a slow machine
 STOP_SECONDS = 20
 SHOWN = ("roc_auc", "average_precision", "log_loss", "brier", "accuracy")
 
@@ -59,7 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     step("train.py", *where)
     step("promote.py", "--problem", args.problem)
     uri = f"models:/{problem.model_name}@{versions.CHAMPION}"
+    print(f"\n== mlflow models serve -m {uri} --env-manager local", flush=True)
     with served(uri) as endpoint:
+        print(f"served at {endpoint}")
         step("score_client.py", *where, "--endpoint", endpoint)
     with opened(database_url(args.database)) as engine, store.explained():
         summary(engine, problem)
@@ -82,54 +78,6 @@ def step(script: str, *flags: str) -> None:
         raise
     if code:
         raise StepFailed(script, code if code > 0 else 128 - code)
-
-
-@contextlib.contextmanager
-def served(uri: str) -> Iterator[str]:
-    """`mlflow models serve` on a free local port for the body; gives its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    endpoint = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", uri]
-    command += ["--env-manager", "local", "-h", "127.0.0.1", "-p", str(port)]
-    environment = {
-        **os.environ,
-        # mlflow starts uvicorn by name
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
-    }
-    print(f"\n== mlflow models serve -m {uri} --env-manager local -p {port}", flush=True)
-    with tempfile.TemporaryFile() as log:
-        server = subprocess.Popen(
-            command, env=environment, stdout=log, stderr=log, start_new_session=True
-        )
-        try:
-            _wait_until_up(server, endpoint, log)
-            yield endpoint
-        finally:
-            _stop(server)
-
-
-def _wait_until_up(server: subprocess.Popen[bytes], endpoint: str, log) -> None:  # type: ignore[no-untyped-def]
-    deadline = time.monotonic() + START_SECONDS
-    while server.poll() is None and time.monotonic() < deadline:
-        with contextlib.suppress(requests.RequestException):
-            if requests.get(f"{endpoint}/ping", timeout=5).ok:
-                return
-        time.sleep(0.2)
-    log.seek(0)
-    sys.stderr.write(log.read().decode(errors="replace")[-3000:])
-    raise StepFailed("mlflow models serve", 4)
-
-
-def _stop(server: subprocess.Popen[bytes]) -> None:
-    """Stop the server with all its workers, kindly first."""
-    for sent in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(server.pid, sent)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            server.wait(STOP_SECONDS)
-            return
 
 
 def summary(engine: Engine, problem: problems.Problem) -> None:

@@ -140,13 +140,13 @@ def score(job: Job, args: argparse.Namespace, stop: console.Stop) -> None:
         EndpointError, TooManyRejected: the run had to end early; what it stored stays.
         Incomplete: the counts disagree, or rows are pending for no reason.
     """
-    started, before = time.monotonic(), job.counts()
+    before = job.counts()
     total = min(args.limit or before.pending, before.pending)
     allowed = int(args.max_rejected * before.selected) - before.rejected
     error = None
     with record.recording(job.version, parameters(job, args)):
         run = runs.start_run(job.engine, job.version.model_id, job.endpoint.url)
-        outcome = "interrupted"
+        started, outcome = time.monotonic(), "interrupted"
         try:
             with progress(f"score {run.model_id}", total) as bar:
                 scorer = Scorer(
@@ -165,7 +165,7 @@ def score(job: Job, args: argparse.Namespace, stop: console.Stop) -> None:
             outcome, error = "failed", raised
         finally:
             did = runs.end_run(job.engine, job.problem.scoring, run, outcome)
-        counts, seconds = job.counts(), time.monotonic() - started
+        seconds, counts = time.monotonic() - started, job.counts()
         record.log(scorer.tally, did, counts, outcome, seconds)
         speed = round(did.rows / seconds)
         show(job, counts, {"this run": did.rows, "rows a second": speed})

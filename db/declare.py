@@ -11,7 +11,6 @@ from sqlalchemy import (
     DateTime,
     Double,
     ForeignKey,
-    Index,
     Integer,
     MetaData,
     Select,
@@ -189,8 +188,7 @@ def results_tables(
         Column("trained_on", Boolean),  # was this row, as it is, among the training rows
         Column("source", String, nullable=False),  # batch or form
         Column("scoring_run_id", ForeignKey(scoring_runs.c.id)),
-        UniqueConstraint("model_id", key_name),
-        Index(f"ix_{name}_{key_name}", key_name),
+        UniqueConstraint(key_name, "model_id"),  # also finds a row's results of all versions
     )
     rejects = Table(
         f"{name}_rejected",
@@ -201,7 +199,7 @@ def results_tables(
         Column("reason", String, nullable=False),
         Column("process_time", DateTime, nullable=False),
         Column("scoring_run_id", ForeignKey(scoring_runs.c.id), nullable=False),
-        UniqueConstraint("model_id", key_name),
+        UniqueConstraint(key_name, "model_id"),
     )
     names = {feature: column.name for feature, column in values.items()}
     return Results(table, rejects, key_name, names, word, probability)

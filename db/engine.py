@@ -58,11 +58,16 @@ def database_url(given: str = "") -> URL:
 
 @contextmanager
 def opened(
-    url: URL, *, create: bool = False, lock_seconds: float = LOCK_SECONDS
+    url: URL,
+    *,
+    create: bool = False,
+    lock_seconds: float = LOCK_SECONDS,
+    enforce_references: bool = True,
 ) -> Iterator[Engine]:
     """An engine for the body, whose database was reached; `create` makes a missing SQLite file.
 
-    A statement waits for another process's lock for `lock_seconds` and then fails.
+    A statement waits for another process's lock for `lock_seconds` and then fails. Whoever checks
+    references between tables himself can save SQLite doing so row by row.
 
     Raises:
         DatabaseError: there is no such file, or the database cannot be used, now or in the body.
@@ -79,7 +84,8 @@ def opened(
     engine = create_engine(url, hide_parameters=True)  # errors must not show people's data
     milliseconds = round(lock_seconds * 1000)
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", partial(_prepare_sqlite, milliseconds))
+        prepare = partial(_prepare_sqlite, milliseconds, enforce_references)
+        event.listen(engine, "connect", prepare)
         event.listen(engine, "begin", _begin_sqlite)
     else:
         event.listen(engine, "connect", partial(_prepare_postgresql, milliseconds))
@@ -180,13 +186,13 @@ def _prepare_postgresql(milliseconds: int, dbapi_connection, _record) -> None:  
     dbapi_connection.commit()
 
 
-def _prepare_sqlite(milliseconds: int, dbapi_connection, _record) -> None:  # type: ignore[no-untyped-def]
+def _prepare_sqlite(milliseconds: int, references: bool, dbapi_connection, _record) -> None:  # type: ignore[no-untyped-def]
     dbapi_connection.isolation_level = None  # we begin transactions, not the driver
     for pragma in (
         f"busy_timeout={milliseconds:d}",
         "journal_mode=WAL",  # readers and a writer do not block each other
         "synchronous=NORMAL",  # safe against a killed process; a power cut may cost the last batch
-        "foreign_keys=ON",
+        f"foreign_keys={references:d}",
         "cache_size=-16000",  # KiB; the default of 2,000 is read from the disk again and again
     ):
         dbapi_connection.execute(f"PRAGMA {pragma}")

@@ -208,9 +208,9 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def serving(uri: str, tracking_uri: str, log: Path) -> Iterator[str]:
-    """A real `mlflow models serve` process; gives its address."""
-    port = free_port()
+def serving(uri: str, tracking_uri: str, log: Path, port: int = 0) -> Iterator[str]:
+    """A real `mlflow models serve` process, killed at the end; gives its address."""
+    port = port or free_port()
     command = ["mlflow", "models", "serve", "-m", uri, "--env-manager", "local", "-p", str(port)]
     with log.open("wb") as out:
         server = subprocess.Popen(

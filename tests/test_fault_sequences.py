@@ -34,6 +34,10 @@ def one_too_few(request: Request, right: str, _wrong: str) -> Answer:
     return Answer(200, JSON, relay(right, request.body).content.replace(b"], [", b"]], [", 1)[:-1])
 
 
+def refusing(status: int) -> Fault:
+    return lambda _request, _right, _wrong: refuse(status)
+
+
 FAULTS: dict[str, Fault] = {
     "none": lambda request, right, _wrong: relay(right, request.body),
     "hangs up": lambda _request, _right, _wrong: None,
@@ -43,10 +47,7 @@ FAULTS: dict[str, Fault] = {
     "garbage": lambda _request, _right, _wrong: Answer(200, JSON, b'{"predictions": [[NaN]]}'),
     "wrong version": lambda request, _right, wrong: relay(wrong, request.body),
     "refuses rows": lambda _request, _right, _wrong: Answer(400, JSON, b'{"message": "x"}'),
-    **{
-        f"status {status}": lambda _request, _right, _wrong, status=status: refuse(status)
-        for status in (403, 413, 429, 500, 502, 503, 504)
-    },
+    **{f"status {code}": refusing(code) for code in (403, 413, 429, 500, 502, 503, 504)},
 }
 
 

@@ -66,7 +66,7 @@ def test_the_pipeline_leaves_its_two_stores_and_no_server(ran: Ran) -> None:
     assert {path.name for path in ran.folder.iterdir()} == {
         "even_financial.db", "mlflow.db", "mlruns",
     }  # fmt: skip
-    port = re.search(r"mlflow models serve .* -p (\d+)", ran.done.stdout)
+    port = re.search(r"served at http://127\.0\.0\.1:(\d+)", ran.done.stdout)
     assert port
     with pytest.raises(requests.ConnectionError):
         requests.get(f"http://127.0.0.1:{port[1]}/ping", timeout=5)

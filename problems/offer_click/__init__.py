@@ -36,7 +36,7 @@ offers = source_table(
     "offers",
     tables,
     Column("offer_id", Key, primary_key=True),
-    Column("lead_uuid", ForeignKey(leads.c.lead_uuid), nullable=False, index=True),
+    Column("lead_uuid", ForeignKey(leads.c.lead_uuid), nullable=False),
     Column("apr", Double, info={"minimum": 0}),  # percent a year
     Column("lender_id", BigInteger),
 )

@@ -1,0 +1,1 @@
+"""Speed and memory, each against a baseline measured beside it: `make bench`."""

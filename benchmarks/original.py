@@ -1,0 +1,73 @@
+"""Baseline of figure 2: the way of the hobby systems, a web request a row.
+
+    python -m benchmarks.original FOLDER ROWS
+
+A Flask form that for each row unpickles the model, predicts, inserts into SQLite and commits; and a
+loop that posts the rows one by one over one connection. FOLDER holds model.pkl and rows.parquet.
+Prints the rows a second of the loop alone, without any start.
+"""
+
+import pickle
+import sqlite3
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+import requests
+from flask import Flask, request
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+NUMBERS = ("requested", "annual_income", "apr")
+TEXTS = ("loan_purpose", "credit")
+
+
+def create_app(folder: Path) -> Flask:
+    app = Flask(__name__)
+
+    @app.post("/")
+    def score() -> str:
+        with (folder / "model.pkl").open("rb") as file:
+            model = pickle.load(file)  # noqa: S301  (what this is to be compared with)
+        form = request.form
+        row = {name: form.get(name) for name in (*NUMBERS, *TEXTS)}
+        frame = pd.DataFrame([row]).astype(dict.fromkeys(NUMBERS, "float64"))
+        probability = float(model.predict_proba(frame)[0, 1])
+        with sqlite3.connect(folder / "original.db") as connection:
+            connection.execute(
+                "INSERT INTO results VALUES (?, ?, ?, ?, ?, ?)", (*row.values(), probability)
+            )
+        connection.close()
+        return f"<p>The probability of a click is {probability:.4f}.</p>"
+
+    return app
+
+
+class KeepAlive(WSGIRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_request(self, *_args: object) -> None:
+        pass
+
+
+def main(folder: Path, rows: int) -> None:
+    (folder / "original.db").unlink(missing_ok=True)
+    columns = ", ".join((*NUMBERS, *TEXTS, "probability"))
+    with sqlite3.connect(folder / "original.db") as connection:
+        connection.execute(f"CREATE TABLE results ({columns})")
+    server = make_server("127.0.0.1", 0, create_app(folder), request_handler=KeepAlive)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    forms = pq.read_table(folder / "rows.parquet").slice(0, rows).to_pylist()
+    with requests.Session() as session:
+        session.post(f"http://127.0.0.1:{server.port}", data=forms[0], timeout=60)
+        started = time.perf_counter()
+        for form in forms:
+            answer = session.post(f"http://127.0.0.1:{server.port}", data=form, timeout=60)
+            answer.raise_for_status()
+        print(rows / (time.perf_counter() - started))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))
