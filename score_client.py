@@ -13,8 +13,9 @@ that selected = scored + rejected + pending. Each run is also a run of the MLflo
 import argparse
 import gc
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from sqlalchemy import Engine
 
@@ -29,9 +30,11 @@ from serving import record
 from serving.pace import Limits
 from serving.proven import ProvenEndpoint
 from serving.rest import Endpoint, Timeouts
-from serving.scoring import Bounds, Scorer, Watch
+from serving.scoring import Bounds, Scorer
+from serving.watch import Watch
 
 DEFAULTS = Limits()
+Found = TypeVar("Found")
 LOCK_SECONDS = 2.0  # for one try; between tries we listen to signals
 
 
@@ -43,18 +46,18 @@ class Incomplete(console.UserError):
 
 @dataclass(frozen=True)
 class Job:
-    """What is scored, where, and by which version."""
+    """What is scored, where, by which version, and how it is watched."""
 
     engine: Engine
     problem: problems.Problem
     version: versions.Version
     endpoint: Endpoint
+    watch: Watch
 
-    def counts(self) -> results.Counts:
-        return results.reconcile(self.engine, self.problem.scoring, self.version.model_id)
-
-    def reasons(self) -> dict[str, int]:
-        return results.reasons(self.engine, self.problem.scoring, self.version.model_id)
+    def ask(self, work: Callable[..., Found]) -> Found:
+        """What the database says of this version's work."""
+        scoring, model_id = self.problem.scoring, self.version.model_id
+        return self.watch.patiently(work, self.engine, scoring, model_id)
 
     def __str__(self) -> str:
         return f"{self.version.model_id} on {self.engine.url.render_as_string(hide_password=True)}"
@@ -110,65 +113,67 @@ def main(argv: Sequence[str] | None = None) -> int:
         uri = args.model or f"models:/{problem.model_name}@{versions.CHAMPION}"
         version = versions.resolve(store.connect(), uri)
         versions.require_fit(version, problem)
-        job = Job(engine, problem, version, endpoint)
-        if args.dry_run == "yes":
-            preview(job, args)
-            return 0
-        runs.remember_version(
-            engine, version.model_id, version.logged_model_id, version.registry, version.threshold
-        )
-        if args.replay == "yes":
-            results.forget_rejected(engine, problem.scoring, version.model_id)
-        gc.freeze()  # else every collection searches all that the imports made: a third slower
         with console.finishing_first() as stop:
-            score(job, args, stop)
+            watch = Watch(stop.asked, args.max_wait)
+            job = Job(engine, problem, version, endpoint, watch)
+            if args.dry_run == "yes":
+                preview(job, args)
+            else:
+                gc.freeze()  # else each collection searches all that was imported: a third slower
+                score(job, args)
         return stop.exit_code
 
 
 def preview(job: Job, args: argparse.Namespace) -> None:
     """Print what a run with these flags would send, without sending or storing anything."""
-    counts = job.counts()
+    counts = job.ask(results.reconcile)
     rows = counts.pending + (counts.rejected if args.replay == "yes" else 0)
     rows = min(args.limit or rows, rows)
     show(job, counts, {"would score": rows, "requests": -(-rows // args.batch_size)})
 
 
-def score(job: Job, args: argparse.Namespace, stop: console.Stop) -> None:
+def score(job: Job, args: argparse.Namespace) -> None:
     """Score what is pending, as a row of the scoring runs and a run of MLflow, and sum up.
 
     Raises:
         EndpointError, TooManyRejected: the run had to end early; what it stored stays.
         Incomplete: the counts disagree, or rows are pending for no reason.
     """
-    before = job.counts()
-    total = min(args.limit or before.pending, before.pending)
-    allowed = int(args.max_rejected * before.selected) - before.rejected
-    error = None
-    with record.recording(job.version, parameters(job, args)):
-        run = runs.start_run(job.engine, job.version.model_id, job.endpoint.url)
+    version, watch = job.version, job.watch
+    watch.patiently(
+        runs.remember_version,
+        job.engine,
+        *(version.model_id, version.logged_model_id, version.registry, version.threshold),
+    )
+    if args.replay == "yes":
+        job.ask(results.forget_rejected)
+    before, error = job.ask(results.reconcile), None
+    with record.recording(version, parameters(job, args)):
+        run = watch.patiently(runs.start_run, job.engine, version.model_id, job.endpoint.url)
+        scorer = Scorer(
+            job.engine,
+            job.problem,
+            ProvenEndpoint(job.endpoint, version, job.problem.features),
+            run,
+            Limits(args.batch_size, args.in_flight, args.max_wait, args.wait_for_version),
+            Bounds(args.limit, max(0, int(args.max_rejected * before.selected) - before.rejected)),
+            watch,
+        )
         started, outcome = time.monotonic(), "interrupted"
         try:
+            total = min(args.limit or before.pending, before.pending)
             with progress(f"score {run.model_id}", total) as bar:
-                scorer = Scorer(
-                    job.engine,
-                    job.problem,
-                    ProvenEndpoint(job.endpoint, job.version, job.problem.features),
-                    run,
-                    Limits(args.batch_size, args.in_flight, args.max_wait, args.wait_for_version),
-                    Bounds(args.limit, max(0, allowed)),
-                    Watch(bar.advance, bar.say, stop.asked),
-                )
+                watch.advance, watch.say = bar.advance, bar.say
                 scorer.run()
-            if not stop.asked.is_set():
+            if not watch.stop.is_set():
                 outcome = "limited" if args.limit else "finished"
         except console.UserError as raised:
             outcome, error = "failed", raised
         finally:
-            did = runs.end_run(job.engine, job.problem.scoring, run, outcome)
-        seconds, counts = time.monotonic() - started, job.counts()
+            did = watch.patiently(runs.end_run, job.engine, job.problem.scoring, run, outcome)
+        seconds, counts = time.monotonic() - started, job.ask(results.reconcile)
+        show(job, counts, {"this run": did.rows, "rows a second": round(did.rows / seconds)})
         record.log(scorer.tally, did, counts, outcome, seconds)
-        speed = round(did.rows / seconds)
-        show(job, counts, {"this run": did.rows, "rows a second": speed})
         if error:
             raise error
     prove(counts, complete=outcome == "finished")
@@ -189,7 +194,7 @@ def show(job: Job, counts: results.Counts, more: Mapping[str, int]) -> None:
     header = ("selected", "scored", "rejected", "pending", *more)
     row = (counts.selected, counts.scored, counts.rejected, counts.pending, *more.values())
     table(str(job), header, [row])
-    if reasons := job.reasons():
+    if reasons := job.ask(results.reasons):
         table("Rejected", ("rows", "reason"), [(n, reason) for reason, n in reasons.items()])
 
 

@@ -10,7 +10,6 @@ start-up, over at least five turns after one that does not count. Takes about tw
 import argparse
 import contextlib
 import os
-import pickle
 import platform
 import shutil
 import sqlite3
@@ -24,10 +23,10 @@ from datetime import UTC, datetime
 from importlib.metadata import version as installed
 from pathlib import Path
 
-import mlflow
 import pyarrow.parquet as pq
 
 import problems
+from benchmarks.original import save_model
 from benchmarks.processes import RUNS, in_turn, ratio, run, shown
 from registry import versions
 from serving.local import served
@@ -207,8 +206,7 @@ def prepare(folder: Path, source: Path) -> int:
     run(PROJECT / "ingest.py", "--database", folder / "sample.db")
     run(PROJECT / "train.py", "--database", folder / "sample.db")
     run(PROJECT / "promote.py")
-    with (folder / "model.pkl").open("wb") as file:
-        pickle.dump(mlflow.sklearn.load_model(URI), file)
+    save_model(URI, folder)
     with contextlib.closing(sqlite3.connect(folder / "full.db")) as connection:
         (rows,) = connection.execute("SELECT count(*) FROM offers").fetchone()
     leads = pq.read_table(next(source.glob("ds_leads*"))).slice(0, ONE_BY_ONE).to_pandas()

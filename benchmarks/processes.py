@@ -1,12 +1,10 @@
 """Run commands as whole processes, and read what the operating system says they took."""
 
-import os
+import json
 import statistics
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 RUNS = 5
@@ -21,29 +19,30 @@ class Taken:
     output: str
 
 
-def run(*argv: object, environment: Mapping[str, str] | None = None) -> Taken:
+# A process's peak is at least what the one that started it had at that moment, so a small one does.
+LAUNCHER = """
+import json, resource, subprocess, sys, time
+started = time.perf_counter()
+done = subprocess.run(sys.argv[1:], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+wall = time.perf_counter() - started
+peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+print(json.dumps([wall, peak, done.returncode, done.stdout.decode(errors="replace")]))
+"""
+
+
+def run(*argv: object) -> Taken:
     """Run `python ARGV` to its end.
 
     Raises:
         RuntimeError: it failed.
     """
-    with tempfile.TemporaryFile() as output:
-        started = time.perf_counter()
-        process = subprocess.Popen(
-            [sys.executable, *map(str, argv)],
-            env={**os.environ, **(environment or {})},
-            stdout=output,
-            stderr=output,
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - started
-        process.returncode = os.waitstatus_to_exitcode(status)
-        output.seek(0)
-        text = output.read().decode(errors="replace")
-    if process.returncode:
-        raise RuntimeError(f"{argv} ended with {process.returncode}:\n{text[-2000:]}")
+    command = [sys.executable, "-I", "-S", "-c", LAUNCHER, sys.executable, *map(str, argv)]
+    launched = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+    wall, peak, code, output = json.loads(launched.stdout)
+    if code:
+        raise RuntimeError(f"{argv} ended with {code}:\n{output[-2000:]}")
     unit = 1024 if sys.platform == "linux" else 1024**2  # KiB there, bytes elsewhere
-    return Taken(wall, usage.ru_maxrss / unit, text)
+    return Taken(wall, peak / unit, output)
 
 
 def in_turn(*measures: Callable[[], float], runs: int = RUNS) -> list[list[float]]:

@@ -4,7 +4,6 @@ Pages of rows go to the endpoint, a few at a time, while this thread reads the n
 came back, a page in one transaction. Killed at any point, the next run finds what is missing.
 """
 
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -14,11 +13,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
 
 from console import UserError
 from db import results
-from db.engine import may_pass
 from db.results import Page
 from db.runs import Run
 from db.tables import database_id
@@ -29,8 +26,8 @@ from serving.proven import ProvenEndpoint
 from serving.rest import EndpointError, Passing, RowsRefused, TimedOut, TooLarge
 from serving.sender import Sender, Sent
 from serving.tally import Tally
+from serving.watch import Watch
 
-DATABASE_PAUSE = 0.5  # seconds between tries while the database is locked or full
 Found = TypeVar("Found")
 
 
@@ -46,15 +43,6 @@ class Bounds:
 
     rows: int
     rejected: int
-
-
-@dataclass
-class Watch:
-    """How a run is watched and stopped from outside."""
-
-    advance: Callable[[int], None]  # told of rows that are dealt with
-    say: Callable[[str], None]  # told of trouble, and of its end
-    stop: threading.Event  # once set, what is in flight is finished and no more is sent
 
 
 class Scorer:
@@ -73,7 +61,7 @@ class Scorer:
         self.tally = Tally()
         self._engine, self._problem, self._endpoint = engine, problem, endpoint
         self._scoring, self._run, self._watch = problem.scoring, run, watch
-        self._limits, self._pace, self._bounds = limits, Pace(limits), bounds
+        self._pace, self._bounds = Pace(limits), bounds
         self._room = bounds.rows or float("inf")  # rows that may still be read
         self._again: deque[Page] = deque()  # pages that were read, and are to be sent again
         self._sender: Sender[Page, np.ndarray] = Sender(self._ask, limits.in_flight)
@@ -205,7 +193,7 @@ class Scorer:
             self._failed(error, asked_at)
             return
         if self._patiently(results.store_rejected, self._scoring, self._run, page, refusal.reason):
-            self._dealt_with(page)
+            self._watch.advance(len(page))
             self.tally.rejected += 1
             self._stop_if_too_many()
         else:
@@ -228,13 +216,10 @@ class Scorer:
             page, answers.tolist(), words.tolist(), self._trained_on(page.columns)
         )
         if self._patiently(results.store, self._scoring, self._run, scored):
-            self._dealt_with(page)
+            self._watch.advance(len(page))
             self.tally.stored(answers)
         else:
             self._overtook(page)
-
-    def _dealt_with(self, page: Page) -> None:
-        self._watch.advance(len(page))
 
     def _overtook(self, page: Page) -> None:
         """A load came between: the next pass reads these rows again, as they are by then."""
@@ -249,17 +234,4 @@ class Scorer:
         ]
 
     def _patiently(self, work: Callable[..., Found], *args: Any) -> Found:
-        """Do work in the database, again while it is locked or full, for as long as we may wait."""
-        deadline = time.monotonic() + self._limits.max_wait
-        said = False
-        while True:
-            try:
-                return work(self._engine, *args)
-            except DBAPIError as error:
-                if not may_pass(error) or time.monotonic() > deadline or self._watch.stop.is_set():
-                    raise
-                if not said:
-                    reason = " ".join(str(error.orig).split()).rstrip(".")
-                    self._watch.say(f"The database has no room for us ({reason}). Trying again ...")
-                    said = True
-                self._watch.stop.wait(DATABASE_PAUSE)
+        return self._watch.patiently(work, self._engine, *args)

@@ -1,14 +1,12 @@
 """Endpoints that answer wrongly, or refuse: one sentence, and nothing wrong is ever stored."""
 
-import json
 from pathlib import Path
 
-import pyarrow.compute as pc
 import pytest
 
 from serving.rest import without_echo
-from tests.helpers import SAMPLE_OFFERS, query, score, stored
-from tests.misbehaving import Answer, Misbehaving, Request, Script, relay
+from tests.helpers import query, score, stored
+from tests.misbehaving import Answer, Misbehaving, Request, Script
 
 
 def answering(status: int, body: bytes, kind: str = "application/json") -> Script:
@@ -76,34 +74,6 @@ def test_no_server_is_one_sentence(loaded: Path, capfd: pytest.CaptureFixture[st
     assert score(loaded, "127.0.0.1:5001") == 2
     assert "is not the address of an endpoint" in capfd.readouterr().err
     assert stored(loaded) == 0
-
-
-def test_rows_that_the_server_refuses_are_rejected_and_the_others_scored(
-    loaded: Path, champion: str, misbehaving: Misbehaving
-) -> None:
-    def refuse_weddings(request: Request) -> Answer:
-        purposes = request.rows["loan_purpose"]
-        if pc.any(pc.equal(purposes, "wedding")).as_py():
-            echo = "Failed to predict data 'requested ... 4242'. \nError: No weddings for '4242'."
-            return Answer(400, "application/json", json.dumps({"message": echo}).encode())
-        return relay(champion, request.body)
-
-    misbehaving.script = refuse_weddings
-    assert score(loaded, misbehaving.url, "--batch-size", 5000) == 0
-    ((weddings,),) = query(
-        loaded,
-        "SELECT count(*) FROM offers JOIN leads USING (lead_uuid) WHERE loan_purpose = 'wedding'",
-    )
-    assert weddings > 10
-    rejected = query(
-        loaded,
-        "SELECT reason, count(*) FROM results_clicked_rejected GROUP BY reason",
-    )
-    assert rejected == [("No weddings for '…'", weddings)]
-    assert stored(loaded) == SAMPLE_OFFERS - weddings
-    assert query(loaded, "SELECT stored, rejected FROM scoring_runs") == [
-        (SAMPLE_OFFERS - weddings, weddings)
-    ]
 
 
 @pytest.mark.parametrize(

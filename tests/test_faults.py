@@ -1,7 +1,6 @@
 """What goes wrong between the client and an endpoint, and what the client does about each."""
 
 import threading
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from itertools import pairwise
@@ -10,11 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.helpers import (
-    SAMPLE_OFFERS,
     Trained,
     assert_every_offer_once,
     champion_id,
-    champion_version,
     free_port,
     query,
     score,
@@ -232,81 +229,3 @@ def test_good_answers_in_flight_are_stored_when_another_ends_the_run(
     assert score(loaded, misbehaving.url, "--batch-size", 1000, "--in-flight", 3) == 4
     assert stored(loaded) == 2000
     assert len(misbehaving.requests) == 3
-
-
-@pytest.fixture
-def poison(trained: Trained, champion: str, misbehaving: Misbehaving) -> Callable[[int], None]:
-    """Makes the endpoint refuse rows whose requested amount can be divided by a number."""
-    canaries = len(champion_version(trained).canary.rows)
-    assert canaries <= CANARIES
-
-    def refuse_multiples(of: int) -> None:
-        def script(request: Request) -> Answer:
-            amounts = request.rows["requested"].to_pylist()[canaries:]
-            if any(amount is not None and amount % of == 0 for amount in amounts):
-                return Answer(400, "application/json", b'{"message": "x\\nError: no such amount"}')
-            return relay(champion, request.body)
-
-        misbehaving.script = script
-
-    return refuse_multiples
-
-
-BAD_AMOUNTS = (
-    "SELECT count(*) FROM offers JOIN leads USING (lead_uuid) "
-    "WHERE requested / {0} = CAST(requested / {0} AS INT)"
-)
-
-
-def test_400_on_more_rows_than_max_rejected_stops_early(
-    loaded: Path,
-    misbehaving: Misbehaving,
-    poison: Callable[[int], None],
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    poison(1000)
-    ((bad,),) = query(loaded, BAD_AMOUNTS.format(1000))
-    share = 20.5 / SAMPLE_OFFERS
-    assert score(loaded, misbehaving.url, "--max-rejected", share) == 5
-    assert bad > 100
-    output = capfd.readouterr()
-    assert "21 for: no such amount" in output.err
-    assert "no such amount" in output.out
-    assert query(loaded, "SELECT count(*) FROM results_clicked_rejected") == [(21,)]
-    assert query(loaded, "SELECT outcome, rejected FROM scoring_runs") == [("failed", 21)]
-
-
-def test_replay_scores_the_rejected_rows_again(
-    loaded: Path,
-    trained: Trained,
-    champion: str,
-    misbehaving: Misbehaving,
-    poison: Callable[[int], None],
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    poison(17_000)
-    ((bad,),) = query(loaded, BAD_AMOUNTS.format(17_000))
-    assert 0 < bad < SAMPLE_OFFERS / 100
-    assert score(loaded, misbehaving.url) == 0
-    assert stored(loaded) == SAMPLE_OFFERS - bad
-    capfd.readouterr()
-    assert score(loaded, "http://127.0.0.1:9", "--replay", "--dry-run") == 0
-    shown = capfd.readouterr().out.split()
-    at = shown.index(f"{SAMPLE_OFFERS - bad:,}")
-    assert shown[at + 1 : at + 5] == [f"{bad}", "0", f"{bad}", "1"]
-    assert score(loaded, champion) == 0  # without --replay they stay as they are
-    assert stored(loaded) == SAMPLE_OFFERS - bad
-    assert score(loaded, champion, "--replay") == 0
-    assert_every_offer_once(loaded, champion_id(trained))
-    assert query(loaded, "SELECT count(*) FROM results_clicked_rejected") == [(0,)]
-
-
-def test_dry_run_shows_what_would_be_scored_and_does_nothing(
-    loaded: Path, misbehaving: Misbehaving, capfd: pytest.CaptureFixture[str]
-) -> None:
-    before = loaded.read_bytes()
-    flags = ("--dry-run", "--limit", 25_000, "--batch-size", 10_000)
-    assert score(loaded, misbehaving.url, *flags) == 0
-    assert capfd.readouterr().out.split()[-2:] == ["25,000", "3"]
-    assert not misbehaving.requests
-    assert loaded.read_bytes() == before

@@ -21,7 +21,7 @@ from registry import versions
 from tests.helpers import PROJECT, query, run_main, run_script, serving
 
 FOLDER = PROJECT / "tests" / "third_problem"
-README = (PROJECT / "README.md").read_text()
+GUIDE = (PROJECT / "docs" / "own-problem.md").read_text()
 
 
 def project_files() -> dict[Path, int]:
@@ -247,8 +247,8 @@ def test_ingest_without_a_sample_asks_for_the_source(elsewhere: Path, tmp_path: 
 
 
 def example(folder: Path, **changes: str) -> Path:
-    """README's own example of a problem, with some of its text changed, and a table for it."""
-    code = "\0".join(re.findall(r"```python\n(.*?)```", README, re.S))
+    """The guide's own example of a problem, with some of its text changed, and a table for it."""
+    code = "\0".join(re.findall(r"```python\n(.*?)```", GUIDE, re.S))
     for old, new in changes.items():
         assert old in code
         code = re.sub(rf"\b{old}\b", new, code)
