@@ -122,7 +122,9 @@ def _experiment_id(name: str) -> str:
     experiment = mlflow.get_experiment_by_name(name)
     if experiment is None:
         try:
-            return mlflow.create_experiment(name)
+            # else the UI takes a scoring run for an evaluation of a language model
+            kind = {"mlflow.experimentKind": "custom_model_development"}
+            return mlflow.create_experiment(name, tags=kind)
         except MlflowException:  # another process was first
             experiment = mlflow.get_experiment_by_name(name)
             if experiment is None:
