@@ -224,7 +224,9 @@ def report(figures: Sequence[Figure], rows: int, source: str) -> str:
         "",
         f"Measured by `make bench` on {datetime.now(UTC):%Y-%m-%d}: {source}, {rows:,} offers; "
         f"{os.cpu_count()} cores ({platform.machine()}), {memory:.0f} GiB, Python "
-        f"{platform.python_version()}, {versions_used}. One `mlflow models serve` worker.",
+        f"{platform.python_version()}, {versions_used}. One `mlflow models serve` worker "
+        "with OPENBLAS_NUM_THREADS=1, as `make run` starts it. The baselines are `in_process.py`, "
+        "`original.py` and `bare_load.py` in this folder, which say what they do.",
         "Whole processes with their start-up, medians (with the range) of "
         f"{RUNS} turns or more; a ratio is the median of the turns' ratios.",
         "",

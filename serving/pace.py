@@ -32,8 +32,9 @@ class Pace:
         self._limits = limits
         self._most = limits.batch_size
         self.batch_size, self.in_flight = limits.batch_size, limits.in_flight
-        self._failures = 0  # in a row
-        self._failed_at = self._resume_at = self._first_failed_at = 0.0
+        self._failures = self._faults = 0  # in a row, of any kind and of `Faulty`
+        self._failed_at = self._resume_at = 0.0
+        self._since: dict[bool, float] = {}  # first of the row: of another version, of the others
 
     @property
     def troubled(self) -> bool:
@@ -48,7 +49,8 @@ class Pace:
         """A request, sent at that time of the monotonic clock, was answered: grow back by steps."""
         if self._failures and sent_at < self._failed_at:  # it tells nothing of how things are now
             return
-        self._failures = 0
+        self._failures = self._faults = 0
+        self._since.clear()
         self.in_flight = min(self._limits.in_flight, self.in_flight + 1)
         self.batch_size = min(self._most, self.batch_size + max(1, self._limits.batch_size // 10))
 
@@ -64,26 +66,32 @@ class Pace:
             Passing: the error itself, once there was no answer for as long as we are to wait.
         """
         now = time.monotonic()
-        same_trouble = self._failures and sent_at < self._failed_at
-        if not same_trouble:
-            self._first_failed_at = self._first_failed_at if self._failures else now
-            self._failures += 1
-            self._slow_down(error)
+        same_trouble = self._failures > 0 and sent_at < self._failed_at
         self._failed_at = now
-        wrong_version = isinstance(error, WrongVersion)
-        patience = self._limits.wait_for_version if wrong_version else self._limits.max_wait
-        left = self._first_failed_at + patience - now
-        wait = max(0.0 if same_trouble else min(self._backoff(error), left), error.retry_after)
-        hopeless = isinstance(error, Faulty) and self._failures >= FAULTS_IN_A_ROW
-        if hopeless or left <= 0 or wait > left:
+        if not same_trouble:
+            self._failures += 1
+            self._faults = self._faults + 1 if isinstance(error, Faulty) else 0
+            self._slow_down(error)
+        left = self._left(error, now)
+        backoff = self._backoff(error, now - sent_at, same_trouble)
+        wait = max(min(backoff, left), error.retry_after)
+        if self._faults >= FAULTS_IN_A_ROW or left <= 0 or wait > left:
             raise error
         self._resume_at = max(self._resume_at, now + wait)
 
-    def _backoff(self, error: Passing) -> float:
+    def _left(self, error: Passing, now: float) -> float:
+        """How long we may still wait for this kind of trouble to end."""
+        other_version = isinstance(error, WrongVersion)
+        patience = self._limits.wait_for_version if other_version else self._limits.max_wait
+        return self._since.setdefault(other_version, now) + patience - now
+
+    def _backoff(self, error: Passing, taken: float, same_trouble: bool) -> float:
+        if same_trouble and not isinstance(error, TimedOut):
+            return 0.0
         longest = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (self._failures - 1))
-        # a server that is still at work on what timed out is given some time in any case
-        shortest = longest / 2 if isinstance(error, TimedOut) else 0.0
-        return random.uniform(shortest, longest)  # noqa: S311  (nothing secret)
+        # a server that is still at work on what timed out is given a tenth more of the time it had
+        shortest = max(longest / 2, taken / 10) if isinstance(error, TimedOut) else 0.0
+        return random.uniform(shortest, max(longest, shortest))  # noqa: S311  (nothing secret)
 
     def _slow_down(self, error: Passing) -> None:
         if isinstance(error, TimedOut):

@@ -1,6 +1,7 @@
 """What goes wrong between the client and an endpoint, and what the client does about each."""
 
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from itertools import pairwise
@@ -8,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from serving.pace import Limits, Pace
+from serving.rest import Faulty, TimedOut, Unavailable, WrongVersion
 from tests.helpers import (
     Trained,
     assert_every_offer_once,
@@ -141,6 +144,27 @@ def test_timeout_or_504_is_never_resent_at_once_and_goes_on_with_smaller_batches
     assert rows[0] > 4000 > 2000 + CANARIES >= rows[2]
     assert misbehaving.requests[2].under_way <= 1 + 2 * (fault == "timeout")
     assert max(rows[5:]) > 4000  # grown back
+
+
+def test_each_timeout_is_given_time_though_another_failed_before_it() -> None:
+    pace, now = Pace(Limits()), time.monotonic()
+    pace.failed(Unavailable("gone"), sent_at=now)
+    assert pace.pause <= 0.5
+    pace.failed(TimedOut("slow"), sent_at=now - 50)
+    assert pace.pause > 4.5
+
+
+def test_nonsense_counts_in_a_row_and_each_wait_has_its_own_end() -> None:
+    pace = Pace(Limits(max_wait=60, wait_for_version=60))
+    for error in (Unavailable("gone"), Faulty("odd"), Unavailable("gone"), Faulty("odd")):
+        pace.failed(error, sent_at=time.monotonic())
+    pace.failed(Faulty("odd"), sent_at=time.monotonic())
+    with pytest.raises(Faulty):
+        pace.failed(Faulty("odd"), sent_at=time.monotonic())
+    pace = Pace(Limits(max_wait=0, wait_for_version=60))
+    pace.failed(WrongVersion("other"), sent_at=time.monotonic())
+    with pytest.raises(Unavailable):
+        pace.failed(Unavailable("gone"), sent_at=time.monotonic())
 
 
 def test_413_halves_and_never_asks_for_as_much_again(
