@@ -75,10 +75,15 @@ def parser() -> argparse.ArgumentParser:
         help="models:/name@alias or models:/name/number (default: the problem's champion)",
     )
     for flag, kind, default, help in (
-        ("--batch-size", console.at_least(1), DEFAULTS.batch_size, "most rows a request"),
-        ("--in-flight", console.at_least(1), DEFAULTS.in_flight, "most requests at once"),
+        (
+            "--batch-size",
+            console.at_least(1, 1_000_000),
+            DEFAULTS.batch_size,
+            "most rows a request",
+        ),
+        ("--in-flight", console.at_least(1, 64), DEFAULTS.in_flight, "most requests at once"),
         ("--limit", console.at_least(0), 0, "most rows to score, 0 for all"),
-        ("--timeout", console.seconds, Timeouts.read, "seconds to wait for one answer"),
+        ("--timeout", console.some_seconds, Timeouts.read, "seconds to wait for one answer"),
         (
             "--max-wait",
             console.seconds,

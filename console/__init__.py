@@ -24,6 +24,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NoReturn
 
+WEEK = 7 * 24 * 60 * 60  # seconds
 EXIT_CODES = (__doc__ or "").split("\n\n", 1)[1]
 
 
@@ -71,20 +72,29 @@ def share(text: str) -> float:
 
 
 def seconds(text: str) -> float:
-    """Parse a flag's value that must be a number of seconds, 0 or more."""
+    """Parse a flag's value that must be a number of seconds, from 0 to a week."""
     value = float(text)
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{value} is no number of seconds")
+    if not 0 <= value <= WEEK:
+        raise argparse.ArgumentTypeError(f"{value} is not between 0 and {WEEK}, a week")
     return value
 
 
-def at_least(minimum: int) -> Callable[[str], int]:
-    """A parser of a flag's value that must be a whole number, and not less than this."""
+def some_seconds(text: str) -> float:
+    """Parse a flag's value that must be a number of seconds, and more than none."""
+    if (value := seconds(text)) == 0:
+        raise argparse.ArgumentTypeError("0 seconds are none")
+    return value
+
+
+def at_least(minimum: int, most: int = 2**31) -> Callable[[str], int]:
+    """A parser of a flag's value that must be a whole number, not less than this, nor more."""
 
     def whole_number(text: str) -> int:
         value = int(text)
         if value < minimum:
             raise argparse.ArgumentTypeError(f"{value} is less than {minimum}")
+        if value > most:
+            raise argparse.ArgumentTypeError(f"{value} is more than {most}")
         return value
 
     return whole_number

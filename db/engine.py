@@ -13,6 +13,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from console import UserError
 
+DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
 DEFAULT_URL = "sqlite:///even_financial.db"
 LOADER_LOCK = 7_305_001  # any number of ours: PostgreSQL's advisory lock of loads
 LOCK_SECONDS = 60.0  # how long to wait for another process's lock
@@ -44,7 +45,7 @@ def database_url(given: str = "") -> URL:
     except (ArgumentError, NoSuchModuleError, ValueError):
         backend = ""
     scheme = text.partition("://")[0]
-    if backend not in ("sqlite", "postgresql"):
+    if backend not in ("sqlite", "postgresql") or url.drivername not in DRIVERS:
         raise DatabaseError(
             f"The address of kind {scheme!r} is not one of a database that is supported: give "
             "sqlite:///file.db, a file's path or postgresql://user@host/name."
@@ -53,6 +54,8 @@ def database_url(given: str = "") -> URL:
         raise DatabaseError(f"The {scheme} address has an @ too many: in a password write it %40.")
     if backend == "sqlite" and url.database in (None, "", ":memory:"):
         raise DatabaseError("A database in memory is gone after one step: give a file's path.")
+    if "password" in url.query:  # where nothing would hide it
+        url = url.difference_update_query(["password"]).set(password=str(url.query["password"]))
     return url
 
 

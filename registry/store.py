@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import logging
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -35,6 +36,8 @@ def connect(*, create: bool = False) -> MlflowClient:
     """
     for noisy in ("mlflow", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # it prints the traceback of what it raises, which `explained` tells in a sentence
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     uri = MLFLOW_TRACKING_URI.get() or f"sqlite:///{Path.cwd() / DEFAULT_FILE}"
     path = _file_of(uri)
     if path and not path.exists() and not create:
@@ -45,14 +48,14 @@ def connect(*, create: bool = False) -> MlflowClient:
     if path and not path.parent.is_dir():
         raise RegistryError(f"There is no folder {path.parent} for the MLflow store {path.name}.")
     mlflow.set_tracking_uri(uri)
-    with explained(), _alone_in(path.parent if path and create else None), _impatient():
+    with explained(), _alone_in(path.parent if path and create else None), impatient():
         client = MlflowClient()
         client.search_experiments(max_results=1)
     return client
 
 
 @contextlib.contextmanager
-def _impatient() -> Iterator[None]:
+def impatient() -> Iterator[None]:
     """Try a tracking server once: MLflow's retries would take minutes to say it is not there."""
     before = MLFLOW_HTTP_REQUEST_MAX_RETRIES.get_raw()
     MLFLOW_HTTP_REQUEST_MAX_RETRIES.set(0)
@@ -94,7 +97,7 @@ def explained() -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError) as error:
-        reason = " ".join(str(error).split())[:300].rstrip(".")
+        reason = " ".join(re.sub(r"//[^/@\s]*@", "//***@", str(error)).split())[:300].rstrip(".")
         raise RegistryError(
             f"MLflow at {shown_uri()} refused ({reason}): see whether MLFLOW_TRACKING_URI names "
             "a store, and whether its server is up."
@@ -109,13 +112,22 @@ def own_run(experiment: str, name: str, tags: Mapping[str, str]) -> Iterator[Act
     here, and tagged with the id of the run that does the work.
     """
     envelope = os.environ.pop(MLFLOW_RUN_ID.name, None)
-    # not start_run(experiment_id=…): logged models go to the active experiment
-    mlflow.set_experiment(experiment_id=_experiment_id(experiment))
-    with mlflow.start_run(run_name=name, tags=dict(tags)) as run:
+    with explained():
+        # not start_run(experiment_id=…): logged models go to the active experiment
+        mlflow.set_experiment(experiment_id=_experiment_id(experiment))
+        run = mlflow.start_run(run_name=name, tags=dict(tags))
         if envelope:
             mlflow.set_tag("project_run", envelope)
             MlflowClient().set_tag(envelope, f"{name}_run", run.info.run_id)
+    try:
         yield run
+    except BaseException as error:
+        # the store may be what failed: that is not to hide why
+        with contextlib.suppress(MlflowException, SQLAlchemyError), impatient():
+            mlflow.end_run("FAILED" if isinstance(error, Exception) else "KILLED")
+        raise
+    with explained(), impatient():
+        mlflow.end_run()
 
 
 def _experiment_id(name: str) -> str:

@@ -9,7 +9,7 @@ from mlflow.entities import LoggedModelInput
 
 from db.results import Counts
 from db.runs import Did
-from registry.store import explained, own_run
+from registry.store import explained, impatient, own_run
 from registry.versions import Version
 from serving.tally import BINS, Tally
 
@@ -54,7 +54,7 @@ def log(tally: Tally, did: Did, counts: Counts, outcome: str, seconds: float) ->
         "table_pending": counts.pending,
         **tally.metrics(),
     }
-    with explained():
+    with explained(), impatient():
         mlflow.log_metrics(metrics)
         mlflow.set_tag("outcome", outcome)
         if tally.histogram.any():

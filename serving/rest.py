@@ -13,8 +13,7 @@ EndpointError            between us and the endpoint
 
 import io
 import json
-import re
-from collections.abc import Collection
+import time
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -22,11 +21,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import requests
-from urllib3.exceptions import InvalidHeader, ReadTimeoutError
+from urllib3.exceptions import (
+    DecodeError,
+    HTTPError,
+    InvalidHeader,
+    ProtocolError,
+    ReadTimeoutError,
+)
 from urllib3.util import Retry
 
 from console import UserError
+from serving.echo import without_echo
 
+PIECE = 2**16  # bytes of an answer at a time
 PARQUET = "application/vnd.apache.parquet"  # keeps doubles and nulls exact, and is quick to read
 
 
@@ -86,12 +93,16 @@ class Endpoint:
     """A served model at an address such as http://127.0.0.1:5001; any thread may ask it."""
 
     def __init__(self, url: str, timeouts: Timeouts | None = None) -> None:
-        self._url = url.rstrip("/").removesuffix("/invocations")
-        if not re.match(r"https?://[^/]", self._url):
+        self._url = url.strip().rstrip("/").removesuffix("/invocations")
+        try:
+            parts = urlsplit(self._url)
+        except ValueError:  # half of an IPv6 address
+            parts = urlsplit("")
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
             raise UserError(
-                f"{url!r} is not the address of an endpoint: give one like http://127.0.0.1:5001."
+                f"The --endpoint {url.rpartition('@')[2].partition('?')[0]!r} is not an address of "
+                "an endpoint, or has a query: give one like http://127.0.0.1:5001."
             )
-        parts = urlsplit(self._url)
         self.url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()  # no password
         limits = timeouts or Timeouts()
         self._timeout = (limits.connect, limits.read)
@@ -104,45 +115,56 @@ class Endpoint:
             EndpointError: one of the kinds drawn above; it never holds a row's values.
         """
         try:
-            answer = self._session.post(
+            with self._session.post(
                 f"{self._url}/invocations",
                 data=_body(rows),
                 headers={"Content-Type": PARQUET},
                 timeout=self._timeout,
                 allow_redirects=False,  # they would make a GET of it
-            )
-        except requests.RequestException as error:
+                stream=True,
+            ) as answer:
+                content = self._content(answer)
+        except (requests.RequestException, HTTPError) as error:
             raise self._failure(error) from error
         if answer.status_code != 200:
-            raise self._refusal(answer, rows.column_names)
-        return self._probabilities(answer, rows.num_rows)
+            raise self._refusal(answer, content, rows)
+        return self._probabilities(content, rows.num_rows)
 
-    def _failure(self, error: requests.RequestException) -> EndpointError:
-        """The error for a request that got no answer."""
-        in_the_body = error.args and isinstance(error.args[0], ReadTimeoutError)
-        if isinstance(error, requests.ReadTimeout) or in_the_body:
+    def _content(self, answer: requests.Response) -> bytes:
+        """The body, whole within the time: requests' own limit is for each piece of it."""
+        deadline = time.monotonic() + self._timeout[1]
+        content = bytearray()
+        while piece := answer.raw.read1(PIECE, decode_content=True):
+            content += piece
+            if time.monotonic() > deadline:
+                raise requests.ReadTimeout
+        return bytes(content)
+
+    def _failure(self, error: requests.RequestException | HTTPError) -> EndpointError:
+        """The error for a request that got no answer; urllib3's own come from reading a body."""
+        if isinstance(error, requests.ReadTimeout | ReadTimeoutError):
             return TimedOut(
                 f"{self.url} gave no answer within {self._timeout[1]:g} seconds: see whether it is "
                 "overloaded, ask for less with --batch-size, or wait longer with --timeout."
             )
         if isinstance(error, requests.exceptions.SSLError):
             return Refused(f"{self.url} has no certificate that is trusted here: see its address.")
-        if isinstance(error, requests.ConnectionError | requests.exceptions.ChunkedEncodingError):
-            broke = isinstance(error, requests.exceptions.ChunkedEncodingError)
+        if isinstance(error, requests.ConnectionError | ProtocolError):
+            broke = isinstance(error, ProtocolError)
             what = "its answer broke off" if broke else "no connection"
             return Unavailable(
                 f"No model answers at {self.url} ({what}): start one with `mlflow models serve`, "
                 "or name another with --endpoint."
             )
-        if isinstance(error, requests.exceptions.ContentDecodingError):
+        if isinstance(error, DecodeError):
             return Faulty(f"{self.url} answered with something that cannot be decoded.")
         kind = type(error).__name__
         return Refused(f"{self.url} cannot be asked ({kind}): give another with --endpoint.")
 
-    def _refusal(self, answer: requests.Response, columns: Collection[str]) -> EndpointError:
+    def _refusal(self, answer: requests.Response, content: bytes, rows: pa.Table) -> EndpointError:
         status, said = answer.status_code, f"{self.url} answered {answer.status_code}"
         if status == 400:
-            reason = without_echo(answer.text, columns)
+            reason = without_echo(content.decode(errors="replace"), rows)
             return RowsRefused(f"{said}: {reason}.", reason)
         kind, hint = STATUSES.get(status, (Refused, ELSEWHERE))
         named = " ".join(answer.reason.split())[:60] if answer.reason else "no reason given"
@@ -151,10 +173,10 @@ class Endpoint:
             error.retry_after = _retry_after(answer)
         return error
 
-    def _probabilities(self, answer: requests.Response, rows: int) -> np.ndarray:
+    def _probabilities(self, content: bytes, rows: int) -> np.ndarray:
         what = f"{self.url} answered with"
         try:
-            found = json.loads(answer.content)
+            found = json.loads(content)
         except (ValueError, RecursionError) as error:
             raise Faulty(f"{what} something that is not JSON: is it a served model?") from error
         predictions = found.get("predictions") if isinstance(found, dict) else None
@@ -192,26 +214,8 @@ def _retry_after(answer: requests.Response) -> float:
     """The seconds that an answer asks us to wait, by number or by date; 0 if it does not."""
     try:
         return Retry().parse_retry_after(answer.headers.get("Retry-After", "0"))
-    except (InvalidHeader, OverflowError):
+    except (InvalidHeader, OverflowError, ValueError):
         return 0.0
-
-
-def without_echo(text: str, columns: Collection[str]) -> str:
-    """A refusal's reason in one line, without the rows and values that the server echoes."""
-    try:
-        message = str(json.loads(text)["message"])
-    except (ValueError, KeyError, TypeError):
-        return "no reason given"
-    reason = " ".join(message.rpartition("\nError: ")[2].split())
-    if "Failed to predict data" in reason:  # an echo in a form that we do not know
-        return "no reason given"
-    known = set(columns)
-    reason = re.sub(
-        r"'([^']*)'|\"([^\"]*)\"",
-        lambda quoted: quoted[0] if (quoted[1] or quoted[2]) in known else "'…'",
-        reason,
-    )
-    return reason[:200].rstrip(". ")
 
 
 def _body(rows: pa.Table) -> bytes:

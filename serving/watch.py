@@ -32,17 +32,17 @@ class Watch:
         """Do work in the database, again while it is locked or full.
 
         Raises:
-            DBAPIError: it is for too long, or the run is to stop, or something else is wrong.
+            DBAPIError: it is for too long, or something else is wrong.
         """
         deadline, said = time.monotonic() + self.max_wait, False
         while True:
             try:
                 return work(*args)
             except DBAPIError as error:
-                if not may_pass(error) or time.monotonic() > deadline or self.stop.is_set():
+                if not may_pass(error) or time.monotonic() > deadline:
                     raise
                 if not said:
                     reason = " ".join(str(error.orig).split()).rstrip(".")
-                    self.say(f"The database has no room for us ({reason}). Trying again ...")
+                    self.say(f"The database cannot be used now ({reason}). Trying again ...")
                     said = True
-                self.stop.wait(DATABASE_PAUSE)
+                time.sleep(DATABASE_PAUSE)  # also when asked to stop: what came back is stored

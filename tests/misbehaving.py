@@ -21,6 +21,7 @@ class Answer(NamedTuple):
     kind: str  # the content's type
     content: bytes
     headers: Mapping[str, str] = {}
+    seconds: float = 0  # over which the content trickles
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,11 @@ def misbehaving_server(port: int = 0) -> Iterator[Misbehaving]:
                 self.send_header(name, value)
             self.end_headers()
             with contextlib.suppress(ConnectionError):  # a client may have given up
-                self.wfile.write(answer.content)
+                for byte in answer.content if answer.seconds else ():
+                    self.wfile.write(bytes([byte]))
+                    threading.Event().wait(answer.seconds / len(answer.content))
+                if not answer.seconds:
+                    self.wfile.write(answer.content)
             if int(promised["Content-Length"]) > len(answer.content):
                 self.close_connection = True
 

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
-from serving.rest import without_echo
+from serving.echo import without_echo
 from tests.helpers import query, score, stored
-from tests.misbehaving import Answer, Misbehaving, Request, Script
+from tests.misbehaving import Answer, Misbehaving, Request, Script, refuse
 
 
 def answering(status: int, body: bytes, kind: str = "application/json") -> Script:
@@ -34,6 +35,10 @@ BAD_ANSWERS: dict[str, tuple[Script, str]] = {
     "a body cut short": (
         lambda _request: Answer(200, "application/json", b'{"pred', {"Content-Length": "900"}),
         "its answer broke off",
+    ),
+    "a wait beyond all years": (
+        lambda _request: refuse(503, Retry_After="Mon, 01 Jan 99999 00:00:00 GMT"),
+        "answered 503",
     ),
     "a redirection": (
         lambda _request: Answer(302, "text/plain", b"", {"Location": "http://127.0.0.1:9/"}),
@@ -71,8 +76,11 @@ def test_a_bad_answer_is_one_sentence_and_stores_nothing(
 def test_no_server_is_one_sentence(loaded: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert score(loaded, "http://127.0.0.1:9", "--max-wait", 0) == 4
     assert "No model answers at http://127.0.0.1:9" in capfd.readouterr().err
-    assert score(loaded, "127.0.0.1:5001") == 2
-    assert "is not the address of an endpoint" in capfd.readouterr().err
+    for address in ("127.0.0.1:5001", "http://[::1", "http://127.0.0.1:5001?token=secret"):
+        assert score(loaded, address) == 2
+        error = capfd.readouterr().err
+        assert "is not an address of an endpoint" in error
+        assert "secret" not in error
     assert stored(loaded) == 0
 
 
@@ -82,9 +90,12 @@ def test_no_server_is_one_sentence(loaded: Path, capfd: pytest.CaptureFixture[st
         ('{"message": "Failed to predict data \'a 1\'. \\nError: bad \'x\' in \'apr\'."}',
          "bad '…' in 'apr'"),
         ('{"message": "Failed to predict data \'a 1\'"}', "no reason given"),
+        ('{"message": "x\\nError: it can\'t be very poor, 19.99 or 7 \\ud800\\u001b[31m of 70"}',
+         "it can't be …, … or … [31m of 70"),
         ("<html>", "no reason given"),
         ("[]", "no reason given"),
     ],
 )  # fmt: skip
 def test_a_reason_never_echoes_the_rows(text_of_answer: str, reason: str) -> None:
-    assert without_echo(text_of_answer, ["apr"]) == reason
+    rows = pa.table({"apr": [19.99, 7.0], "credit": ["fair", "very poor"]})
+    assert without_echo(text_of_answer, rows) == reason

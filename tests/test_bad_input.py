@@ -176,6 +176,8 @@ def test_too_many_bad_rows_leave_no_new_database(source: Path, tmp_path: Path) -
         ("sqlite:///nowhere/at/all.db", "There is no folder nowhere/at"),
         ("sqlite://", "in memory"),
         ("postgresql://u:secret@127.0.0.1:1/d", "cannot be used"),
+        ("postgresql://u@127.0.0.1:1/d?password=secret", "cannot be used"),
+        ("postgresql+psycopg2://u:secret@h/d", "is not one of a database"),
     ],
 )
 def test_a_database_that_cannot_be_used_is_refused_in_one_sentence(

@@ -139,7 +139,7 @@ def test_postgresql_that_is_locked_or_cuts_the_connection_is_tried_again(
 
         misbehaving.script = script
         assert score(database, misbehaving.url, "--batch-size", 200, "--in-flight", 1) == 0
-    assert capfd.readouterr().err.count("The database has no room for us") == 2
+    assert capfd.readouterr().err.count("The database cannot be used now") == 2
     with opened(database_url(database)) as engine, engine.connect() as connection:
         (counts,) = connection.execute(
             text("SELECT count(*), count(DISTINCT offer_id), (SELECT count(*) FROM offers) "

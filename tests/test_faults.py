@@ -146,6 +146,16 @@ def test_timeout_or_504_is_never_resent_at_once_and_goes_on_with_smaller_batches
     assert max(rows[5:]) > 4000  # grown back
 
 
+def test_an_answer_that_trickles_is_a_timeout(
+    loaded: Path, misbehaving: Misbehaving, capfd: pytest.CaptureFixture[str]
+) -> None:
+    misbehaving.script = lambda _request: Answer(
+        200, "application/json", b" " * 2000, {"Content-Length": "9000"}, seconds=60
+    )
+    assert score(loaded, misbehaving.url, "--timeout", 1, "--max-wait", 0, "--in-flight", 1) == 4
+    assert "gave no answer within 1 seconds" in capfd.readouterr().err
+
+
 def test_each_timeout_is_given_time_though_another_failed_before_it() -> None:
     pace, now = Pace(Limits()), time.monotonic()
     pace.failed(Unavailable("gone"), sent_at=now)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -98,6 +99,28 @@ def test_each_run_is_a_run_of_mlflow_with_its_counts_speed_and_distribution(
         run_id=run.info.run_id, artifact_path="score_distribution.png"
     )
     assert Path(plot).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_store_that_is_lost_in_the_middle_is_one_sentence_and_the_scores_stay(
+    loaded: Path, trained: Trained, champion: str, misbehaving: Misbehaving,
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    mlflow_db = shutil.copy(trained.folder / "mlflow.db", loaded.with_name("mlflow.db"))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{mlflow_db}")
+
+    def lose_it(request: Request) -> Answer:
+        with closing(sqlite3.connect(mlflow_db)) as connection, connection:
+            for table in ("metrics", "latest_metrics"):
+                connection.execute(f"DROP TABLE IF EXISTS {table}")
+        return relay(champion, request.body)
+
+    misbehaving.script = lose_it
+    assert score(loaded, misbehaving.url) == 2
+    output = capfd.readouterr()
+    assert output.err.startswith("error: MLflow at sqlite:///")
+    assert output.err.count("\n") == 1
+    assert f"{SAMPLE_OFFERS:,}" in output.out
+    assert_every_offer_once(loaded, champion_id(trained))
 
 
 def test_two_versions_score_the_same_rows_side_by_side(
@@ -220,11 +243,12 @@ def test_a_version_of_another_problem_or_of_other_features_is_refused(trained: T
 def test_a_tracking_server_that_is_not_there_is_told_soon(
     loaded: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@127.0.0.1:9")
     requests_before = os.environ.get("MLFLOW_HTTP_REQUEST_MAX_RETRIES")
     assert score(loaded, "http://127.0.0.1:9") == 2
     error = capfd.readouterr().err
-    assert error.startswith("error: MLflow at http://127.0.0.1:9")
+    assert error.startswith("error: MLflow at http://me:***@127.0.0.1:9")
+    assert "secret" not in error
     assert error.count("\n") == 1
     assert os.environ.get("MLFLOW_HTTP_REQUEST_MAX_RETRIES") == requests_before
 
