@@ -14,6 +14,11 @@ from rich.text import Text
 SECONDS_BETWEEN_LINES = 5.0  # often enough to see it live, seldom enough for a log
 
 
+def say(text: str) -> None:
+    """A line for the person at the keyboard, apart from a script's output."""
+    print(text, file=sys.stderr, flush=True)
+
+
 class Counter:
     """What a long step advances as it goes; shown by `progress`."""
 
@@ -32,7 +37,7 @@ class Counter:
 
     def say(self, text: str) -> None:
         """A line beside the progress, for what the person should know meanwhile."""
-        print(text, file=sys.stderr, flush=True)
+        say(text)
 
     def show(self) -> None:
         if self.done == self._said:

@@ -47,14 +47,15 @@ def append_new(
 
 def _execute_many(connection: Connection, put: Any, columns: Columns, same: Mapping) -> None:
     compiled = put.compile(dialect=connection.dialect, column_keys=[*columns, *same])
+    number = len(next(iter(columns.values())))
 
     def bound(name: str) -> Iterable[Any]:
         process = _processor(connection, put.table.c[name])
         if name in same:
-            return repeat(process(same[name]) if process else same[name])
+            return repeat(process(same[name]) if process else same[name], number)
         return map(process, columns[name]) if process else columns[name]
 
-    rows = list(zip(*map(bound, compiled.positiontup), strict=False))  # as `same` never ends
+    rows = list(zip(*map(bound, compiled.positiontup), strict=True))
     connection.exec_driver_sql(compiled.string, rows)
 
 

@@ -35,7 +35,7 @@ def served(uri: str) -> Iterator[str]:
     command += ["--env-manager", "local", "-h", "127.0.0.1", "-p", str(port)]
     environment = {
         # one request's small matrices gain nothing from a second thread, which then spins for work
-        # on the core that the client needs: it took a third of the client's speed on two cores
+        # on the core that the client needs: up to a quarter of the client's speed on two cores
         "OPENBLAS_NUM_THREADS": "1",
         **os.environ,
         # mlflow starts uvicorn by name

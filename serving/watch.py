@@ -1,6 +1,5 @@
 """How a run is watched and stopped from outside, and waits for its database meanwhile."""
 
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -9,14 +8,11 @@ from typing import Any, TypeVar
 
 from sqlalchemy.exc import DBAPIError
 
+from console.show import say
 from db.engine import may_pass
 
 DATABASE_PAUSE = 0.5  # seconds between tries while the database is locked or full
 Found = TypeVar("Found")
-
-
-def _to_stderr(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 @dataclass
@@ -26,7 +22,7 @@ class Watch:
     stop: threading.Event  # once set, what is in flight is finished and no more is sent
     max_wait: float
     advance: Callable[[int], None] = lambda _rows: None  # told of rows that are dealt with
-    say: Callable[[str], None] = _to_stderr  # told of trouble, and of its end
+    say: Callable[[str], None] = say  # told of trouble, and of its end
 
     def patiently(self, work: Callable[..., Found], *args: Any) -> Found:
         """Do work in the database, again while it is locked or full.

@@ -108,6 +108,7 @@ def test_a_full_database_stops_with_one_sentence_and_nothing_half_stored(
     assert "cannot be used: database or disk is full" in capfd.readouterr().err.splitlines()[-1]
     assert stored(loaded) % 3000 == 0
     assert 0 < stored(loaded) < SAMPLE_OFFERS
+    assert query(loaded, "SELECT outcome, stored FROM scoring_runs") == [("failed", stored(loaded))]
     assert score(loaded, champion) == 0
     assert_every_offer_once(loaded, champion_id(trained))
 
