@@ -46,7 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     folder = Path(given).resolve()
     files = open_sources(folder, problem.sources)
     url = database_url(args.database)
-    what = Load(problem.name, problem.scoring, str(folder), args.add == "yes", args.max_rejected)
+    scoring = problem.including(problem.optional).scoring  # a change of any feature counts
+    what = Load(problem.name, scoring, str(folder), args.add == "yes", args.max_rejected)
     with (
         discard_if_empty(url),
         opened(url, create=True, enforce_references=False) as engine,

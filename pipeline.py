@@ -23,11 +23,12 @@ from console.show import table
 from db import results
 from db.engine import database_url, opened
 from db.tables import rejected_rows, scoring_runs
-from registry import store, versions
+from registry import aliases, store, versions
 from serving.local import served
 
 HERE = Path(__file__).parent
 STOP_SECONDS = 20
+REFUSED = 3  # promote.py's code where the challenger is no better
 SHOWN = ("roc_auc", "average_precision", "log_loss", "brier", "accuracy")
 
 
@@ -37,6 +38,18 @@ class StepFailed(console.UserError):
     def __init__(self, step: str, code: int) -> None:
         super().__init__(f"{step} failed, as told above.")
         self.exit_code = code
+
+
+class NothingToServe(console.UserError):
+    """The first version was refused."""
+
+    exit_code = REFUSED
+
+    def __init__(self) -> None:
+        super().__init__(
+            "No version may serve yet, for the reason told above: load more rows, or judge with "
+            "`python promote.py --margin -0.01`."
+        )
 
 
 def parser() -> argparse.ArgumentParser:
@@ -51,8 +64,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     where = ["--problem", args.problem, "--database", args.database]
     step("ingest.py", *where, "--source", args.source)
     step("train.py", *where)
-    step("promote.py", "--problem", args.problem)
-    uri = f"models:/{problem.model_name}@{versions.CHAMPION}"
+    refused = step("promote.py", *where, passing=(REFUSED,))
+    if refused and not aliases.number_with_alias(
+        store.connect(), problem.model_name, aliases.CHAMPION
+    ):
+        raise NothingToServe
+    uri = f"models:/{problem.model_name}@{aliases.CHAMPION}"
     print(f"\n== mlflow models serve -m {uri} --env-manager local", flush=True)
     with served(uri) as endpoint:
         print(f"served at {endpoint}")
@@ -63,8 +80,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def step(script: str, *flags: str) -> None:
-    """Run a script of ours to its end."""
+def step(script: str, *flags: str, passing: Sequence[int] = ()) -> int:
+    """Run a script of ours to its end, which 0 and the codes `passing` are; returns its code."""
     print(f"\n== {script}", flush=True)
     process = subprocess.Popen([sys.executable, str(HERE / script), *flags])
     try:
@@ -76,14 +93,15 @@ def step(script: str, *flags: str) -> None:
             process.wait(STOP_SECONDS)  # to clean up behind itself
         process.kill()
         raise
-    if code:
+    if code and code not in passing:
         raise StepFailed(script, code if code > 0 else 128 - code)
+    return code
 
 
 def summary(engine: Engine, problem: problems.Problem) -> None:
     """Print what is loaded, how each candidate did, and how the champion stands on the table."""
     client = store.connect()
-    champion = versions.resolve(client, f"models:/{problem.model_name}@{versions.CHAMPION}")
+    champion = versions.resolve(client, f"models:/{problem.model_name}@{aliases.CHAMPION}")
     trained = versions.latest_training(client, problem)
     metrics = {v.version: client.get_run(str(v.run_id)).data.metrics for v in trained}
     base = client.get_run(trained[0].tags["training_run"]).data.metrics

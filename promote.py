@@ -1,32 +1,136 @@
-"""Choose which version serves.
+"""Decide which version serves.
 
-    python promote.py
+    python promote.py                       # the best just trained, if it proves to be better
+    python promote.py --allow boosted_trees
+    python promote.py --to 3 --why "as agreed on Monday"
+    python promote.py --rollback
+    python promote.py --history
 
-Of the versions that the latest training registered, the best by cross-validated log loss becomes
-`champion` and the next one `challenger`; `previous` keeps the champion that was replaced. One that
-is as good, within a standard error, goes before the best if it answers a row in less than half the
-time. Clients and servers that ask for models:/NAME@champion get the new one from then on.
+The challenger is the best of the versions that the latest training registered. On held-out rows
+that neither version has seen, it has to beat the champion (the first one: the base rate) in log
+loss, surely; to be calibrated; and to answer its canary rows as logged. If so, it becomes
+`champion`, and `previous` keeps the one it replaces; otherwise this says what fell short and ends
+with 3. Servers and clients that ask for models:/NAME@champion get the new one from then on. Every
+decision is a run of the MLflow experiment `promotions`.
 """
 
 import argparse
 from collections.abc import Sequence
 
+import mlflow
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+
 import console
 import problems
-from modeling import choice
+from console.show import table
+from modeling import choice, contest, source
 from modeling.choice import Standing
-from registry import store, versions
+from problems import Problem
+from registry import aliases, promotions, store, versions
+from registry.store import RegistryError
+
+REFUSED = 3
 
 
 def parser() -> argparse.ArgumentParser:
-    return console.parser(__doc__, database=False)
+    made = console.parser(__doc__)
+    source.add_flags(made)
+    made.add_argument(
+        "--allow",
+        default="",
+        metavar="NAMES",
+        help="candidates that may serve although they are yardsticks, with commas between",
+    )
+    made.add_argument(
+        "--challenger",
+        default="",
+        metavar="NUMBER",
+        help="of the version to judge (default: the best of the latest training)",
+    )
+    made.add_argument(
+        "--margin",
+        type=float,
+        default=0.0,
+        help="by which the log loss must surely be less; below 0, it may be as much more "
+        "(default: 0)",
+    )
+    console.add_switch(made, "--force", "judge although a version was trained on other data")
+    made.add_argument("--to", default="", metavar="NUMBER", help="make this version the champion")
+    console.add_switch(made, "--rollback", "make the version `previous` the champion again")
+    console.add_switch(made, "--history", "only show all decisions")
+    made.add_argument("--why", default="", help="the reason to note for --to and --rollback")
+    return made
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
+    by_hand = [f for f in ("to", "rollback", "history") if getattr(args, f) not in ("", "no")]
+    if len(by_hand) > 1:
+        raise console.UserError(f"Give one of --{' and --'.join(by_hand)}, not both.")
     problem = problems.load(args.problem)
     client = store.connect()
-    trained = {str(v.version): v for v in versions.latest_training(client, problem)}
+    if by_hand == ["history"]:
+        show_history(client, problem)
+        return 0
+    with store.taking_turns():
+        if by_hand:
+            number = args.to or aliases.number_of_previous(client, problem.model_name)
+            move(client, problem, number, args)
+            return 0
+        return decide(client, problem, args)
+
+
+def decide(client: MlflowClient, problem: Problem, args: argparse.Namespace) -> int:
+    """Judge the challenger, and promote it if nothing falls short; returns the exit code."""
+    ranked = contenders(client, problem, args)
+    number, name = str(ranked[0].version), problem.model_name
+    champion = aliases.number_with_alias(client, name, aliases.CHAMPION)
+    if champion == number:
+        print(f"{name}/{number} ({ranked[0].tags['candidate']}) is the champion already.")
+        return 0
+    aliases.point_challenger(client, name, number)
+    rivals = contest.prepare(client, problem, number, champion, args)
+    with promotions.deciding(name, champion, number):
+        verdict = contest.judge(rivals, args.margin)
+        contest.record(rivals, verdict, args)
+        print(contest.summary(rivals, verdict))
+        if not verdict.promoted:
+            promotions.decided(promotions.REFUSED, "; ".join(verdict.shortfalls))
+            return REFUSED
+        why = contest.reason(rivals, verdict)
+        promotions.move(client, name, champion, number, promotions.PROMOTED, why)
+    runner_up = next((str(v.version) for v in ranked[1:] if str(v.version) != champion), None)
+    aliases.point_challenger(client, name, runner_up)
+    show_aliases(client, name)
+    return 0
+
+
+def contenders(
+    client: MlflowClient, problem: Problem, args: argparse.Namespace
+) -> list[ModelVersion]:
+    """The versions that may serve of the latest training, or the one named, the best first."""
+    if args.challenger:
+        found = [versions.numbered(client, problem.model_name, args.challenger)]
+    else:
+        found = versions.latest_training(client, problem)
+    allowed = {name for name in args.allow.split(",") if name}
+    names = {version.tags.get("candidate", "") for version in found}
+    if unknown := allowed - names:
+        raise RegistryError(
+            f"There is no candidate {', '.join(sorted(unknown))} to allow: there is "
+            f"{', '.join(sorted(names))}."
+        )
+    may_serve = {
+        str(version.version): version
+        for version in found
+        if version.tags.get("yardstick") != "yes" or version.tags["candidate"] in allowed
+    }
+    if not may_serve:
+        raise RegistryError(
+            f"None may serve of {', '.join(sorted(names))}, which is to compare with: "
+            "name it with --allow."
+        )
     standings = [
         Standing(
             number,
@@ -34,24 +138,44 @@ def main(argv: Sequence[str] | None = None) -> int:
             float(version.tags.get("cv_log_loss_se", 0)),
             float(version.tags.get("single_row_ms", 0)),
         )
-        for number, version in trained.items()
+        for number, version in may_serve.items()
     ]
-    ranked = [trained[standing.name] for standing in choice.ranked(standings)]
-    before = versions.move_champion(client, problem.model_name, str(ranked[0].version))
-    for runner_up in ranked[1:2]:
-        with store.explained():
-            client.set_registered_model_alias(
-                problem.model_name, versions.CHALLENGER, runner_up.version
-            )
-    for alias, version in zip((versions.CHAMPION, versions.CHALLENGER), ranked, strict=False):
-        print(
-            f"{alias}: {problem.model_name}/{version.version} ({version.tags['candidate']}), "
-            f"cross-validated log loss {version.tags['cv_log_loss']}, "
-            f"{version.tags.get('single_row_ms', 'unknown')} ms a row"
-        )
-    if before and before != str(ranked[0].version):
-        print(f"{versions.PREVIOUS}: {problem.model_name}/{before}")
-    return 0
+    return [may_serve[standing.name] for standing in choice.ranked(standings)]
+
+
+def move(client: MlflowClient, problem: Problem, number: str, args: argparse.Namespace) -> None:
+    """Move the alias by hand."""
+    name = problem.model_name
+    version = versions.resolve(client, f"models:/{name}/{number}")
+    versions.fitted(version, problem)
+    champion = aliases.number_with_alias(client, name, aliases.CHAMPION)
+    if champion == version.number:
+        print(f"{version.model_id} is the champion already.")
+        return
+    outcome = promotions.MOVED if args.to else promotions.ROLLED_BACK
+    with promotions.deciding(name, champion, version.number):
+        mlflow.log_params({"champion_before": champion, "champion": version.number})
+        why = args.why or "no reason given"
+        promotions.move(client, name, champion, version.number, outcome, why)
+    show_aliases(client, name)
+
+
+def show_aliases(client: MlflowClient, name: str) -> None:
+    """Print where the aliases point now."""
+    for alias in (aliases.CHAMPION, aliases.PREVIOUS, aliases.CHALLENGER):
+        if number := aliases.number_with_alias(client, name, alias):
+            tags = versions.numbered(client, name, number).tags
+            print(f"{alias}: {name}/{number} ({tags.get('candidate', 'unknown')})")
+
+
+def show_history(client: MlflowClient, problem: Problem) -> None:
+    """Print every decision about the problem's model, the latest first."""
+    rows = [
+        (f"{e.when:%Y-%m-%d %H:%M:%S}", e.who, f"{e.before} to {e.after}", e.outcome, e.why)
+        for e in promotions.history(client, problem.model_name)
+    ]
+    header = ("UTC", "who", "champion", "outcome", "why")
+    table(f"{problem.model_name}: {len(rows)} decisions, the latest first", header, rows)
 
 
 if __name__ == "__main__":

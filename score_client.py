@@ -25,7 +25,7 @@ from console.show import progress, table
 from db import results, runs
 from db.engine import database_url, opened
 from db.tables import require_tables
-from registry import store, versions
+from registry import aliases, store, versions
 from serving import record
 from serving.pace import Limits
 from serving.proven import ProvenEndpoint
@@ -115,9 +115,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     endpoint = Endpoint(args.endpoint, Timeouts(read=args.timeout))
     with opened(database_url(args.database), lock_seconds=LOCK_SECONDS) as engine:
         require_tables(engine, problem.metadata)
-        uri = args.model or f"models:/{problem.model_name}@{versions.CHAMPION}"
+        uri = args.model or f"models:/{problem.model_name}@{aliases.CHAMPION}"
         version = versions.resolve(store.connect(), uri)
-        versions.require_fit(version, problem)
+        problem = versions.fitted(version, problem)
         with console.finishing_first() as stop:
             watch = Watch(stop.asked, args.max_wait)
             job = Job(engine, problem, version, endpoint, watch)

@@ -1,73 +1,94 @@
 """Search, evaluate and register every candidate model of a problem.
 
     python train.py
-    python train.py --database full.db --seed 1
+    python train.py --database full.db --seed 1 --threshold-rule cost --cost-false-negative 20
+    python train.py --table rows.parquet --label clicked
 
-Reads the loaded tables, holds out rows for good by the hash of their group, searches each
-candidate's grid by cross-validation, and registers its best as a version in MLflow, with metrics,
-plots and a profile of the data. It moves no alias: that is promote.py's job.
+Reads the loaded tables (or one flat file with a column for each feature, and the label), holds out
+rows for good by the hash of their group, searches each candidate's grid by cross-validation, and
+registers its best as a version in MLflow, with metrics, plots and a model card. It moves no alias:
+that is promote.py's job.
 """
 
 import argparse
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-import mlflow
-from mlflow.entities.model_registry import ModelVersion
+from sklearn.model_selection import ParameterGrid
 
 import console
 import problems
-from console.show import table
-from db.engine import database_url, opened
-from db.tables import require_tables
-from modeling import choice, dataset, record
+from console.show import progress, table
+from modeling import choice, record, source
 from modeling.dataset import Dataset
+from modeling.record import Registered, Shared
 from modeling.search import search
+from modeling.threshold import RULES, Rule
 from problems import Candidate
 from registry import store, versions
 
+QUICK_ROWS, QUICK_FOLDS = 30_000, 3
 INTERVALS = ("log_loss", "roc_auc", "average_precision")
-SHOWN = (
-    "test_log_loss",
-    "test_brier",
-    "test_roc_auc",
-    "test_average_precision",
-    "single_row_ms",
-    "saved_mb",
+HELD_OUT = (
+    *INTERVALS,
+    "calibration_slope",
+    "calibration_error",
+    "ndcg",
+    "ranked_first",
+    "accuracy",
+    "accuracy_at_half",
+    "balanced_accuracy_at_base_rate",
 )
 
 
 def parser() -> argparse.ArgumentParser:
     made = console.parser(__doc__)
+    source.add_flags(made)
+    whole = console.at_least
+    for flag, kind, default, help in (
+        ("--also", str, "", "optional columns to train on too, with commas between, as lender_id"),
+        ("--seed", whole(0), 0, "of all randomness (default: 0)"),
+        ("--folds", whole(2), 5, "of the cross-validation (default: 5)"),
+        (
+            "--repeats",
+            whole(0),
+            0,
+            "of the cross-validation, each with other folds (default: 0, which is 5 where a class "
+            "has fewer than 500 rows to train on, else 1)",
+        ),
+        ("--jobs", whole(0), 0, "processes for the search (default: 0, one a core)"),
+        ("--cost-false-positive", float, 1.0, "of a wrong yes, for the rule cost (default: 1)"),
+        ("--cost-false-negative", float, 1.0, "of a wrong no, in the same unit (default: 1)"),
+        (
+            "--rate",
+            console.share,
+            0.0,
+            "share of rows that gets a yes, for the rule rate (default: 0, the share that is one)",
+        ),
+    ):
+        made.add_argument(flag, type=kind, default=default, help=help)
     made.add_argument(
-        "--seed", type=console.at_least(0), default=0, help="of all randomness (default: 0)"
+        "--threshold-rule",
+        choices=RULES,
+        default="f1",
+        help="how the decision threshold is chosen: largest F1, least cost, or a rate of yes "
+        "(default: f1)",
     )
-    made.add_argument(
-        "--folds", type=console.at_least(2), default=5, help="of the cross-validation (default: 5)"
-    )
-    made.add_argument(
-        "--repeats",
-        type=console.at_least(0),
-        default=0,
-        help="of the cross-validation, each with other folds (default: 0, which is 5 where a class "
-        "has fewer than 500 rows to train on, else 1)",
-    )
-    made.add_argument(
-        "--jobs",
-        type=console.at_least(0),
-        default=0,
-        help="processes for the search (default: 0, one a core)",
+    console.add_switch(
+        made,
+        "--quick",
+        f"search in seconds: {QUICK_FOLDS} folds, once, of {QUICK_ROWS:,} rows; the best are still "
+        "fitted on all",
     )
     return made
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
-    problem = problems.load(args.problem)
-    with opened(database_url(args.database)) as engine:
-        require_tables(engine, problem.metadata)
-        data = dataset.read(engine, problem)
+    rule = Rule(args.threshold_rule, args.cost_false_positive, args.cost_false_negative, args.rate)
+    problem = problems.load(args.problem).including(filter(None, args.also.split(",")))
+    data = source.read(args, problem)
     print(f"{problem.name}: {len(data.train):,} rows train, {len(data.test):,} are held out")
     candidates = problem.candidates(data.categories, args.seed)
     for candidate in candidates:  # before hours of search
@@ -75,69 +96,76 @@ def main(argv: Sequence[str] | None = None) -> int:
     store.connect(create=True)
     tags = {"problem": problem.name}
     with store.explained(), store.own_run(problem.name, "training", tags) as run:
-        trained = train(data, candidates, args)
-        first = choice.ranked([standing(name, scores) for name, (_, scores) in trained.items()])[0]
-        mlflow.set_tag("best_candidate", first.name)
-        best = trained[first.name][1]
-        mlflow.log_metrics({f"best_{name}": value for name, value in best.items()})
-    report(problem, trained)
-    print(f"Training run {run.info.run_id} in {store.shown_uri()}.\nNext: python promote.py")
+        trained, shared = train(data, candidates, rule, args)
+        may_serve = [r for r in trained if not r.found.candidate.yardstick] or trained
+        standings = [registered.standing for registered in may_serve]
+        first, why = choice.ranked(standings)[0].name, choice.reason(standings)
+        record.comparison(trained, first, why, shared)
+    report(data, trained)
+    print(
+        f"{first} is best: {why}.\nTraining run {run.info.run_id} in {store.shown_uri()}.\n"
+        "Next: python promote.py"
+    )
     return 0
 
 
-Trained = dict[str, tuple[ModelVersion, dict[str, float]]]  # by candidate: its version and metrics
-
-
-def train(data: Dataset, candidates: Sequence[Candidate], args: argparse.Namespace) -> Trained:
+def train(
+    data: Dataset, candidates: Sequence[Candidate], rule: Rule, args: argparse.Namespace
+) -> tuple[list[Registered], Shared]:
     """Search and register each candidate."""
-    repeats = args.repeats or data.repeats
-    logged = record.training(data, {"seed": args.seed, "folds": args.folds, "repeats": repeats})
-    folds = [data.folds(args.folds, args.seed + repeat) for repeat in range(repeats)]
-    trained = {}
+    quick = args.quick == "yes"
+    rows = data.train.some(QUICK_ROWS, args.seed) if quick else data.train
+    count = min(args.folds, QUICK_FOLDS) if quick else args.folds
+    repeats = args.repeats or (1 if quick else data.repeats)
+    shared = record.training(
+        data,
+        {"seed": args.seed, "folds": count, "repeats": repeats, "rows_searched": len(rows)},
+    )
+    repeated = [data.folds(rows, count, args.seed + repeat) for repeat in range(repeats)]
+    trained = []
     for candidate in candidates:
-        points = math.prod(len(values) for values in candidate.grid.values())
-        fits = f"{points} grid points, {args.folds} folds" + f" {repeats} times" * (repeats > 1)
-        print(f"{candidate.name}: {fits} ...", flush=True)
         started = time.monotonic()
-        found = search(candidate, data.train, folds, args.jobs or -1)
-        trained[candidate.name] = record.candidate(data, found, logged, args.seed)
+        points = len(ParameterGrid({name: list(v) for name, v in candidate.grid.items()}))
+        times = f" {repeats} times" * (repeats > 1)
+        what = f"{candidate.name}: {points} grid points, {count} folds{times}"
+        with progress(what, points * count * repeats, "fits") as bar:
+            found = search(
+                candidate, rows, repeated, args.jobs or -1, refit_on=data.train, advance=bar.advance
+            )
+        threshold = rule.threshold(*found.out_of_fold_labels(rows.label))
+        trained.append(record.candidate(data, found, threshold, rule, shared, args.seed))
         best = ", ".join(f"{name}={value}" for name, value in found.best.params.items())
         print(f"{candidate.name}: best {best}, {time.monotonic() - started:.0f} s", flush=True)
-    return trained
+    return trained, shared
 
 
-def standing(name: str, scores: Mapping[str, float]) -> choice.Standing:
-    return choice.Standing(
-        name, scores["cv_log_loss"], scores["cv_log_loss_se"], scores["single_row_ms"]
-    )
-
-
-def report(problem: problems.Problem, trained: Trained) -> None:
+def report(data: Dataset, trained: Sequence[Registered]) -> None:
     """Print the candidates side by side, and what each would say of held-out rows."""
-    names = [f"{name} ({version.version})" for name, (version, _) in trained.items()]
-    each = [scores for _, scores in trained.values()]
+    names = [f"{r.found.candidate.name} ({r.version.version})" for r in trained]
     rows: list[tuple[object, ...]] = []
     for metric in INTERVALS:
-        rows.append((f"cv_{metric}", *(scores[f"cv_{metric}"] for scores in each)))
-        rows.append(
-            (
-                "  95 % interval",
-                *(f"{s[f'cv_{metric}_low']:.4f} to {s[f'cv_{metric}_high']:.4f}" for s in each),
-            )
-        )
-    rows += [(metric, *(scores[metric] for scores in each)) for metric in SHOWN]
-    table(f"{problem.model_name}: cross-validated (cv), and on held-out rows", ("", *names), rows)
+        rows.append((f"cv {metric}", *(r.metrics[f"cv_{metric}"] for r in trained)))
+        ends = [(r.metrics[f"cv_{metric}_low"], r.metrics[f"cv_{metric}_high"]) for r in trained]
+        rows.append(("  95 % interval", *(f"{low:.4f} to {high:.4f}" for low, high in ends)))
+    for metric in HELD_OUT:
+        if all(metric in r.test and math.isfinite(r.test[metric].value) for r in trained):
+            rows.append((metric, *(r.test[metric].value for r in trained)))
+            ends = [(r.test[metric].low, r.test[metric].high) for r in trained]
+            rows.append(("  95 % interval", *(f"{low:.4f} to {high:.4f}" for low, high in ends)))
+    for metric in ("single_row_ms", "saved_mb"):
+        rows.append((metric, *(r.metrics[metric] for r in trained)))
+    title = f"{data.problem.model_name}: cross-validated (cv), and on held-out rows"
+    table(title, ("", *names), rows)
     decisions = []
-    for name, (version, scores) in trained.items():
-        chosen, former = float(version.tags["decision_threshold"]), problem.former_threshold
-        for rule, threshold, prefix in (
-            ("best F1", chosen, "test_"),
-            ("former", former, "test_former_"),
+    for r in trained:
+        for rule, threshold, suffix in (
+            ("chosen", r.threshold, ""),
+            ("former", data.problem.former_threshold, "_at_former"),
         ):
-            figures = (scores[f"{prefix}precision"], scores[f"{prefix}recall"])
-            decisions.append((name, rule, threshold, *figures))
+            figures = (r.test[f"{name}{suffix}"].value for name in ("precision", "recall"))
+            decisions.append((r.found.candidate.name, rule, threshold, *figures))
     header = ("", "rule", "from probability", "precision", "recall")
-    table(f"Who is told {problem.words[1]!r} on held-out rows", header, decisions)
+    table(f"Who is told {data.problem.words[1]!r} on held-out rows", header, decisions)
 
 
 if __name__ == "__main__":

@@ -28,13 +28,13 @@ import pyarrow.parquet as pq
 import problems
 from benchmarks.original import save_model
 from benchmarks.processes import RUNS, in_turn, ratio, run, shown
-from registry import versions
+from registry import aliases
 from serving.local import served
 
 PROJECT = Path(__file__).parents[1]
 RESULTS = PROJECT / "benchmarks" / "RESULTS.md"
 PROBLEM = problems.load()
-URI = f"models:/{PROBLEM.model_name}@{versions.CHAMPION}"
+URI = f"models:/{PROBLEM.model_name}@{aliases.CHAMPION}"
 FULL, TEN_TIMES = 100_000, 1_000_000  # leads
 ONE_BY_ONE = 1_500  # rows for the original way: ten seconds at 150 a second
 PACKAGES = (
@@ -47,7 +47,7 @@ PACKAGES = (
 )
 LOOK_UP = (
     "import mlflow; mlflow.MlflowClient().get_model_version_by_alias"
-    f"({PROBLEM.model_name!r}, {versions.CHAMPION!r})"
+    f"({PROBLEM.model_name!r}, {aliases.CHAMPION!r})"
 )
 
 

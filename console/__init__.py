@@ -5,6 +5,7 @@ Every script ends with one of these codes:
     0    done
     1    a fault of this program (a traceback is shown; please report it)
     2    something given to it is wrong: a flag, a file, a database, a registry
+    3    the challenger was refused; the champion stays
     4    the endpoint does not answer, or not as the chosen version does
     5    not everything was scored, or the counts do not agree
     130  stopped by Ctrl-C

@@ -22,9 +22,10 @@ def say(text: str) -> None:
 class Counter:
     """What a long step advances as it goes; shown by `progress`."""
 
-    def __init__(self, description: str, total: int | None) -> None:
+    def __init__(self, description: str, total: int | None, unit: str = "rows") -> None:
         self.description = description
         self.total = total
+        self.unit = unit
         self.done = 0
         self.started = self._shown = time.monotonic()
         self._said = -1
@@ -45,7 +46,11 @@ class Counter:
         self._said = self.done
         of = f" of {self.total:,}" if self.total is not None else ""
         rate = self.done / max(time.monotonic() - self.started, 1e-9)
-        print(f"{self.description}: {self.done:,}{of} rows, {rate:,.0f} a second", flush=True)
+        digits = 0 if rate >= 10 else 1
+        print(
+            f"{self.description}: {self.done:,}{of} {self.unit}, {rate:,.{digits}f} a second",
+            flush=True,
+        )
 
 
 class _Bar(Counter):
@@ -62,11 +67,11 @@ class _Bar(Counter):
 
 
 @contextmanager
-def progress(description: str, total: int | None) -> Iterator[Counter]:
-    """Show how far a step over `total` rows is."""
+def progress(description: str, total: int | None, unit: str = "rows") -> Iterator[Counter]:
+    """Show how far a step over `total` rows, or other units, is."""
     console = Console()
     if not console.is_terminal:
-        counter = Counter(description, total)
+        counter = Counter(description, total, unit)
         yield counter
         counter.show()
         return

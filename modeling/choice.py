@@ -29,3 +29,19 @@ def ranked(standings: Sequence[Standing]) -> list[Standing]:
     fastest = min(s.row_ms for s in as_good)
     first = next(s for s in as_good if s.row_ms <= SLOWER * fastest)
     return [first, *(s for s in by_loss if s is not first)]
+
+
+def reason(standings: Sequence[Standing]) -> str:
+    """Why the first of `ranked` is first, in words."""
+    first, *others = ranked(standings)
+    if not others:
+        return "it is the only one that may serve unasked"
+    if first.log_loss > others[0].log_loss:
+        return (
+            f"within a standard error of {others[0].name} by cross-validated log loss, it answers "
+            f"a row in {first.row_ms:.1f} instead of {others[0].row_ms:.1f} ms"
+        )
+    return (
+        f"its cross-validated log loss is {first.log_loss:.4f}, that of {others[0].name} "
+        f"{others[0].log_loss:.4f}"
+    )

@@ -1,16 +1,17 @@
 """The labelled rows, split for good into those that train and those held out."""
 
+import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import StratifiedGroupKFold
-from sqlalchemy import Engine
+from sklearn.model_selection import StratifiedKFold
+from sqlalchemy import Connection, Engine, func, select
 
 from console import UserError
 from db.engine import reading
-from db.tables import database_id, last_load
+from db.tables import database_id, last_load, loads
 from problems import Problem
 from problems.split import held_out
 from registry.versions import TrainedOn
@@ -38,6 +39,13 @@ class Rows:
     def __len__(self) -> int:
         return len(self.label)
 
+    def some(self, most: int, seed: int) -> "Rows":
+        """About `most` of the rows, or all if there are fewer: whole groups, drawn at random."""
+        codes, groups = pd.factorize(self.group)
+        drawn = np.random.default_rng(seed).random(len(groups)) < most / len(self)
+        at = np.flatnonzero(drawn[codes])
+        return Rows(self.features.iloc[at].reset_index(drop=True), self.label[at], self.group[at])
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -52,6 +60,8 @@ class Dataset:
     held_out: np.ndarray
     source: str
     trained_on: TrainedOn
+    dates: str  # of the rows and of their outcomes, in words
+    grouped_by: str  # the column whose hash holds rows out
 
     @cached_property
     def train(self) -> Rows:
@@ -62,39 +72,56 @@ class Dataset:
         return self._rows(self.held_out)
 
     @cached_property
+    def base_rate(self) -> float:
+        """The share of positives among the training rows."""
+        return float(self.train.label.mean())
+
+    @cached_property
     def categories(self) -> dict[str, list[str]]:
         """The texts that each text column has in the training rows."""
         train = self.raw[~self.held_out]
-        found = {name: sorted(train[name].dropna().unique()) for name in self.problem.texts}
+        found = {
+            name: sorted(set(train[name].dropna().unique()) - {NULL_TEXT})
+            for name in self.problem.texts
+        }
         # an encoder wants at least one: a word that no row has makes a column of zeros
         return {name: texts or [NO_TEXTS] for name, texts in found.items()}
 
     @cached_property
     def digest(self) -> str:
-        """A hash over all rows (MLflow's own covers the first 10,000)."""
-        hashes = pd.util.hash_pandas_object(self.raw, index=False)
-        return f"{np.bitwise_xor.reduce(hashes.to_numpy()):016x}"
+        """A hash over all rows in any order (MLflow's own covers the first 10,000)."""
+        hashes = np.sort(pd.util.hash_pandas_object(self.raw, index=False).to_numpy())
+        return hashlib.sha256(hashes.tobytes()).hexdigest()[:16]
 
     @property
     def repeats(self) -> int:
         """How often to repeat a cross-validation: one on few rows of a class says little."""
         return REPEATS if self._rarer < FEW else 1
 
-    def folds(self, count: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Cross-validation splits of the training rows, no group on both sides of any.
+    def folds(self, rows: Rows, count: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Cross-validation splits of training rows, no group on both sides of any.
+
+        The groups are dealt out, those with a positive row apart from those without.
 
         Raises:
-            DataError: there are fewer rows of a class than folds.
+            DataError: there are fewer groups of a kind than folds.
         """
-        rarer = self._rarer
+        codes, groups = pd.factorize(rows.group)
+        positive = np.zeros(len(groups), dtype=np.int8)
+        np.maximum.at(positive, codes, rows.label)
+        rarer = int(np.bincount(positive, minlength=2).min())
         if count > rarer:
             raise DataError(
-                f"{count} folds need as many rows of each kind to train on, and of one there are "
-                f"{rarer}: give fewer --folds."
+                f"{count} folds need as many {self.grouped_by} of each kind to train on, "
+                f"and of one there are {rarer}: give fewer --folds."
             )
-        splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
-        rows = self.train
-        return list(splitter.split(rows.features, rows.label, rows.group))
+        splitter = StratifiedKFold(count, shuffle=True, random_state=seed)
+        splits = []
+        for _, left_out in splitter.split(groups, positive):
+            chosen = np.zeros(len(groups), dtype=bool)
+            chosen[left_out] = True
+            splits.append((np.flatnonzero(~chosen[codes]), np.flatnonzero(chosen[codes])))
+        return splits
 
     @cached_property
     def _rarer(self) -> int:
@@ -122,6 +149,24 @@ def read(engine: Engine, problem: Problem) -> Dataset:
     with reading(engine) as connection:
         trained_on = TrainedOn(database_id(connection), last_load(connection))
         raw = pd.read_sql(query, connection, dtype=dict.fromkeys(problem.numbers, "float64"))
+        dates = _dates(connection, problem)
+    source = engine.url.render_as_string(hide_password=True)
+    return split(problem, raw, source, trained_on, dates, problem.group_name)
+
+
+def split(
+    problem: Problem,
+    raw: pd.DataFrame,
+    source: str,
+    trained_on: TrainedOn,
+    dates: str,
+    grouped_by: str,
+) -> Dataset:
+    """Hold out rows by the hash of their group.
+
+    Raises:
+        DataError: as `read` does.
+    """
     if unusable := int((~raw["label"].isin([0, 1])).sum()):
         raise DataError(
             f"The label of {unusable:,} rows of {problem.name} is neither 0 nor 1: mend its label, "
@@ -140,5 +185,19 @@ def read(engine: Engine, problem: Problem) -> Dataset:
                 f"Of the rows {part} {counts[1]:,} are {problem.words[1]!r} and {counts[0]:,} "
                 f"{problem.words[0]!r}: at least 10 of each are needed; load more with ingest.py."
             )
-    source = engine.url.render_as_string(hide_password=True)
-    return Dataset(problem, raw, mask, source, trained_on)
+    return Dataset(problem, raw, mask, source, trained_on, dates, grouped_by)
+
+
+def _dates(connection: Connection, problem: Problem) -> str:
+    """When the rows were loaded, and when what the labels tell of happened."""
+    loaded = select(func.min(loads.c.loaded_at), func.max(loads.c.loaded_at))
+    spans = [("loaded", loaded.where(loads.c.problem == problem.name))]
+    if problem.dated is not None:
+        spans.append(("outcomes", select(func.min(problem.dated), func.max(problem.dated))))
+    words = []
+    for name, query in spans:
+        first, last = connection.execute(query).one()
+        if first is not None:
+            days = dict.fromkeys((f"{first:%Y-%m-%d}", f"{last:%Y-%m-%d}"))
+            words.append(f"{name} {' to '.join(days)}")
+    return ", ".join(words)

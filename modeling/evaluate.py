@@ -7,19 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy import stats
-from sklearn.metrics import (
-    accuracy_score,
-    average_precision_score,
-    brier_score_loss,
-    f1_score,
-    log_loss,
-    precision_score,
-    recall_score,
-    roc_auc_score,
-)
 
-CONFIDENCE = 0.95
+from modeling import calibration, ranking
+from modeling.dataset import Rows
+from modeling.resample import CONFIDENCE, Bootstrap, Estimate, estimate
+from problems import Problem
+
 TIMED_CALLS = 30
+TINY = np.finfo(np.float64).eps
 
 
 @dataclass(frozen=True)
@@ -47,37 +42,60 @@ def spread(scores: np.ndarray, folds: int) -> Spread:
     return Spread(mean, std, error, mean - half, mean + half)
 
 
+def losses(label: np.ndarray, probability: np.ndarray) -> np.ndarray:
+    """Each row's log loss; `label` is 0 or 1, `probability` that of 1, both of shape (rows,)."""
+    right = np.where(label == 1, probability, 1 - probability)
+    return np.asarray(-np.log(np.clip(right, TINY, 1.0)))
+
+
 def metrics(
-    label: np.ndarray, probability: np.ndarray, threshold: float, former_threshold: float
-) -> dict[str, float]:
-    """Metrics of the probabilities, and of the decisions at the threshold and at the former one.
+    problem: Problem, rows: Rows, probability: np.ndarray, threshold: float, rate: float
+) -> dict[str, Estimate]:
+    """Metrics of probabilities, and of the decisions at thresholds, with 95 % intervals by group.
 
-    `label` is 0 or 1 and `probability` that of 1, both of shape (rows,).
+    Accuracy is that at the threshold, at 0.5, and (balanced: recall and specificity in halves) on
+    a test set of as many positive as negative rows. `rate` is the training rows' share of positive
+    ones: a probability above it is one above 0.5 where the test set is balanced.
     """
-    said, formerly = probability >= threshold, probability >= former_threshold
-    return {
-        "roc_auc": float(roc_auc_score(label, probability)),
-        "average_precision": float(average_precision_score(label, probability)),
-        "log_loss": float(log_loss(label, probability)),
-        "brier": float(brier_score_loss(label, probability)),
-        "accuracy": float(accuracy_score(label, said)),
-        "precision": float(precision_score(label, said, zero_division=0)),
-        "recall": float(recall_score(label, said)),
-        "f1": float(f1_score(label, said)),
-        "former_precision": float(precision_score(label, formerly, zero_division=0)),
-        "former_recall": float(recall_score(label, formerly)),
+    bootstrap = Bootstrap(rows.group)
+    label = rows.label
+    found = {
+        **_probabilities(label, probability, bootstrap),
+        **_decisions(label, probability >= threshold, bootstrap),
     }
+    for name, at, kept in (
+        ("half", 0.5, ("accuracy", "balanced_accuracy")),
+        ("base_rate", rate, ("balanced_accuracy",)),
+        ("former", problem.former_threshold, ("precision", "recall")),
+    ):
+        decided = _decisions(label, probability >= at, bootstrap)
+        found |= {f"{metric}_at_{name}": decided[metric] for metric in kept}
+    if problem.ranked_against:
+        found |= ranking.figures(label, probability, rows.group, bootstrap)
+    found["calibration_slope"] = calibration.slope(label, probability, bootstrap)
+    return {name: estimate(values) for name, values in found.items()}
 
 
-def base_rate_metrics(train_label: np.ndarray, label: np.ndarray) -> dict[str, float]:
+def base_rate_metrics(rate: float, rows: Rows) -> dict[str, Estimate]:
     """The same for always predicting the training rows' share of positives: what to beat."""
-    rate = np.full(len(label), train_label.mean())
+    found = _probabilities(rows.label, np.full(len(rows), rate), Bootstrap(rows.group))
+    found["accuracy"] = np.full(1, max(rows.label.mean(), 1 - rows.label.mean()))
+    return {name: estimate(values) for name, values in found.items()}
+
+
+def order_metrics(problem: Problem, rows: Rows) -> dict[str, Estimate]:
+    """What ranking within a group reaches in random order, and by the problem's own column."""
+    if not problem.ranked_against:
+        return {}
+    bootstrap, lowest = Bootstrap(rows.group), -rows.features[problem.ranked_against].to_numpy()
+    scores = {
+        "random_order": np.zeros(len(rows)),
+        f"lowest_{problem.ranked_against}": np.where(np.isnan(lowest), -np.inf, lowest),
+    }
     return {
-        "roc_auc": 0.5,
-        "average_precision": float(label.mean()),
-        "log_loss": float(log_loss(label, rate)),
-        "brier": float(brier_score_loss(label, rate)),
-        "accuracy": float(max(label.mean(), 1 - label.mean())),
+        f"{order}_{name}": estimate(values)
+        for order, score in scores.items()
+        for name, values in ranking.figures(rows.label, score, rows.group, bootstrap).items()
     }
 
 
@@ -93,3 +111,69 @@ def single_row_ms(estimator: Any, rows: pd.DataFrame) -> float:
         estimator.predict_proba(row)
         seconds.append(time.perf_counter() - started)
     return min(seconds) * 1000
+
+
+def _probabilities(
+    label: np.ndarray, probability: np.ndarray, bootstrap: Bootstrap
+) -> dict[str, np.ndarray]:
+    sums = bootstrap.sums(
+        {
+            "rows": np.ones(len(label)),
+            "log_loss": losses(label, probability),
+            "brier": (label - probability) ** 2,
+        }
+    )
+    curves = np.array(list(map(_Curves(label, probability), bootstrap.weights())))
+    return {
+        "log_loss": sums["log_loss"] / sums["rows"],
+        "brier": sums["brier"] / sums["rows"],
+        "roc_auc": curves[:, 0],
+        "average_precision": curves[:, 1],
+        "calibration_error": calibration.error(label, probability, bootstrap),
+    }
+
+
+class _Curves:
+    """ROC AUC and average precision of weighted rows, sorted once for all weights.
+
+    As sklearn.metrics has them, which sort anew for each of a thousand resamples.
+    """
+
+    def __init__(self, label: np.ndarray, probability: np.ndarray) -> None:
+        self._order = np.argsort(-probability, kind="stable")
+        self._label = label[self._order].astype(np.float64)
+        # where each run of equal probabilities begins
+        self._starts = np.flatnonzero(np.diff(probability[self._order], prepend=np.inf))
+
+    def __call__(self, weights: np.ndarray) -> tuple[float, float]:
+        weights = weights[self._order]
+        positive = np.add.reduceat(weights * self._label, self._starts)
+        negative = np.add.reduceat(weights, self._starts) - positive
+        above, wrong = np.cumsum(positive), np.cumsum(negative)
+        if not above[-1] or not wrong[-1]:
+            return np.nan, np.nan
+        auc = positive @ (wrong[-1] - wrong + negative / 2) / (above[-1] * wrong[-1])
+        precision = above / np.maximum(above + wrong, 1)
+        return float(auc), float(positive @ precision / above[-1])
+
+
+def _decisions(label: np.ndarray, said: np.ndarray, bootstrap: Bootstrap) -> dict[str, np.ndarray]:
+    sums = bootstrap.sums(
+        {
+            "rows": np.ones(len(label)),
+            "positive": label.astype(float),
+            "said": said.astype(float),
+            "right": (said & (label == 1)).astype(float),
+        }
+    )
+    rows, positive, said_yes, right = sums.values()
+    negative, wrong = rows - positive, said_yes - right
+    with np.errstate(invalid="ignore", divide="ignore"):
+        recall = right / positive
+        return {
+            "accuracy": (right + negative - wrong) / rows,
+            "balanced_accuracy": (recall + 1 - wrong / negative) / 2,
+            "precision": np.where(said_yes > 0, right / said_yes, 0),
+            "recall": recall,
+            "f1": 2 * right / (said_yes + positive),
+        }

@@ -10,9 +10,16 @@ from typing import Any
 
 import numpy as np
 from sklearn.compose import ColumnTransformer
-from sklearn.impute import SimpleImputer
+from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    KBinsDiscretizer,
+    OneHotEncoder,
+    OrdinalEncoder,
+    PolynomialFeatures,
+    StandardScaler,
+)
 
 Categories = Mapping[str, Sequence[str]]  # of each text column
 
@@ -31,10 +38,60 @@ def pipeline(
     return Pipeline([("columns", columns), ("model", model)])
 
 
-def one_hot(categories: Categories) -> OneHotEncoder:
+def pairs(
+    numbers: Sequence[str], fine: int, coarse: int, categories: Categories, model: Any
+) -> Pipeline:
+    """Numbers in bins, `fine` and `coarse` ones, texts one-hot, and all their products by two.
+
+    Bins follow any shape: a price that lenders like to ask has one of its own. Products let the
+    effect of one column depend on another, and coarse bins have enough rows for that where fine
+    ones have not. Grids reach into it by `columns__fine__bins__n_bins` and `model__…`.
+    """
+    columns = ColumnTransformer(
+        [
+            ("fine", bins(fine), list(numbers)),
+            ("coarse", bins(coarse), list(numbers)),
+            ("missing", MissingIndicator(features="all", sparse=True), list(numbers)),
+            ("texts", one_hot(categories, sparse=True), list(categories)),
+        ],
+        sparse_threshold=1.0,
+    )
+    products = PolynomialFeatures(degree=2, interaction_only=True, include_bias=False)
+    return Pipeline([("columns", columns), ("pairs", products), ("model", model)])
+
+
+def bins(count: int) -> Pipeline:
+    """Medians for what is missing, then a column for each of `count` bins of equally many rows."""
+    discretizer = KBinsDiscretizer(
+        count,
+        encode="onehot",
+        strategy="quantile",
+        quantile_method="averaged_inverted_cdf",
+        subsample=None,  # all rows: where a bin ends decides what it can tell
+    )
+    return Pipeline(
+        [
+            ("impute", SimpleImputer(strategy="median", keep_empty_features=True)),
+            ("bins", discretizer),
+        ]
+    )
+
+
+def one_hot(categories: Categories, *, sparse: bool = False) -> OneHotEncoder:
     """A column for each category, all zero for a null and for a text never seen."""
-    given = [list(texts) for texts in categories.values()]
-    return OneHotEncoder(categories=given, handle_unknown="ignore", sparse_output=False)
+    return OneHotEncoder(
+        categories=_given(categories), handle_unknown="ignore", sparse_output=sparse
+    )
+
+
+def codes(categories: Categories) -> OrdinalEncoder:
+    """A number for each category, -1 for a null and for a text never seen."""
+    return OrdinalEncoder(
+        categories=_given(categories),
+        handle_unknown="use_encoded_value",
+        unknown_value=-1,
+        dtype=np.float64,
+    )
 
 
 def logarithms(last: Any = None, *, mark_missing: bool = False) -> Pipeline:
@@ -49,3 +106,7 @@ def logarithms(last: Any = None, *, mark_missing: bool = False) -> Pipeline:
             ("last", StandardScaler() if last is None else last),
         ]
     )
+
+
+def _given(categories: Categories) -> list[list[str]]:
+    return [list(texts) for texts in categories.values()]

@@ -4,9 +4,9 @@ import importlib
 import re
 import sys
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
@@ -37,6 +37,7 @@ class Candidate:
     description: str
     pipeline: Any
     grid: Mapping[str, Sequence[Any]]
+    yardstick: bool = False  # trained like the others, to compare with: promoted only if allowed
 
     def __post_init__(self) -> None:
         """Raises TypeError, in one sentence, where it is no such thing."""
@@ -64,6 +65,10 @@ class Problem:
     sample: Path | None = None  # a folder of small data, which ingest takes when given none
     group: str = ""  # rows that share it are never on both sides of a split; default: the key
     former_threshold: float = 0.5  # of what this replaces; its decisions are shown beside ours
+    ranked_against: str = ""  # rows of a group compete; a number of theirs, lowest first, to beat
+    calibration_band: tuple[float, float] = (0.8, 1.25)  # slopes with which a version may serve
+    dated: ColumnElement[Any] | None = None  # when what the label tells of happened
+    optional: Mapping[str, ColumnElement[Any]] = field(default_factory=dict)  # see `including`
     default: bool = False  # the one that scripts take when none is named
 
     def __post_init__(self) -> None:
@@ -84,6 +89,10 @@ class Problem:
             yield f"model_name {self.model_name!r} holds more than letters, digits and -"
         if not 0 <= self.former_threshold <= 1:
             yield "former_threshold must lie between 0 and 1"
+        if self.ranked_against not in ("", *self.numbers):
+            yield f"ranked_against {self.ranked_against!r} is no number among the features"
+        if not 0 < self.calibration_band[0] < 1 < self.calibration_band[1]:
+            yield "calibration_band must be two slopes, one on each side of 1"
         if isinstance(self.words, str) or len(self.words) != 2 or len(set(self.words)) != 2:
             yield "words must be two that differ: for a label of 0, and for one of 1"
 
@@ -91,7 +100,7 @@ class Problem:
         columns, names = self.scoring.rows.selected_columns, set(self.feature_names)
         if lacking := {*names, self.scoring.key.name, self.group_name} - set(columns.keys()):
             yield f"the row select lacks {', '.join(sorted(lacking))}"
-        if names != set(self.scoring.results.values):
+        if names - set(self.optional) != set(self.scoring.results.values):
             yield "the results must keep a value of each feature, and of nothing else"
         if len(names) < len(self.features):
             yield "two features have the same name"
@@ -120,6 +129,29 @@ class Problem:
     @property
     def group_name(self) -> str:
         return self.group or self.scoring.key.name
+
+    def including(self, names: Iterable[str]) -> "Problem":
+        """The problem with these optional columns among its features.
+
+        They are not on by default, as whoever asks about one row by hand does not know them.
+        Results do not keep their values.
+
+        Raises:
+            ProblemError: one is none of them.
+        """
+        chosen = [name for name in dict.fromkeys(names) if name not in self.feature_names]
+        if unknown := [name for name in chosen if name not in self.optional]:
+            known = ", ".join(self.optional) or "none"
+            raise ProblemError(
+                f"{self.name} has no optional column {', '.join(unknown)}: there is {known}."
+            )
+        columns = {name: self.optional[name].label(name) for name in chosen}
+        more = [
+            Feature(name, "text" if isinstance(column.type, String) else "number")
+            for name, column in columns.items()
+        ]
+        scoring = replace(self.scoring, rows=self.scoring.rows.add_columns(*columns.values()))
+        return replace(self, features=(*self.features, *more), scoring=scoring)
 
     def candidates(self, categories: Mapping[str, Sequence[str]], seed: int) -> list[Candidate]:
         """The candidates for training, given the categories of each text column (loads sklearn).

@@ -5,6 +5,7 @@ import fcntl
 import logging
 import os
 import re
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -80,6 +81,14 @@ def _alone_in(folder: Path | None) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)  # which lets go of the lock
+
+
+@contextlib.contextmanager
+def taking_turns() -> Iterator[None]:
+    """Until the body ends, no other process of this machine is in such a body with this store."""
+    path = _file_of(mlflow.get_tracking_uri())
+    with _alone_in(path.parent if path else Path(tempfile.gettempdir())):
+        yield
 
 
 def shown_uri() -> str:

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from mlflow.models.model import ModelInfo
 
-CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
-
 STOCK = ("numpy.", "scipy.", "sklearn.")  # whose parts a saved pipeline may be made of
 SERVED_WITH = ("mlflow", "scikit-learn", "skops", "numpy", "scipy", "pandas", "pyarrow")
 
@@ -119,10 +117,13 @@ def log_model(
     )
 
 
-def register(problem: Problem, model: "ModelInfo", tags: Mapping[str, str]) -> ModelVersion:
+def register(
+    problem: Problem, model: "ModelInfo", tags: Mapping[str, str], description: str
+) -> ModelVersion:
     """Make a logged model the next version of the problem's registered model."""
     with explained():
-        return mlflow.register_model(model.model_uri, problem.model_name, tags=dict(tags))
+        made = mlflow.register_model(model.model_uri, problem.model_name, tags=dict(tags))
+        return MlflowClient().update_model_version(made.name, made.version, description)
 
 
 def resolve(client: MlflowClient, uri: str) -> Version:
@@ -174,22 +175,24 @@ def _version(found: ModelVersion) -> Version:
         ) from error
 
 
-def require_fit(version: Version, problem: Problem) -> None:
-    """Make sure that a version was trained for this problem, with the features it has now.
+def fitted(version: Version, problem: Problem) -> Problem:
+    """The problem with the features that a version was trained on.
 
     Raises:
-        RegistryError: it was not.
+        RegistryError: it was trained for another problem, or on features that this one has not.
     """
     if version.problem != problem.name:
         raise RegistryError(
             f"{version.model_id} was trained for {version.problem}, not for {problem.name}: name "
             "the problem with --problem, or another version with --model."
         )
-    if version.features != tuple(problem.feature_names):
+    found = problem.including(name for name in version.features if name in problem.optional)
+    if version.features != tuple(found.feature_names):
         raise RegistryError(
             f"{version.model_id} was trained on {', '.join(version.features)}, but {problem.name} "
             f"now has {', '.join(problem.feature_names)}: train and promote again."
         )
+    return found
 
 
 def latest_training(client: MlflowClient, problem: Problem) -> list[ModelVersion]:
@@ -222,19 +225,13 @@ def _finished(client: MlflowClient, run_id: str) -> bool:
         return False
 
 
-def number_with_alias(client: MlflowClient, name: str, alias: str) -> str | None:
-    """The number of the version that an alias points to, if it points to any."""
+def numbered(client: MlflowClient, name: str, number: str) -> ModelVersion:
+    """The version with this number.
+
+    Raises:
+        RegistryError: there is none.
+    """
     try:
-        return str(client.get_model_version_by_alias(name, alias).version)
-    except MlflowException:
-        return None
-
-
-def move_champion(client: MlflowClient, name: str, number: str) -> str | None:
-    """Point `champion` at a version and `previous` at the one it replaces; returns that one."""
-    before = number_with_alias(client, name, CHAMPION)
-    with explained():
-        client.set_registered_model_alias(name, CHAMPION, number)
-        if before and before != str(number):  # MLflow gives a number or its text, as it likes
-            client.set_registered_model_alias(name, PREVIOUS, before)
-    return before
+        return client.get_model_version(name, number)
+    except MlflowException as error:
+        raise RegistryError(f"{shown_uri()} has no version {name}/{number}.") from error

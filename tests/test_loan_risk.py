@@ -121,10 +121,10 @@ def test_the_former_rule_stands_beside_the_chosen_threshold(
 ) -> None:
     for name in (FOREST, LOGISTIC):
         found, threshold = metrics(client, name), candidate_versions(client)[name].tags
-        chosen = (float(threshold["decision_threshold"]), "test_")
-        for rule, at, prefix in (("best F1", *chosen), ("former", 0.1, "test_former_")):
-            shown = rf"{name} +{rule} +{at:.4f} +{found[f'{prefix}precision']:.4f} +"
-            assert re.search(shown + f"{found[f'{prefix}recall']:.4f}", loans_trained.output)
+        chosen = (float(threshold["decision_threshold"]), "")
+        for rule, at, suffix in (("chosen", *chosen), ("former", 0.1, "_at_former")):
+            shown = rf"{name} +{rule} +{at:.4f} +{found[f'test_precision{suffix}']:.4f} +"
+            assert re.search(shown + f"{found[f'test_recall{suffix}']:.4f}", loans_trained.output)
 
 
 @pytest.fixture
@@ -179,7 +179,7 @@ def test_a_loan_listed_twice_stays_on_one_side_of_every_split(tmp_path: Path) ->
     assert not set(data.train.group) & set(data.test.group)
     sides = pd.Series(data.held_out).groupby(data.raw["loan_key"].str[:32]).nunique()
     assert (sides == 1).all()
-    for train, test in data.folds(3, 0):
+    for train, test in data.folds(data.train, 3, 0):
         assert not set(data.train.group[train]) & set(data.train.group[test])
 
 

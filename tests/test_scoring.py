@@ -232,12 +232,12 @@ def test_a_version_or_problem_that_is_not_there_is_one_sentence(
 def test_a_version_of_another_problem_or_of_other_features_is_refused(trained: Trained) -> None:
     mlflow.set_tracking_uri(trained.tracking_uri)
     version = versions.resolve(mlflow.MlflowClient(), "models:/offer-click@champion")
-    versions.require_fit(version, PROBLEM)
+    assert versions.fitted(version, PROBLEM).features == PROBLEM.features
     with pytest.raises(RegistryError, match="was trained for offer_click, not for loan_risk"):
-        versions.require_fit(version, problems.load("loan_risk"))
+        versions.fitted(version, problems.load("loan_risk"))
     older = dataclasses.replace(version, features=version.features[:-1])
     with pytest.raises(RegistryError, match="train and promote again"):
-        versions.require_fit(older, PROBLEM)
+        versions.fitted(older, PROBLEM)
 
 
 def test_a_tracking_server_that_is_not_there_is_told_soon(

@@ -95,6 +95,9 @@ PROBLEM = Problem(
     label=case((exists().where(clicks.c.offer_id == offers.c.offer_id), 1), else_=0).cast(Integer),
     words=("Not clicked", "Clicked"),
     group="lead_uuid",
+    ranked_against="apr",
+    dated=clicks.c.clicked_at,
+    optional={"lender_id": offers.c.lender_id.cast(String)},  # the served form does not know it
     sample=Path(__file__).parents[2] / "data" / "offer_click",
     default=True,
 )

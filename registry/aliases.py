@@ -1,0 +1,48 @@
+"""A model's aliases: champion serves, challenger contends, previous was champion before."""
+
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+from registry.store import RegistryError, explained
+
+CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+
+
+def number_with_alias(client: MlflowClient, name: str, alias: str) -> str | None:
+    """The number of the version that an alias points to, if it points to any."""
+    try:
+        return str(client.get_model_version_by_alias(name, alias).version)
+    except MlflowException:
+        return None
+
+
+def number_of_previous(client: MlflowClient, name: str) -> str:
+    """The number of the version that was champion before.
+
+    Raises:
+        RegistryError: there was none.
+    """
+    if number := number_with_alias(client, name, PREVIOUS):
+        return number
+    raise RegistryError(
+        f"No champion of {name} was replaced yet, so there is none to go back to: "
+        "name one with --to."
+    )
+
+
+def point_challenger(client: MlflowClient, name: str, number: str | None) -> None:
+    """Point `challenger` at a version, or at none."""
+    with explained():
+        if number:
+            client.set_registered_model_alias(name, CHALLENGER, number)
+        elif number_with_alias(client, name, CHALLENGER):
+            client.delete_registered_model_alias(name, CHALLENGER)
+
+
+def move_champion(client: MlflowClient, name: str, number: str) -> None:
+    """Point `champion` at a version and `previous` at the one it replaces."""
+    before = number_with_alias(client, name, CHAMPION)
+    with explained():
+        if before and before != str(number):  # MLflow gives a number or its text, as it likes
+            client.set_registered_model_alias(name, PREVIOUS, before)
+        client.set_registered_model_alias(name, CHAMPION, number)
