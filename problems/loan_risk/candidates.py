@@ -34,7 +34,7 @@ def _forest(categories: Categories, seed: int) -> Candidate:
 
 
 def _logistic(categories: Categories, seed: int) -> Candidate:
-    model = LogisticRegression(solver="newton-cholesky", max_iter=200, random_state=seed)
+    model = LogisticRegression(solver="newton-cholesky", tol=1e-8, random_state=seed)
     return Candidate(
         name="logistic_scaled",
         description="logarithms of the numbers, one column a category, strongly regularised",

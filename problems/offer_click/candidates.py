@@ -25,7 +25,7 @@ def _plain(categories: Categories, seed: int) -> Candidate:
     numbers = Pipeline([("impute", SimpleImputer(strategy="median")), ("scale", StandardScaler())])
     # no class weights: they would spoil the probabilities; rows are many and columns few, which
     # newton-cholesky is made for
-    model = LogisticRegression(solver="newton-cholesky", max_iter=200, random_state=seed)
+    model = LogisticRegression(solver="newton-cholesky", tol=1e-8, random_state=seed)
     return Candidate(
         name="logistic_plain",
         description="the columns as they are, categories as numbers: the model this replaces",
