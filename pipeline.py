@@ -64,7 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     where = ["--problem", args.problem, "--database", args.database]
     step("ingest.py", *where, "--source", args.source)
     step("train.py", *where)
-    refused = step("promote.py", *where, passing=(REFUSED,))
+    # --force: a champion of another database may know these rows, which helps none but itself
+    refused = step("promote.py", *where, "--force", passing=(REFUSED,))
     if refused and not aliases.number_with_alias(
         store.connect(), problem.model_name, aliases.CHAMPION
     ):
@@ -107,10 +108,10 @@ def summary(engine: Engine, problem: problems.Problem) -> None:
     base = client.get_run(trained[0].tags["training_run"]).data.metrics
     table(
         "Candidates on held-out rows",
-        ("", *(f"{v.tags['candidate']} ({v.version})" for v in trained), "base rate"),
+        ("", *(f"{v.tags['candidate']}\n({v.version})" for v in trained), "base rate"),
         [
             (
-                name,
+                name.replace("_", " "),  # so that a line may end there
                 *(metrics[v.version][f"test_{name}"] for v in trained),
                 base[f"base_rate_{name}"],
             )

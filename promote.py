@@ -17,7 +17,6 @@ decision is a run of the MLflow experiment `promotions`.
 import argparse
 from collections.abc import Sequence
 
-import mlflow
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
@@ -89,8 +88,8 @@ def decide(client: MlflowClient, problem: Problem, args: argparse.Namespace) -> 
     if champion == number:
         print(f"{name}/{number} ({ranked[0].tags['candidate']}) is the champion already.")
         return 0
-    aliases.point_challenger(client, name, number)
     rivals = contest.prepare(client, problem, number, champion, args)
+    aliases.point_challenger(client, name, number)
     with promotions.deciding(name, champion, number):
         verdict = contest.judge(rivals, args.margin)
         contest.record(rivals, verdict, args)
@@ -154,7 +153,6 @@ def move(client: MlflowClient, problem: Problem, number: str, args: argparse.Nam
         return
     outcome = promotions.MOVED if args.to else promotions.ROLLED_BACK
     with promotions.deciding(name, champion, version.number):
-        mlflow.log_params({"champion_before": champion, "champion": version.number})
         why = args.why or "no reason given"
         promotions.move(client, name, champion, version.number, outcome, why)
     show_aliases(client, name)

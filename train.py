@@ -141,19 +141,21 @@ def train(
 
 def report(data: Dataset, trained: Sequence[Registered]) -> None:
     """Print the candidates side by side, and what each would say of held-out rows."""
-    names = [f"{r.found.candidate.name} ({r.version.version})" for r in trained]
+    names = [f"{r.found.candidate.name}\n({r.version.version})" for r in trained]
     rows: list[tuple[object, ...]] = []
     for metric in INTERVALS:
-        rows.append((f"cv {metric}", *(r.metrics[f"cv_{metric}"] for r in trained)))
+        rows.append(
+            (f"cv {metric}".replace("_", " "), *(r.metrics[f"cv_{metric}"] for r in trained))
+        )
         ends = [(r.metrics[f"cv_{metric}_low"], r.metrics[f"cv_{metric}_high"]) for r in trained]
         rows.append(("  95 % interval", *(f"{low:.4f} to {high:.4f}" for low, high in ends)))
     for metric in HELD_OUT:
         if all(metric in r.test and math.isfinite(r.test[metric].value) for r in trained):
-            rows.append((metric, *(r.test[metric].value for r in trained)))
+            rows.append((metric.replace("_", " "), *(r.test[metric].value for r in trained)))
             ends = [(r.test[metric].low, r.test[metric].high) for r in trained]
             rows.append(("  95 % interval", *(f"{low:.4f} to {high:.4f}" for low, high in ends)))
     for metric in ("single_row_ms", "saved_mb"):
-        rows.append((metric, *(r.metrics[metric] for r in trained)))
+        rows.append((metric.replace("_", " "), *(r.metrics[metric] for r in trained)))
     title = f"{data.problem.model_name}: cross-validated (cv), and on held-out rows"
     table(title, ("", *names), rows)
     decisions = []

@@ -12,37 +12,76 @@ RUNS = 5
 
 @dataclass(frozen=True)
 class Taken:
-    """What a process took: seconds on the clock, MiB at its peak; and what it printed."""
+    """What a process took: seconds on the clock, MiB at its peak; and what it printed.
+
+    `peak` is that of its largest process; `together`, if it was asked for, that of all of them,
+    looked at ten times a second, where pages that they share count once (Linux).
+    """
 
     wall: float
     peak: float
+    together: float
     output: str
 
 
 # A process's peak is at least what the one that started it had at that moment, so a small one does.
 LAUNCHER = """
-import json, resource, subprocess, sys, time
-started = time.perf_counter()
-done = subprocess.run(sys.argv[1:], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+import json, pathlib, resource, subprocess, sys, threading, time
+
+def tree(pid):
+    yield pid
+    for tasks in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in tasks.read_text().split():
+            yield from tree(child)
+
+def together(pid):
+    total = 0
+    for process in tree(pid):
+        try:
+            for line in open(f"/proc/{process}/smaps_rollup"):
+                total += int(line.split()[1]) if line.startswith("Pss:") else 0
+        except OSError:
+            pass  # it has ended
+    return total
+
+def watch():
+    global most
+    while process.poll() is None:
+        try:
+            most = max(most, together(process.pid))
+        except OSError:
+            pass
+        time.sleep(0.1)
+
+watched, *command = sys.argv[1:]
+most, started = 0, time.perf_counter()
+process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+watching = threading.Thread(target=watch)
+if watched == "yes":
+    watching.start()
+output = process.communicate()[0]
 wall = time.perf_counter() - started
+if watched == "yes":
+    watching.join()
 peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-print(json.dumps([wall, peak, done.returncode, done.stdout.decode(errors="replace")]))
+print(json.dumps([wall, peak, most, process.returncode, output.decode(errors="replace")]))
 """
 
 
-def run(*argv: object) -> Taken:
-    """Run `python ARGV` to its end.
+def run(*argv: object, watched: bool = False) -> Taken:
+    """Run `python ARGV` to its end; `watched`, its whole family's memory is looked at.
 
     Raises:
         RuntimeError: it failed.
     """
-    command = [sys.executable, "-I", "-S", "-c", LAUNCHER, sys.executable, *map(str, argv)]
+    watch = "yes" if watched else "no"
+    command = [sys.executable, "-I", "-S", "-c", LAUNCHER, watch, sys.executable, *map(str, argv)]
     launched = subprocess.run(command, stdout=subprocess.PIPE, check=True)
-    wall, peak, code, output = json.loads(launched.stdout)
+    wall, peak, together, code, output = json.loads(launched.stdout)
     if code:
         raise RuntimeError(f"{argv} ended with {code}:\n{output[-2000:]}")
     unit = 1024 if sys.platform == "linux" else 1024**2  # KiB there, bytes elsewhere
-    return Taken(wall, peak / unit, output)
+    return Taken(wall, peak / unit, together / 1024, output)
 
 
 def in_turn(*measures: Callable[[], float], runs: int = RUNS) -> list[list[float]]:

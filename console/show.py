@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Literal
 
 from rich import box
 from rich.console import Console
@@ -11,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+LEAST_ROOM = 10  # characters
 SECONDS_BETWEEN_LINES = 5.0  # often enough to see it live, seldom enough for a log
 
 
@@ -90,11 +92,22 @@ def table(title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -
         pad_edge=False,
         show_header=any(header),
     )
-    for position, name in enumerate(header):
-        numeric = any(isinstance(row[position], int | float) for row in rows)
-        shown.add_column(name, justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        shown.add_row(*(Text(_format(value)) for value in row))
+    cells = [[_format(value) for value in row] for row in rows]
+    numeric = [any(isinstance(row[at], int | float) for row in rows) for at in range(len(header))]
+    widths = [
+        2 + max(len(line) for cell in (name, *column) for line in cell.split("\n"))
+        for name, *column in zip(header, *cells, strict=True)
+    ]
+    # numbers stay whole where that leaves the words beside them some room
+    room = console.width - sum(
+        w for w, is_numeric in zip(widths, numeric, strict=True) if is_numeric
+    )
+    for name, is_numeric in zip(header, numeric, strict=True):
+        justify: Literal["left", "right"] = "right" if is_numeric else "left"
+        whole = is_numeric and room >= LEAST_ROOM
+        shown.add_column(name, justify=justify, overflow="fold", no_wrap=whole)
+    for row in cells:
+        shown.add_row(*map(Text, row))
     console.print(shown)
 
 

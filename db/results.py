@@ -41,7 +41,7 @@ class Scored:
     page: Page
     probabilities: Sequence[float]
     words: Sequence[str]
-    trained_on: Sequence[bool]
+    trained_on: Sequence[bool | None]
 
 
 @dataclass(frozen=True)

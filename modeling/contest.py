@@ -8,6 +8,7 @@ import numpy as np
 from mlflow import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
+from console.show import say
 from modeling import gate, plots, source
 from modeling.dataset import Dataset
 from modeling.gate import Verdict
@@ -16,6 +17,12 @@ from problems import Problem
 from registry import versions
 from registry.store import RegistryError
 from registry.versions import Version
+
+
+class TrainedElsewhere(RegistryError):
+    """A version may have seen the rows that are to judge it."""
+
+    exit_code = 3
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,7 @@ def prepare(
     """Fetch both versions by their numbers, and the rows that neither has seen.
 
     Raises:
-        RegistryError: one of them cannot be compared on these rows; says why.
+        RegistryError, TrainedElsewhere: one of them cannot be compared on these rows; says why.
     """
     ours = versions.resolve(client, f"models:/{problem.model_name}/{challenger}")
     ours_for = versions.fitted(ours, problem)
@@ -58,9 +65,8 @@ def prepare(
             ) from error
     asked = problem.including(name for name in features if name in problem.optional)
     data = source.read(args, asked)
-    if args.force != "yes":
-        for version in filter(None, (ours, theirs)):
-            _require_unseen(version, data)
+    for version in filter(None, (ours, theirs)):
+        _require_unseen(version, data, force=args.force == "yes")
     return Rivals(ours_for, ours, theirs, data)
 
 
@@ -127,16 +133,21 @@ def summary(rivals: Rivals, verdict: Verdict) -> str:
     return f"{challenger} is refused, {stays}: {'; '.join(verdict.shortfalls)}. {figures}"
 
 
-def _require_unseen(version: Version, data: Dataset) -> None:
+def _require_unseen(version: Version, data: Dataset, *, force: bool) -> None:
     """Make sure that a version's training has held out the rows that are held out here.
 
     Raises:
-        RegistryError: it was trained on other data, and may have seen them.
+        TrainedElsewhere: it was trained on other data, and nobody forces us.
     """
     trained_on, here = version.trained_on.database_id, data.trained_on.database_id
-    if trained_on != here:
-        raise RegistryError(
-            f"{version.model_id} was trained on other data ({trained_on}) than {data.source} "
-            f"({here}), and may have seen the rows that are held out there: name the data that it "
-            "was trained on, or judge all the same with --force."
+    if trained_on == here:
+        return
+    found = (
+        f"{version.model_id} was trained on other data ({trained_on}) than {data.source} ({here}), "
+        "and may have seen the rows that are held out there"
+    )
+    if not force:
+        raise TrainedElsewhere(
+            f"{found}: name the data that it was trained on, or judge all the same with --force."
         )
+    say(f"{found}; judged all the same.")

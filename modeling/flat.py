@@ -49,7 +49,8 @@ def read(path: Path, label: str, problem: Problem) -> Dataset:
     raw = raw[list(dict.fromkeys([problem.group_name, *problem.feature_names, "label"]))]
     if by != problem.group_name:  # no row of a lead is known to be another's rival
         problem = replace(problem, ranked_against="")
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    with path.open("rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()[:16]
     dates = f"file of {pd.Timestamp(path.stat().st_mtime, unit='s'):%Y-%m-%d}"
     trained_on = TrainedOn(f"file {digest}, held out by {by}", 0)
     return dataset.split(problem, raw, str(path.resolve()), trained_on, dates, by)

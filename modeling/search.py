@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy.sparse import issparse
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
@@ -111,10 +112,11 @@ def search(
     scores = {name: np.empty((len(grid), len(folds))) for name in SCORES}
     seconds = np.empty((len(grid), len(folds)))
     try:
-        tasks = list(_tasks(candidate.pipeline, grid))
+        pipeline, tasks = candidate.pipeline, list(_tasks(candidate.pipeline, grid))
+        rows_sent = (rows.features, rows.label)  # not the groups, which take long to send
         parallel = Parallel(jobs, return_as="generator_unordered", max_nbytes="1M")
         for answers in parallel(
-            delayed(_fold)(candidate.pipeline, [(p, grid[p]) for p in points], rows, number, fold)
+            delayed(_fold)(pipeline, [(p, grid[p]) for p in points], *rows_sent, number, fold)
             for points in tasks
             for number, fold in enumerate(folds)
         ):
@@ -126,7 +128,7 @@ def search(
                     scores[name][answer.point, answer.fold] = value
                 advance(1)
         best = int(np.argmin(scores[RANKED_BY].mean(axis=1)))
-        estimator = clone(candidate.pipeline).set_params(**grid[best])
+        estimator = clone(pipeline).set_params(**grid[best])
         with _quiet():
             fitted = estimator.fit((refit_on or rows).features, (refit_on or rows).label)
     except Exception as error:
@@ -160,21 +162,23 @@ def _tasks(pipeline: Any, grid: Sequence[dict[str, Any]]) -> Iterator[list[int]]
 def _fold(
     pipeline: Any,
     points: Sequence[tuple[int, dict[str, Any]]],
-    rows: Rows,
+    features: pd.DataFrame,
+    labels: np.ndarray,
     number: int,
     fold: tuple[np.ndarray, np.ndarray],
 ) -> list[Answer]:
     """Fit the models of these grid points, which share the steps before the model, on a fold."""
     train, test = fold
-    label, unseen = rows.label[train], rows.label[test]
+    label, unseen = labels[train], labels[test]
     model, answers = None, []
     with _quiet():
         started = time.perf_counter()
         steps = clone(pipeline).set_params(**points[0][1])
-        seen, asked = rows.features.iloc[train], rows.features.iloc[test]
+        seen, asked = features.iloc[train], features.iloc[test]
         if isinstance(steps, Pipeline) and len(steps) > 1:
-            columns = steps[:-1].fit(seen, label)
-            seen, asked = _compact(columns.transform(seen)), _compact(columns.transform(asked))
+            columns = steps[:-1]
+            seen = _compact(columns.fit_transform(seen, label))
+            asked = _compact(columns.transform(asked))
         shared = (time.perf_counter() - started) / len(points)
         for point, params in points:
             started = time.perf_counter()
@@ -201,9 +205,9 @@ def _going_on(before: Any, model: Any) -> Any:
 
     Its optimum is the same wherever it starts, and close to that of the grid point before.
     """
-    if not isinstance(model, LogisticRegression):
+    if type(model) is not LogisticRegression:  # what is derived from it may be something else
         return model
-    if isinstance(before, LogisticRegression):
+    if type(before) is LogisticRegression:
         model = before.set_params(**model.get_params())
     return model.set_params(warm_start=True)
 

@@ -4,6 +4,7 @@ It is chosen on what a cross-validation says of rows that it has not seen; held-
 part in it.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,7 +32,7 @@ class Rule:
 
     def __post_init__(self) -> None:
         """Raises RuleError where the costs decide nothing."""
-        if self.name == "cost" and not min(self.false_positive, self.false_negative) > 0:
+        if not all(0 < cost < math.inf for cost in (self.false_positive, self.false_negative)):
             raise RuleError("Both costs must be more than 0: otherwise all get the same answer.")
 
     def __str__(self) -> str:

@@ -78,7 +78,7 @@ class Scorer:
         trained_on = self._endpoint.version.trained_on
         with self._engine.connect() as connection:
             here = database_id(connection) == trained_on.database_id
-        self._trained_to = trained_on.last_load if here else -1
+        self._trained_to = trained_on.last_load if here else None
         with closing(self._sender):
             while self._pass():
                 pass
@@ -226,11 +226,15 @@ class Scorer:
         self._overtaken = True
         self._room += len(page)
 
-    def _trained_on(self, columns: Mapping[str, Any]) -> list[bool]:
+    def _trained_on(self, columns: Mapping[str, Any]) -> list[bool | None]:
+        """Was each row a training row; None where that is not known: trained elsewhere."""
+        last, loads = self._trained_to, columns["load_id"]
+        if last is None:
+            return [None] * len(loads)
         held = held_out(columns[self._problem.group_name])
         return [
-            load_id is not None and load_id <= self._trained_to and not out
-            for load_id, out in zip(columns["load_id"], held, strict=True)
+            load_id is not None and load_id <= last and not out
+            for load_id, out in zip(loads, held, strict=True)
         ]
 
     def _patiently(self, work: Callable[..., Found], *args: Any) -> Found:

@@ -10,7 +10,17 @@ import mlflow
 import pyarrow.parquet as pq
 import pytest
 
-from benchmarks import bare_load, in_process, original, processes
+import problems
+from benchmarks import (
+    bare_load,
+    in_process,
+    original,
+    original_search,
+    our_search,
+    processes,
+)
+from db.engine import database_url, opened
+from modeling import dataset
 from tests.helpers import (
     PROJECT,
     SAMPLE,
@@ -58,6 +68,10 @@ def test_processes_are_measured_in_turn_and_failures_are_told() -> None:
     taken = processes.run("-c", "print('x' * 3)")
     assert taken.output == "xxx\n"
     assert taken.wall > 0 < taken.peak
+    child = "held = b'x' * 150_000_000; import time; time.sleep(1)"
+    call = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}], check=True)"
+    family = processes.run("-c", f"held = b'x' * 150_000_000; {call}", watched=True)
+    assert family.peak < 200 < 290 < family.together
     with pytest.raises(RuntimeError, match="no such thing"):
         processes.run("-c", "raise SystemExit('no such thing')")
     counted = itertools.count()
@@ -66,11 +80,26 @@ def test_processes_are_measured_in_turn_and_failures_are_told() -> None:
     assert processes.ratio(*measured) == (2 / 3 + 4 / 5) / 2
 
 
+def test_both_searches_of_figure_six_search(
+    trained: Trained, capsys: pytest.CaptureFixture[str]
+) -> None:
+    our_search.main(trained.database)
+    seconds, points, rows = capsys.readouterr().out.split()
+    assert float(seconds) > 0
+    assert int(points) >= 20
+    assert 30_000 < int(rows) < 40_000  # all training rows
+    with opened(database_url(str(trained.database))) as engine:
+        sample = dataset.read(engine, problems.load()).raw
+    found = original_search.search(sample, problems.load().feature_names, -1)
+    assert len(found.cv_results_["params"]) == 15
+    assert found.n_splits_ == 30
+
+
 def test_the_figures_in_readme_are_those_of_the_results() -> None:
     results = (PROJECT / "benchmarks" / "RESULTS.md").read_text()
     section = re.search(r"## How fast it is\n(.*?)\n## ", (PROJECT / "README.md").read_text(), re.S)
     assert section
     figures = re.findall(r"\*\*([\d.,]+)", section[1])
-    assert len(figures) == 5
+    assert len(figures) == 7
     for figure in figures:
         assert f"**{figure}" in results, figure

@@ -50,7 +50,7 @@ def test_the_pipeline_ends_with_every_offer_scored_and_a_summary(ran: Ran) -> No
     for line in (
         rf"leads loaded +{LEADS:,}",
         r"rows rejected by ingest +0",
-        r"roc_auc( +0\.\d{4}){4}",
+        r"roc auc( +0\.\d{4}){4}",
         r"champion +offer-click/[12]",
         rf"rows scored +{offers:,}",
         r"rows rejected by the champion +0",

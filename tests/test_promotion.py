@@ -121,12 +121,14 @@ def test_a_version_trained_on_another_database_is_judged_only_with_force(
     other = tmp_path / "other.db"
     assert run_main(ingest.main, "--source", SAMPLE, "--database", other) == 0
     flags = ("--challenger", PLAIN, "--database", other)
-    assert run_main(promote.main, *flags) == 2
+    assert run_main(promote.main, *flags) == 3
     assert re.search(
         r"offer-click/1 was trained on other data \(.+\) than sqlite.*other\.db .*--force",
         capsys.readouterr().err,
     )
+    assert store.alias("challenger") == PLAIN  # as it was
     assert run_main(promote.main, *flags, "--force") == 3
+    assert "judged all the same" in capsys.readouterr().err
     assert store.runs()[0].data.params["forced"] == "yes"
 
 

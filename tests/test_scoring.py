@@ -39,6 +39,17 @@ from tests.misbehaving import Answer, Misbehaving, Request, relay
 PROBLEM = problems.load()
 
 
+def test_of_a_version_trained_on_another_database_nobody_knows_which_rows_it_saw(
+    trained: Trained, champion: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", trained.tracking_uri)
+    other = tmp_path / "other.db"
+    assert run_main(ingest.main, "--source", SAMPLE, "--database", other) == 0
+    assert score(other, champion) == 0
+    known = "SELECT count(*), count(trained_on) FROM results_clicked"
+    assert query(other, known) == [(SAMPLE_OFFERS, 0)]
+
+
 def test_every_offer_is_scored_once_as_the_model_scores_it_in_process(
     loaded: Path, trained: Trained, champion: str
 ) -> None:

@@ -73,7 +73,7 @@ def test_what_the_grid_shares_is_computed_once_a_fold(data: Dataset) -> None:
         done += by
 
     found = search(candidate, rows, [folds], 1, advance=advance)
-    assert len(calls) == 3 * 3 + 1  # to fit and to transform both parts of each fold; all rows
+    assert len(calls) == 3 * 2 + 1  # both parts of each fold, and in the end all rows
     assert done == 4 * 3
     assert [point.params for point in found.points] == [{"C": c} for c in (0.1, 1.0, 10.0, 100.0)]
 

@@ -1,8 +1,14 @@
 """What a training leaves in MLflow, and that its split and its figures can be trusted."""
 
+import contextlib
 import json
+import os
+import re
 import shutil
+import signal
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 from types import ModuleType
@@ -21,12 +27,13 @@ from sklearn.metrics import roc_auc_score
 
 import ingest
 import problems
+import train
 from db.engine import database_url, opened
 from modeling import dataset
 from modeling.threshold import Rule
 from problems.split import HELD_OUT_SHARE, held_out
 from registry import versions
-from tests.helpers import SAMPLE, Trained, run_main
+from tests.helpers import PROJECT, SAMPLE, Trained, run_main, run_script, wait_for
 
 CANDIDATES = {"logistic_plain", "logistic_engineered", "boosted_trees"}
 YARDSTICK = "boosted_trees"
@@ -180,6 +187,113 @@ def test_the_better_by_cross_validation_is_champion_and_the_other_challenger(
     assert {champion.version, challenger.version} == {v.version for v in found.values()}
 
 
+def test_a_training_s_page_says_which_candidate_is_best_and_why(client: MlflowClient) -> None:
+    run = training(client)
+    page = run.data.tags["mlflow.note.content"]
+    assert page.startswith("**logistic_engineered** is best: its cross-validated log loss is 0.")
+    versions_of = candidate_versions(client)
+    for name in CANDIDATES:
+        (line,) = (line for line in page.splitlines() if line.startswith("|") and name in line)
+        assert f"| {versions_of[name].version}" in line
+        assert line.count(" to ") == 5  # intervals
+    assert "(yardstick)" in page
+    assert "base rate" in page
+    assert "comparison.png" in {file.path for file in client.list_artifacts(run.info.run_id)}
+
+
+def test_a_version_s_description_is_a_model_card(client: MlflowClient) -> None:
+    run = training(client)
+    for name, version in candidate_versions(client).items():
+        card = version.description
+        assert card.startswith(f"**{name}**")
+        for stated in (
+            run.data.params["digest"],
+            f"{int(run.data.params['rows_held_out']):,} rows are held out",
+            "hash of their lead_uuid",
+            "outcomes 2021-03-23 to 2021-04-2",
+            f"from {float(version.tags['decision_threshold']):.4f} on: largest F1",
+            "**Limits.**",
+            "random order",
+            "mlflow models serve -m models:/offer-click@champion",
+        ):
+            assert stated in card, stated
+        metrics = client.get_run(version.run_id).data.metrics
+        for figure, title in (("roc_auc", "ROC AUC"), ("calibration_slope", "calibration slope")):
+            value, low, high = (metrics[f"test_{figure}{end}"] for end in ("", "_low", "_high"))
+            assert low < value < high
+            assert f"| {title} | {value:.4f} ({low:.4f} to {high:.4f}) |" in card
+        example = re.search(r"```json\n(.*)\n```", card)
+        assert example
+        rows = pd.DataFrame(json.loads(example[1])["dataframe_records"])
+        served = mlflow.pyfunc.load_model(f"models:/offer-click/{version.version}")
+        assert 0 < served.predict(rows)[0, 1] < 1
+
+
+def test_coefficients_are_listed_by_names_that_can_be_read(client: MlflowClient) -> None:
+    run_id = str(candidate_versions(client)["logistic_engineered"].run_id)
+    table = pd.read_csv(client.download_artifacts(run_id, "coefficients.csv"))
+    assert {"column", "coefficient", "weight"} == set(table.columns)
+    assert table["column"].str.contains(r"^apr [\d.,]+ to [\d.,]+ x credit = poor$").any()
+
+
+def test_a_quick_search_uses_some_rows_and_a_rate_is_kept(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    flags = ("--quick", "--threshold-rule", "rate", "--rate", "0.05")
+    assert run_main(train.main, "--database", trained.database, *flags) == 0
+    client = MlflowClient()
+    (run,) = runs(client, "tags.mlflow.runName = 'training'")
+    params = run.data.params
+    assert int(params["rows_searched"]) < int(params["rows_train"])
+    assert params["folds"] == "3"
+    for version in candidate_versions(client).values():
+        found = client.get_run(version.run_id).data
+        assert found.params["threshold_rule"] == "yes to 5.00% of the rows"
+        said_yes = (
+            found.metrics["test_recall"] * run.data.metrics["base_rate_average_precision"]
+        ) / found.metrics["test_precision"]
+        assert said_yes == pytest.approx(0.05, abs=0.02)
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_training_that_is_stopped_leaves_a_killed_run_and_no_process(
+    sent: signal.Signals, code: int, trained: Trained, tmp_path: Path
+) -> None:
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    process = subprocess.Popen(
+        [sys.executable, PROJECT / "train.py", "--database", trained.database],
+        cwd=tmp_path, env={**os.environ, "MLFLOW_TRACKING_URI": uri}, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+    try:
+        assert process.stdout
+        for line in process.stdout:
+            if line.startswith("logistic_plain: best"):  # the next search has begun
+                break
+        os.killpg(process.pid, sent)  # as a terminal does: to the search's processes too
+        _, error = process.communicate(timeout=60)
+        wait_for(lambda: not group_lives(process.pid), "the search's processes to end")
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == code
+    assert "Traceback" not in error
+    mlflow.set_tracking_uri(uri)
+    client = MlflowClient()
+    assert training(client).info.status == "KILLED"
+    assert len(client.search_model_versions("name = 'offer-click'")) == 1
+    assert run_script("promote.py", cwd=tmp_path, MLFLOW_TRACKING_URI=uri).returncode == 2
+
+
+def group_lives(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def test_no_fitted_model_beats_the_true_probabilities(
     client: MlflowClient, trained: Trained, generator: ModuleType
 ) -> None:
@@ -230,8 +344,8 @@ def test_no_lead_is_on_both_sides_over_two_ingests(generator: ModuleType, tmp_pa
         with opened(database_url(url)) as engine:
             data = dataset.read(engine, problem)
         assert not set(data.train.group) & set(data.test.group)
-        for train, test in data.folds(data.train, 5, 0):
-            assert not set(data.train.group[train]) & set(data.train.group[test])
+        for seen, left_out in data.folds(data.train, 5, 0):
+            assert not set(data.train.group[seen]) & set(data.train.group[left_out])
         sides.append(dict(zip(data.raw["lead_uuid"], data.held_out.tolist(), strict=True)))
     assert sides[1].keys() > sides[0].keys()
     assert all(sides[1][lead] == side for lead, side in sides[0].items())
