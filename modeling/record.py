@@ -98,7 +98,7 @@ def candidate(
     text = card.version_card(data, found, threshold, str(rule), test, to_beat, example)
     tags = {"candidate": name, "problem": data.problem.name}
     with mlflow.start_run(run_name=name, nested=True, tags=tags, description=text) as run:
-        params = {"candidate": name, **found.best.params}
+        params = {"candidate": name, **_readable(found.best.params)}
         mlflow.log_params(
             {**params, "decision_threshold": threshold, "threshold_rule": str(rule), "seed": seed}
         )
@@ -210,6 +210,12 @@ def _dataset(data: Dataset, rows: Rows, part: str) -> PandasDataset:
     )
 
 
+def _readable(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters, and C as its logarithm too: the UI's axes are linear, and C is not."""
+    c = params.get("C")
+    return {**params, **({"log10_C": round(math.log10(c), 2)} if c else {})}
+
+
 def _grid_points(run: ActiveRun, found: Found) -> None:
     """One finished run for each grid point, so that the UI can compare and plot them."""
     client, now = MlflowClient(), int(time.time() * 1000)
@@ -228,7 +234,10 @@ def _grid_points(run: ActiveRun, found: Found) -> None:
             metrics=[Metric(key, value, now, 0) for key, value in point.metrics.items()],
             params=[
                 Param(key, str(value))
-                for key, value in {"candidate": found.candidate.name, **point.params}.items()
+                for key, value in {
+                    "candidate": found.candidate.name,
+                    **_readable(point.params),
+                }.items()
             ],
             tags=[RunTag("candidate", found.candidate.name)],
         )
