@@ -102,10 +102,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         first, why = choice.ranked(standings)[0].name, choice.reason(standings)
         record.comparison(trained, first, why, shared)
     report(data, trained)
-    print(
-        f"{first} is best: {why}.\nTraining run {run.info.run_id} in {store.shown_uri()}.\n"
-        "Next: python promote.py"
-    )
+    print(f"{first} is best: {why}.\nTraining run {run.info.run_id} in {store.shown_uri()}.")
+    print(f"Next: python promote.py{source.flags(args)}")
     return 0
 
 

@@ -1,6 +1,7 @@
 """Where labelled rows come from: the database, or one flat file."""
 
 import argparse
+import shlex
 from pathlib import Path
 
 from console import UserError
@@ -20,6 +21,12 @@ def add_flags(to: argparse.ArgumentParser) -> None:
         help="a Parquet or CSV file of feature columns and label, in place of the database",
     )
     to.add_argument("--label", default="", help="the label's column in --table: 0 or 1")
+
+
+def flags(args: argparse.Namespace) -> str:
+    """The flags that make another script read the same rows, with a blank before each."""
+    given = {name: getattr(args, name) for name in ("problem", "database", "table", "label")}
+    return "".join(f" --{name} {shlex.quote(value)}" for name, value in given.items() if value)
 
 
 def read(args: argparse.Namespace, problem: Problem) -> Dataset:
