@@ -49,13 +49,15 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument(
         "--margin",
-        type=float,
+        type=console.number,
         default=0.0,
         help="by which the log loss must surely be less; below 0, it may be as much more "
         "(default: 0)",
     )
     console.add_switch(made, "--force", "judge although a version was trained on other data")
-    made.add_argument("--to", default="", metavar="NUMBER", help="make this version the champion")
+    made.add_argument(
+        "--to", default="no", metavar="NUMBER", help="make this version the champion (default: no)"
+    )
     console.add_switch(made, "--rollback", "make the version `previous` the champion again")
     console.add_switch(made, "--history", "only show all decisions")
     made.add_argument("--why", default="", help="the reason to note for --to and --rollback")
@@ -64,7 +66,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
-    by_hand = [f for f in ("to", "rollback", "history") if getattr(args, f) not in ("", "no")]
+    by_hand = [f for f in ("to", "rollback", "history") if getattr(args, f) != "no"]
     if len(by_hand) > 1:
         raise console.UserError(f"Give one of --{' and --'.join(by_hand)}, not both.")
     problem = problems.load(args.problem)
@@ -74,7 +76,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     with store.taking_turns():
         if by_hand:
-            number = args.to or aliases.number_of_previous(client, problem.model_name)
+            number = args.to
+            if args.rollback == "yes":
+                number = aliases.number_of_previous(client, problem.model_name)
             move(client, problem, number, args)
             return 0
         return decide(client, problem, args)
@@ -93,11 +97,11 @@ def decide(client: MlflowClient, problem: Problem, args: argparse.Namespace) -> 
     with promotions.deciding(name, champion, number):
         verdict = contest.judge(rivals, args.margin)
         contest.record(rivals, verdict, args)
-        print(contest.summary(rivals, verdict))
+        print(contest.summary(rivals, verdict, args.margin))
         if not verdict.promoted:
             promotions.decided(promotions.REFUSED, "; ".join(verdict.shortfalls))
             return REFUSED
-        why = contest.reason(rivals, verdict)
+        why = contest.reason(rivals, verdict, args.margin)
         promotions.move(client, name, champion, number, promotions.PROMOTED, why)
     runner_up = next((str(v.version) for v in ranked[1:] if str(v.version) != champion), None)
     aliases.point_challenger(client, name, runner_up)
@@ -151,7 +155,7 @@ def move(client: MlflowClient, problem: Problem, number: str, args: argparse.Nam
     if champion == version.number:
         print(f"{version.model_id} is the champion already.")
         return
-    outcome = promotions.MOVED if args.to else promotions.ROLLED_BACK
+    outcome = promotions.ROLLED_BACK if args.rollback == "yes" else promotions.MOVED
     with promotions.deciding(name, champion, version.number):
         why = args.why or "no reason given"
         promotions.move(client, name, champion, version.number, outcome, why)

@@ -16,6 +16,7 @@ A scoring client that is asked to stop first stores what is in flight; asked twi
 """
 
 import argparse
+import math
 import os
 import signal
 import sys
@@ -69,6 +70,14 @@ def share(text: str) -> float:
     value = float(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{value} is not between 0 and 1")
+    return value
+
+
+def number(text: str) -> float:
+    """Parse a flag's value that must be a number, and neither infinite nor none."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"{value} is no number to compare with")
     return value
 
 

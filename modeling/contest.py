@@ -107,19 +107,19 @@ def record(rivals: Rivals, verdict: Verdict, args: argparse.Namespace) -> None:
     title = f"{rivals.challenger.model_id} against {rivals.against}"
     figure = plots.bootstrap(verdict.differences, verdict.gain.low, verdict.gain.high, title)
     mlflow.log_figure(figure, "bootstrap.png")
-    mlflow.set_tag(MLFLOW_RUN_NOTE, summary(rivals, verdict))
+    mlflow.set_tag(MLFLOW_RUN_NOTE, summary(rivals, verdict, args.margin))
 
 
-def reason(rivals: Rivals, verdict: Verdict) -> str:
+def reason(rivals: Rivals, verdict: Verdict, margin: float) -> str:
     """Why the challenger was promoted, in words."""
     gain = verdict.gain
     return (
         f"log loss less than that of {rivals.against} by {gain.value:.5f} ({gain.low:.5f} to "
-        f"{gain.high:.5f})"
+        f"{gain.high:.5f}){f', with a margin of {margin:g}' if margin else ''}"
     )
 
 
-def summary(rivals: Rivals, verdict: Verdict) -> str:
+def summary(rivals: Rivals, verdict: Verdict, margin: float) -> str:
     """The verdict with its figures, as a paragraph."""
     challenger, rows = rivals.challenger.model_id, len(rivals.data.test)
     figures = (
@@ -128,8 +128,8 @@ def summary(rivals: Rivals, verdict: Verdict) -> str:
         f"{verdict.slope}."
     )
     if verdict.promoted:
-        return f"{challenger} is promoted: {reason(rivals, verdict)}. {figures}"
-    stays = f"{rivals.against} stays champion" if rivals.champion else "There is no champion"
+        return f"{challenger} is promoted: {reason(rivals, verdict, margin)}. {figures}"
+    stays = f"{rivals.against} stays champion" if rivals.champion else "there is no champion"
     return f"{challenger} is refused, {stays}: {'; '.join(verdict.shortfalls)}. {figures}"
 
 

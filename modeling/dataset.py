@@ -21,6 +21,7 @@ from registry.versions import TrainedOn
 NULL_TEXT = "(null)"
 NO_TEXTS = "(no text at all)"
 
+MOST_CATEGORIES = 300  # of a text column
 FEW, REPEATS = 500, 5  # cross-validation is repeated where a class has fewer rows than that
 
 
@@ -78,12 +79,16 @@ class Dataset:
 
     @cached_property
     def categories(self) -> dict[str, list[str]]:
-        """The texts that each text column has in the training rows."""
-        train = self.raw[~self.held_out]
-        found = {
-            name: sorted(set(train[name].dropna().unique()) - {NULL_TEXT})
-            for name in self.problem.texts
-        }
+        """The texts that each text column has in the training rows, at most MOST_CATEGORIES.
+
+        Of more the rarest count as never seen: an id that was taken for a category would make as
+        many columns as rows.
+        """
+        train, found = self.raw[~self.held_out], {}
+        for name in self.problem.texts:
+            counts = train[name][train[name] != NULL_TEXT].value_counts().sort_index()
+            common = counts.sort_values(ascending=False, kind="stable").index[:MOST_CATEGORIES]
+            found[name] = sorted(common)
         # an encoder wants at least one: a word that no row has makes a column of zeros
         return {name: texts or [NO_TEXTS] for name, texts in found.items()}
 
@@ -175,7 +180,7 @@ def split(
     if ungrouped := int(raw[problem.group_name].isna().sum()):
         raise DataError(
             f"{ungrouped:,} rows have no {problem.group_name}, which groups the rows of "
-            f"{problem.name}: give the row select another value in its place."
+            f"{problem.name}: fill it in, or give the row select another value in its place."
         )
     mask = np.array(held_out(raw[problem.group_name]), dtype=bool)
     for part, rows in (("to train on", raw[~mask]), ("held out", raw[mask])):
@@ -183,7 +188,7 @@ def split(
         if counts.min() < 10:
             raise DataError(
                 f"Of the rows {part} {counts[1]:,} are {problem.words[1]!r} and {counts[0]:,} "
-                f"{problem.words[0]!r}: at least 10 of each are needed; load more with ingest.py."
+                f"{problem.words[0]!r}: at least 10 of each are needed."
             )
     return Dataset(problem, raw, mask, source, trained_on, dates, grouped_by)
 

@@ -52,8 +52,9 @@ def read(path: Path, label: str, problem: Problem) -> Dataset:
     with path.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()[:16]
     dates = f"file of {pd.Timestamp(path.stat().st_mtime, unit='s'):%Y-%m-%d}"
-    trained_on = TrainedOn(f"file {digest}, held out by {by}", 0)
-    return dataset.split(problem, raw, str(path.resolve()), trained_on, dates, by)
+    trained_on = TrainedOn(f"file {digest}, label {label}, held out by {by}", 0)
+    source = f"{path.resolve()}, label {label}"
+    return dataset.split(problem, raw, source, trained_on, dates, by)
 
 
 def _opened(path: Path, label: str, problem: Problem) -> SourceFile:

@@ -31,9 +31,16 @@ class Rule:
     rate: float = 0.0
 
     def __post_init__(self) -> None:
-        """Raises RuleError where the costs decide nothing."""
-        if not all(0 < cost < math.inf for cost in (self.false_positive, self.false_negative)):
-            raise RuleError("Both costs must be more than 0: otherwise all get the same answer.")
+        """Raises RuleError where the costs or the rate decide nothing."""
+        costs = (self.false_positive, self.false_negative)
+        if self.name == "cost" and not all(0 < cost < math.inf for cost in costs):
+            raise RuleError("Both costs must be numbers of more than 0, to be weighed.")
+        for name, given in (("cost", costs != (1.0, 1.0)), ("rate", self.rate != 0)):
+            if given and self.name != name:
+                raise RuleError(
+                    f"A {name} decides nothing by the rule {self.name}: "
+                    f"give --threshold-rule {name}, or leave it out."
+                )
 
     def __str__(self) -> str:
         return {

@@ -101,7 +101,12 @@ def logarithms(last: Any = None, *, mark_missing: bool = False) -> Pipeline:
     """
     return Pipeline(
         [
-            ("impute", SimpleImputer(strategy="median", add_indicator=mark_missing)),
+            (
+                "impute",
+                SimpleImputer(
+                    strategy="median", add_indicator=mark_missing, keep_empty_features=True
+                ),
+            ),
             ("log", FunctionTransformer(np.arcsinh, feature_names_out="one-to-one")),
             ("last", StandardScaler() if last is None else last),
         ]

@@ -139,8 +139,9 @@ class Problem:
         Raises:
             ProblemError: one is none of them.
         """
-        chosen = [name for name in dict.fromkeys(names) if name not in self.feature_names]
-        if unknown := [name for name in chosen if name not in self.optional]:
+        names = list(dict.fromkeys(names))
+        chosen = [name for name in names if name not in self.feature_names]
+        if unknown := [name for name in names if name not in self.optional]:
             known = ", ".join(self.optional) or "none"
             raise ProblemError(
                 f"{self.name} has no optional column {', '.join(unknown)}: there is {known}."

@@ -25,8 +25,8 @@ def number_of_previous(client: MlflowClient, name: str) -> str:
     if number := number_with_alias(client, name, PREVIOUS):
         return number
     raise RegistryError(
-        f"No champion of {name} was replaced yet, so there is none to go back to: "
-        "name one with --to."
+        f"{name} has no version `{PREVIOUS}`, so there is none to go back to (none was replaced "
+        "yet, or it was deleted): see --history, and name one with --to."
     )
 
 

@@ -59,6 +59,7 @@ def history(client: MlflowClient, model_name: str) -> list[Entry]:
         experiment = client.get_experiment_by_name(EXPERIMENT)
         if experiment is None:
             return []
+        store.require_alive(experiment)
         runs: list[Run] = []
         token = None
         while True:

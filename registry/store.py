@@ -11,6 +11,7 @@ from pathlib import Path
 
 import mlflow
 from mlflow import ActiveRun, MlflowClient
+from mlflow.entities import Experiment
 from mlflow.environment_variables import (
     MLFLOW_HTTP_REQUEST_MAX_RETRIES,
     MLFLOW_RUN_ID,
@@ -150,12 +151,21 @@ def _experiment_id(name: str) -> str:
             experiment = mlflow.get_experiment_by_name(name)
             if experiment is None:
                 raise
+    require_alive(experiment)
+    return experiment.experiment_id
+
+
+def require_alive(experiment: Experiment) -> None:
+    """Make sure that an experiment was not deleted.
+
+    Raises:
+        RegistryError: it was.
+    """
     if experiment.lifecycle_stage == "deleted":
         raise RegistryError(
-            f"The MLflow experiment {name!r} was deleted: restore it with "
+            f"The MLflow experiment {experiment.name!r} was deleted: restore it with "
             f"`mlflow experiments restore -x {experiment.experiment_id}`."
         )
-    return experiment.experiment_id
 
 
 def _file_of(uri: str) -> Path | None:

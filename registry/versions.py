@@ -154,7 +154,14 @@ def resolve(client: MlflowClient, uri: str) -> Version:
 
 
 def _version(found: ModelVersion) -> Version:
-    model = Model.load(f"models:/{found.name}/{found.version}")
+    try:
+        model = Model.load(f"models:/{found.name}/{found.version}")
+    except (MlflowException, OSError) as error:
+        raise RegistryError(
+            f"The artifacts of {found.name}/{found.version} cannot be read "
+            f"({' '.join(str(error).split())[:200].rstrip('.')}): bring them back, or have another "
+            "version serve with `python promote.py --to NUMBER`."
+        ) from error
     metadata = model.metadata or {}
     try:
         return Version(

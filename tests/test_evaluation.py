@@ -182,3 +182,7 @@ def test_where_every_yes_costs_more_than_it_saves_nobody_gets_one() -> None:
 def test_costs_that_decide_nothing_are_refused() -> None:
     with pytest.raises(RuleError, match="more than 0"):
         Rule("cost", false_positive=0)
+    with pytest.raises(RuleError, match="A cost decides nothing by the rule f1"):
+        Rule("f1", false_negative=5)
+    with pytest.raises(RuleError, match="A rate decides nothing by the rule cost"):
+        Rule("cost", rate=0.1)

@@ -13,7 +13,7 @@ from mlflow.entities.model_registry import ModelVersion
 import problems
 import promote
 import train
-from modeling import flat
+from modeling import dataset, flat
 from registry import versions
 from tests.helpers import SAMPLE, run_main
 
@@ -167,10 +167,11 @@ WHOLE = ("--table", "rows.csv", "--label", LABEL)
         ({LABEL: 2}, WHOLE, "clicked is above 1 (row 1)"),
         ({LABEL: 1}, WHOLE, "at least 10 of each are needed"),
         ({}, (*WHOLE, "--also", "iq"), "no optional column iq: there is lender_id"),
+        ({}, (*WHOLE, "--also", "apr"), "no optional column apr: there is lender_id"),
         (
             {},
             (*WHOLE, "--threshold-rule", "cost", "--cost-false-positive", "0"),
-            "must be more than 0",
+            "must be numbers of more than 0",
         ),
     ],
 )
@@ -200,6 +201,23 @@ def test_a_few_bad_rows_are_left_out_and_told_of(
     assert len(data.raw) == len(half) - 1
     assert "1 of 1,8" in (said := capsys.readouterr().err)
     assert "apr is not a number (row 8); they are left out" in said
+
+
+def test_another_label_of_the_same_file_is_other_data(half: pd.DataFrame, tmp_path: Path) -> None:
+    half.assign(rich=half["annual_income"] > 50_000).to_parquet(tmp_path / "rows.parquet")
+    one, other = (
+        flat.read(tmp_path / "rows.parquet", label, PROBLEM).trained_on for label in (LABEL, "rich")
+    )
+    assert one.database_id != other.database_id
+
+
+def test_an_id_taken_for_a_category_makes_no_column_a_row(
+    half: pd.DataFrame, tmp_path: Path
+) -> None:
+    ids = np.where(np.arange(len(half)) % 2, np.arange(len(half)).astype(str), "common")
+    data = split_of(half.assign(credit=ids), tmp_path / "rows.csv")
+    assert len(data.categories["credit"]) == dataset.MOST_CATEGORIES
+    assert "common" in data.categories["credit"]
 
 
 def test_a_text_file_under_a_parquet_s_name_is_told(tmp_path: Path) -> None:

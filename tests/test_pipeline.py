@@ -92,7 +92,7 @@ def test_where_the_first_version_is_no_better_than_the_base_rate_nothing_is_serv
     clicks.to_parquet(source / "ds_clicks.parquet.gzip", index=False)  # clicks by chance alone
     done = run_script("pipeline.py", "--source", source, cwd=tmp_path)
     assert done.returncode == 3
-    assert "There is no champion: its log loss is not surely less" in done.stdout
+    assert "there is no champion: its log loss is not surely less" in done.stdout
     assert done.stderr.splitlines()[-1].startswith("error: No version may serve yet")
     assert "mlflow models serve" not in done.stdout
 

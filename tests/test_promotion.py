@@ -153,6 +153,33 @@ def test_rollback_restores_and_history_tells_all_of_it(
     assert all(entry.who for entry in entries)
 
 
+def test_a_champion_without_its_artifacts_is_told_by_its_number(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as connection:
+        moved = connection.execute(
+            "UPDATE model_versions SET storage_location = ? WHERE version = ?",
+            (str(tmp_path / "gone"), ENGINEERED),
+        ).rowcount
+        connection.commit()
+    assert moved == 1
+    assert store.promote("--challenger", PLAIN) == 2
+    error = capsys.readouterr().err
+    assert "The artifacts of offer-click/2 cannot be read" in error
+    assert "promote.py --to NUMBER" in error
+    assert store.promote("--to", PLAIN) == 0
+
+
+def test_history_of_a_deleted_experiment_is_no_empty_history(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    experiment = store.client.get_experiment_by_name("promotions")
+    assert experiment
+    store.client.delete_experiment(experiment.experiment_id)
+    assert store.promote("--history") == 2
+    assert "'promotions' was deleted: restore it with" in capsys.readouterr().err
+
+
 def test_history_is_complete_after_concurrent_promotions(store: Store, tmp_path: Path) -> None:
     before = len(promotions.history(store.client, NAME))
     where = {"MLFLOW_TRACKING_URI": store.uri}
@@ -179,7 +206,8 @@ def test_history_is_complete_after_concurrent_promotions(store: Store, tmp_path:
         (("--to", "9"), "has no version models:/offer-click/9"),
         (("--to", "two"), "does not name a version"),
         (("--challenger", "9"), "has no version offer-click/9"),
-        (("--rollback",), "there is none to go back to: name one with --to"),
+        (("--to", ""), "does not name a version"),
+        (("--rollback",), "there is none to go back to (none was replaced yet, or it was deleted)"),
         (("--to", "1", "--rollback"), "Give one of --to and --rollback, not both"),
         (("--allow", "trees"), "There is no candidate trees to allow: there is boosted_trees, log"),
         (("--table", "x.csv"), "Give --table and --label together"),

@@ -21,7 +21,7 @@ def candidates(categories: Categories, seed: int) -> list[Candidate]:
 
 
 def _forest(categories: Categories, seed: int) -> Candidate:
-    medians = SimpleImputer(strategy="median")
+    medians = SimpleImputer(strategy="median", keep_empty_features=True)
     # one process: the search uses the cores, and threads only slow down a single row
     forest = RandomForestClassifier(max_leaf_nodes=MOST_LEAVES, n_jobs=None, random_state=seed)
     return Candidate(

@@ -22,7 +22,8 @@ def candidates(categories: Categories, seed: int) -> list[Candidate]:
 
 
 def _plain(categories: Categories, seed: int) -> Candidate:
-    numbers = Pipeline([("impute", SimpleImputer(strategy="median")), ("scale", StandardScaler())])
+    medians = SimpleImputer(strategy="median", keep_empty_features=True)
+    numbers = Pipeline([("impute", medians), ("scale", StandardScaler())])
     # no class weights: they would spoil the probabilities; rows are many and columns few, which
     # newton-cholesky is made for
     model = LogisticRegression(solver="newton-cholesky", tol=1e-8, random_state=seed)
