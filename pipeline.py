@@ -28,7 +28,6 @@ from serving.local import served
 
 HERE = Path(__file__).parent
 STOP_SECONDS = 20
-REFUSED = 3  # promote.py's code where the challenger is no better
 SHOWN = ("roc_auc", "average_precision", "log_loss", "brier", "accuracy")
 
 
@@ -43,7 +42,7 @@ class StepFailed(console.UserError):
 class NothingToServe(console.UserError):
     """The first version was refused."""
 
-    exit_code = REFUSED
+    exit_code = console.REFUSED
 
     def __init__(self) -> None:
         super().__init__(
@@ -65,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     step("ingest.py", *where, "--source", args.source)
     step("train.py", *where)
     # --force: a champion of another database may know these rows, which helps none but itself
-    refused = step("promote.py", *where, "--force", passing=(REFUSED,))
+    refused = step("promote.py", *where, "--force", passing=(console.REFUSED,))
     if refused and not aliases.number_with_alias(
         store.connect(), problem.model_name, aliases.CHAMPION
     ):

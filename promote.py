@@ -29,8 +29,6 @@ from problems import Problem
 from registry import aliases, promotions, store, versions
 from registry.store import RegistryError
 
-REFUSED = 3
-
 
 def parser() -> argparse.ArgumentParser:
     made = console.parser(__doc__)
@@ -100,7 +98,7 @@ def decide(client: MlflowClient, problem: Problem, args: argparse.Namespace) -> 
         print(contest.summary(rivals, verdict, args.margin))
         if not verdict.promoted:
             promotions.decided(promotions.REFUSED, "; ".join(verdict.shortfalls))
-            return REFUSED
+            return console.REFUSED
         why = contest.reason(rivals, verdict, args.margin)
         promotions.move(client, name, champion, number, promotions.PROMOTED, why)
     runner_up = next((str(v.version) for v in ranked[1:] if str(v.version) != champion), None)

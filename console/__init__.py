@@ -26,6 +26,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NoReturn
 
+REFUSED = 3  # the exit code of the gate
 WEEK = 7 * 24 * 60 * 60  # seconds
 EXIT_CODES = (__doc__ or "").split("\n\n", 1)[1]
 

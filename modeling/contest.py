@@ -8,6 +8,7 @@ import numpy as np
 from mlflow import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
+from console import REFUSED
 from console.show import say
 from modeling import gate, plots, source
 from modeling.dataset import Dataset
@@ -22,7 +23,7 @@ from registry.versions import Version
 class TrainedElsewhere(RegistryError):
     """A version may have seen the rows that are to judge it."""
 
-    exit_code = 3
+    exit_code = REFUSED
 
 
 @dataclass(frozen=True)

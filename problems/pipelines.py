@@ -94,21 +94,13 @@ def codes(categories: Categories) -> OrdinalEncoder:
     )
 
 
-def logarithms(last: Any = None, *, mark_missing: bool = False) -> Pipeline:
-    """Medians for what is missing, then logarithms (arcsinh: of 0 and less too), then scaled.
-
-    `last` takes the place of the scaling; `mark_missing` adds a column for each that has nulls.
-    """
+def logarithms() -> Pipeline:
+    """Medians for what is missing, then logarithms (arcsinh: of 0 and less too), then scaled."""
     return Pipeline(
         [
-            (
-                "impute",
-                SimpleImputer(
-                    strategy="median", add_indicator=mark_missing, keep_empty_features=True
-                ),
-            ),
+            ("impute", SimpleImputer(strategy="median", keep_empty_features=True)),
             ("log", FunctionTransformer(np.arcsinh, feature_names_out="one-to-one")),
-            ("last", StandardScaler() if last is None else last),
+            ("scale", StandardScaler()),
         ]
     )
 

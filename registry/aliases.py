@@ -2,6 +2,7 @@
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 
 from registry.store import RegistryError, explained
 
@@ -9,11 +10,19 @@ CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 
 
 def number_with_alias(client: MlflowClient, name: str, alias: str) -> str | None:
-    """The number of the version that an alias points to, if it points to any."""
-    try:
-        return str(client.get_model_version_by_alias(name, alias).version)
-    except MlflowException:
-        return None
+    """The number of the version that an alias points to, if it points to any.
+
+    Raises:
+        RegistryError: the registry does not answer: that is not to be taken for no champion.
+    """
+    with explained():
+        try:
+            found = client.get_registered_model(name).aliases.get(alias)
+        except MlflowException as error:
+            if error.error_code != ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
+                raise
+            return None
+    return None if found is None else str(found)
 
 
 def number_of_previous(client: MlflowClient, name: str) -> str:

@@ -16,6 +16,7 @@ import ingest
 import promote
 import train
 from registry import aliases, promotions
+from registry import store as registry
 from tests.helpers import SAMPLE, Trained, run_main, started_script
 
 NAME = "offer-click"
@@ -198,6 +199,16 @@ def test_history_is_complete_after_concurrent_promotions(store: Store, tmp_path:
         assert later.before == earlier.after  # no move is missing between the two
     assert entries[0].after == store.alias("champion")
     assert entries[0].before == store.alias("previous")
+
+
+def test_a_registry_that_does_not_answer_is_not_taken_for_one_without_a_champion() -> None:
+    with registry.impatient(), pytest.raises(registry.RegistryError, match="refused"):
+        aliases.number_with_alias(MlflowClient("http://127.0.0.1:9"), NAME, aliases.CHAMPION)
+
+
+def test_a_model_or_an_alias_that_is_not_there_has_no_number(store: Store) -> None:
+    assert aliases.number_with_alias(store.client, "no-such-model", aliases.CHAMPION) is None
+    assert store.alias("nobody") is None
 
 
 @pytest.mark.parametrize(
