@@ -21,10 +21,12 @@ run: .venv/run.stamp  ## sample data to scored offers, all steps; DATA=folder DB
 test: .venv/dev.stamp  ## all tests
 	$(BIN)/python -m pytest
 
-soak: .venv/dev.stamp  ## kill the client 50 times and the server 10 times over one table
+soak: .venv/dev.stamp  ## kill client and server 50 and 10 times, swap versions and send nonsense 10,000 times
 	SOAK_CLIENT_KILLS=50 SOAK_SERVER_KILLS=10 $(BIN)/python -m pytest tests/test_soak.py
+	SOAK_SWAPS=10 SOAK_SWAP_REQUESTS=10000 SOAK_FUZZ_REQUESTS=10000 $(BIN)/python -m pytest -s \
+		tests/test_swaps.py tests/test_serve_fuzz.py
 
-bench: .venv/dev.stamp  ## measure speed and memory into benchmarks/RESULTS.md, half an hour
+bench: .venv/dev.stamp  ## measure speed and memory into benchmarks/RESULTS.md, 45 minutes
 	$(BIN)/python -m benchmarks --source "$(abspath $(DATA))"
 
 lint: .venv/dev.stamp  ## style and types

@@ -7,11 +7,12 @@ Finds out once which version the alias means, reads the rows that it has not sco
 batches, and stores a batch only if the canary rows in it prove that this very version answered.
 Stopped or killed, start it again: it scores what is missing, and no row twice. It ends by proving
 that selected = scored + rejected + pending. Each run is also a run of the MLflow experiment
-"scoring".
+"scoring". An endpoint that asks for a token (serve.py --tokens) is given ENDPOINT_TOKEN.
 """
 
 import argparse
 import gc
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -112,7 +113,8 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     problem = problems.load(args.problem)
-    endpoint = Endpoint(args.endpoint, Timeouts(read=args.timeout))
+    token = os.environ.get("ENDPOINT_TOKEN", "")
+    endpoint = Endpoint(args.endpoint, Timeouts(read=args.timeout), token)
     with opened(database_url(args.database), lock_seconds=LOCK_SECONDS) as engine:
         require_tables(engine, problem.metadata)
         uri = args.model or f"models:/{problem.model_name}@{aliases.CHAMPION}"

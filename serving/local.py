@@ -20,19 +20,25 @@ START_SECONDS = 180  # to load a model, on a slow machine
 STOP_SECONDS = 20
 
 
+def free_port() -> int:
+    """A port of this machine on which nothing listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
 @contextlib.contextmanager
-def served(uri: str) -> Iterator[str]:
+def served(uri: str, workers: int = 1) -> Iterator[str]:
     """A server of this version on a free port for the body; gives its address.
 
     Raises:
         EndpointError: it does not come up; its log was printed.
     """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     endpoint = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", uri]
     command += ["--env-manager", "local", "-h", "127.0.0.1", "-p", str(port)]
+    command += ["--workers", str(workers)]
     environment = {
         # one request's small matrices gain nothing from a second thread, which then spins for work
         # on the core that the client needs: up to a quarter of the client's speed on two cores

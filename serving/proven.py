@@ -1,7 +1,8 @@
 """Ask an endpoint as one version: every answer is proved to be that version's.
 
 The version's canary rows go in front of each request. Only if they come back as logged are the
-answers behind them given out. This is the call for whoever has rows: the batch client or a form.
+answers behind them given out; and where the server says which version it is, as serve.py does, it
+must be this one. This is the call for whoever has rows: the batch client or a form.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,11 +31,15 @@ class ProvenEndpoint:
         """The probabilities for rows given as columns; none for no columns, a mere check.
 
         Raises:
-            WrongVersion: the canary rows came back wrong.
+            WrongVersion: the canary rows came back wrong, or the server says that it is another.
             EndpointError: whatever else is wrong with the endpoint.
         """
         canary = self.version.canary
-        answers = self.endpoint.predict(self._request(columns))
+        identity = {
+            "X-Model-Version": self.version.model_id,
+            "X-Logged-Model-Id": self.version.logged_model_id,
+        }
+        answers = self.endpoint.predict(self._request(columns), identity)
         first, rest = answers[: len(canary.rows)], answers[len(canary.rows) :]
         if not canary.answered_by(first.tolist()):
             raise WrongVersion(

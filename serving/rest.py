@@ -5,7 +5,7 @@ EndpointError            between us and the endpoint
 │   ├── Unavailable      no connection, or it broke, or the endpoint says so: 429, 502, 503
 │   ├── TimedOut         no answer in time, or 504; the server may still be at work on it
 │   ├── Faulty           500, or 200 with something other than a probability a row
-│   └── WrongVersion     another version answers than the one that was asked for
+│   └── WrongVersion     412, or another version answers than the one that was asked for
 ├── TooLarge             413
 └── Refused              any other status
     └── RowsRefused      400: rows it cannot read, or a model that fails on them
@@ -14,6 +14,7 @@ EndpointError            between us and the endpoint
 import io
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -35,6 +36,10 @@ from serving.echo import without_echo
 
 PIECE = 2**16  # bytes of an answer at a time
 PARQUET = "application/vnd.apache.parquet"  # keeps doubles and nulls exact, and is quick to read
+
+
+NOBODY: Mapping[str, str] = {}
+OTHER_VERSION = "serve that version there, or name the one that it serves with --model"
 
 
 class EndpointError(UserError):
@@ -62,7 +67,7 @@ class Faulty(Passing):
 
 
 class WrongVersion(Passing):
-    """The canary rows were not answered as the version answers them."""
+    """Another version answers: its headers say so, or how it answers the canary rows."""
 
 
 class TooLarge(EndpointError):
@@ -89,10 +94,22 @@ class Timeouts:
     read: float = 90.0  # beyond the server's own limit of 60, so that its 504 comes first
 
 
+class _Bearer(requests.auth.AuthBase):
+    """A token in each request; told as `auth`, else ~/.netrc would overrule it."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
 class Endpoint:
     """A served model at an address such as http://127.0.0.1:5001; any thread may ask it."""
 
-    def __init__(self, url: str, timeouts: Timeouts | None = None) -> None:
+    def __init__(self, url: str, timeouts: Timeouts | None = None, token: str = "") -> None:
+        """`token`: for an endpoint that asks for one, such as serve.py with --tokens."""
         self._url = url.strip().rstrip("/").removesuffix("/invocations")
         try:
             parts = urlsplit(self._url)
@@ -107,9 +124,14 @@ class Endpoint:
         limits = timeouts or Timeouts()
         self._timeout = (limits.connect, limits.read)
         self._session = requests.Session()
+        if token:
+            self._session.auth = _Bearer(token)
 
-    def predict(self, rows: pa.Table) -> np.ndarray:
+    def predict(self, rows: pa.Table, identity: Mapping[str, str] = NOBODY) -> np.ndarray:
         """The probability of the positive class for each row, of shape (rows,).
+
+        `identity` are headers that tell a server such as serve.py which version is to answer, and
+        that its answer, where it has them, must repeat.
 
         Raises:
             EndpointError: one of the kinds drawn above; it never holds a row's values.
@@ -118,7 +140,7 @@ class Endpoint:
             with self._session.post(
                 f"{self._url}/invocations",
                 data=_body(rows),
-                headers={"Content-Type": PARQUET},
+                headers={"Content-Type": PARQUET, **identity},
                 timeout=self._timeout,
                 allow_redirects=False,  # they would make a GET of it
                 stream=True,
@@ -128,6 +150,12 @@ class Endpoint:
             raise self._failure(error) from error
         if answer.status_code != 200:
             raise self._refusal(answer, content, rows)
+        for name, wanted in identity.items():
+            if (found := answer.headers.get(name, wanted)) != wanted:
+                raise WrongVersion(
+                    f"{self.url} answered as {' '.join(found.split())[:100]}, not as {wanted}: "
+                    f"{OTHER_VERSION}."
+                )
         return self._probabilities(content, rows.num_rows)
 
     def _content(self, answer: requests.Response) -> bytes:
@@ -197,10 +225,11 @@ class Endpoint:
 
 
 ELSEWHERE = "give a served model's address with --endpoint"
-LOGIN = "give what it asks for in ~/.netrc, or as https://user:password@host"
+LOGIN = "give what it asks for as ENDPOINT_TOKEN, in ~/.netrc, or as https://user:password@host"
 STATUSES: dict[int, tuple[type[EndpointError], str]] = {
     401: (Refused, LOGIN),
     403: (Refused, LOGIN),
+    412: (WrongVersion, OTHER_VERSION),
     413: (TooLarge, "ask for less with --batch-size"),
     429: (Unavailable, "it has no room for more requests now"),
     500: (Faulty, "see its log"),

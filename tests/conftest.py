@@ -11,10 +11,13 @@ import pytest
 
 from tests.helpers import (
     OURS,
+    Server,
+    Store,
     Trained,
     load_generator,
     mlflow_run,
     new_postgres_database,
+    our_server,
     serving,
 )
 from tests.misbehaving import Misbehaving, misbehaving_server
@@ -96,6 +99,14 @@ def loaded(trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     return trained.copy_database(tmp_path / "offers.db")
 
 
+@pytest.fixture
+def store(trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """A store of its own with the trained versions."""
+    made = trained.copy_store(tmp_path / "mlflow.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", made.uri)
+    return made
+
+
 def _served(trained: Trained, model: str) -> Iterator[str]:
     log = trained.folder / f"{model}.log"
     with serving(f"models:/{model}", trained.tracking_uri, log) as url:
@@ -112,6 +123,14 @@ def champion(trained: Trained) -> Iterator[str]:
 def challenger(trained: Trained) -> Iterator[str]:
     """The address of the served challenger."""
     yield from _served(trained, "offer-click@challenger")
+
+
+@pytest.fixture(scope="session")
+def server(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """serve.py with the champion and the challenger."""
+    flags = ("--alias", "champion,challenger")
+    with our_server(trained.tracking_uri, tmp_path_factory.mktemp("server"), *flags) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,9 @@
 
 import contextlib
 import importlib.util
+import json
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -21,18 +21,23 @@ import mlflow
 import pyarrow.parquet as pq
 import pytest
 import requests
+from mlflow import MlflowClient
 from mlflow.entities import Run
+from prometheus_client.parser import text_string_to_metric_families
 
 import console
+import promote
 import score_client
-from registry import versions
+from registry import aliases, versions
+from serving.local import free_port
 
 PROJECT = Path(__file__).parents[1]
 DEADLINE_SECONDS = 180
+MODEL = "offer-click"
 SAMPLE = PROJECT / "data" / "offer_click"
 SAMPLE_OFFERS = pq.read_metadata(SAMPLE / "ds_offers.parquet.gzip").num_rows
 # what the environment may tell our scripts, or they leave in it when run in this process
-OURS = ("DATABASE_URL", "MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_ID")
+OURS = ("DATABASE_URL", "MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_ID", "ENDPOINT_TOKEN")
 
 
 def wait_for(condition: Callable[[], Any], what: str) -> Any:
@@ -106,12 +111,44 @@ class Trained:
 
     def copy_database(self, to: Path) -> Path:
         """A copy of the loaded database, for a test of its own."""
-        with (
-            contextlib.closing(sqlite3.connect(self.database)) as here,
-            contextlib.closing(sqlite3.connect(to)) as there,
-        ):
-            here.backup(there)
-        return to
+        return _copy(self.database, to)
+
+    def copy_store(self, to: Path) -> "Store":
+        """A copy of the MLflow store, with the same artifacts."""
+        uri = f"sqlite:///{_copy(self.folder / 'mlflow.db', to)}"
+        return Store(uri, self.database, MlflowClient(uri))
+
+
+def _copy(database: Path, to: Path) -> Path:
+    with (
+        contextlib.closing(sqlite3.connect(database)) as here,
+        contextlib.closing(sqlite3.connect(to)) as there,
+    ):
+        here.backup(there)
+    return to
+
+
+@dataclass(frozen=True)
+class Store:
+    """A copy of the trained store, whose aliases a test may move; the database is shared."""
+
+    uri: str
+    database: Path
+    client: MlflowClient
+
+    def promote(self, *flags: object) -> int:
+        return run_main(promote.main, "--database", self.database, *flags)
+
+    def alias(self, name: str) -> str | None:
+        return aliases.number_with_alias(self.client, MODEL, name)
+
+    def point(self, alias: str, number: str) -> None:
+        self.client.set_registered_model_alias(MODEL, alias, number)
+
+    def runs(self) -> list[Run]:
+        experiment = self.client.get_experiment_by_name("promotions")
+        assert experiment
+        return list(self.client.search_runs([experiment.experiment_id]))
 
 
 def mlflow_run(folder: Path, **parameters: object) -> Trained:
@@ -201,12 +238,6 @@ def path_with_python() -> str:
     return os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
 @contextlib.contextmanager
 def serving(uri: str, tracking_uri: str, log: Path, port: int = 0) -> Iterator[str]:
     """A real `mlflow models serve` process, killed at the end; gives its address."""
@@ -233,3 +264,100 @@ def serving(uri: str, tracking_uri: str, log: Path, port: int = 0) -> Iterator[s
     finally:
         os.killpg(server.pid, signal.SIGKILL)
         server.wait()
+
+
+@contextlib.contextmanager
+def tracking_server(store: str, folder: Path, port: int) -> Iterator[str]:
+    """A real `mlflow server` on this store, killed at the end; gives its address."""
+    url, log = f"http://127.0.0.1:{port}", folder / "tracking.log"
+    command = ["mlflow", "server", "--backend-store-uri", store, "--workers", "1"]
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *command, "--host", "127.0.0.1", "--port", str(port)],
+            cwd=folder,
+            env=_told_only({"PATH": path_with_python()}),
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+        )
+    try:
+
+        def up() -> bool:
+            assert process.poll() is None, log.read_text()
+            with contextlib.suppress(requests.ConnectionError):
+                return requests.get(f"{url}/health", timeout=5).ok
+            return False
+
+        wait_for(up, "mlflow server")
+        yield url
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@dataclass(frozen=True)
+class Server:
+    """A real serve.py at work: its address, its process, and where its log goes."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The lines of its log."""
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+    def model(self, alias: str = "") -> dict[str, Any]:
+        """What GET /model tells, by whichever worker answers."""
+        found = requests.get(f"{self.url}{alias and '/'}{alias}/model", timeout=60)
+        return dict(found.json())
+
+    def metric(self, name: str, **labels: str) -> float:
+        """The sum of a metric over those of its series that have these labels."""
+        return sum(
+            sample.value
+            for family in text_string_to_metric_families(
+                requests.get(f"{self.url}/metrics", timeout=60).text
+            )
+            for sample in family.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        )
+
+    def wait_until_all_serve(self, version: str, workers: int = 2) -> None:
+        """Until every worker answers as this version of the first alias."""
+        wait_for(
+            lambda: self.metric("scoring_version_workers", version=version) == workers,
+            f"{workers} workers to serve {version}",
+        )
+
+
+@contextlib.contextmanager
+def our_server(
+    tracking_uri: str, folder: Path, *flags: object, workers: int = 2
+) -> Iterator[Server]:
+    """A real serve.py whose workers are all ready, killed at the end with all of them."""
+    port, log = free_port(), folder / "serve.log"
+    command = [PROJECT / "serve.py", "--port", port, "--workers", workers, "--refresh", 0.2, *flags]
+    with log.open("wb") as out, (folder / "serve.err").open("wb") as err:
+        process = subprocess.Popen(
+            [sys.executable, *map(str, command)],
+            env=_told_only({"MLFLOW_TRACKING_URI": tracking_uri}),
+            stdout=out,
+            stderr=err,
+            start_new_session=True,
+        )
+    server = Server(f"http://127.0.0.1:{port}", process, log)
+    try:
+
+        def up() -> bool:
+            assert process.poll() is None, (folder / "serve.err").read_text()
+            started = (folder / "serve.err").read_text().count("startup complete")
+            return started >= workers
+
+        wait_for(up, "serve.py")
+        yield server
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

@@ -100,6 +100,7 @@ def test_the_figures_in_readme_are_those_of_the_results() -> None:
     section = re.search(r"## How fast it is\n(.*?)\n## ", (PROJECT / "README.md").read_text(), re.S)
     assert section
     figures = re.findall(r"\*\*([\d.,]+)", section[1])
-    assert len(figures) == 7
+    assert len(figures) == 8
+    found = " ".join(re.findall(r"\*\*([^*]+)\*\*", results))
     for figure in figures:
-        assert f"**{figure}" in results, figure
+        assert figure in found, figure

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from serving.local import free_port
 from serving.pace import Limits, Pace
 from serving.rest import Faulty, TimedOut, Unavailable, WrongVersion
 from tests.helpers import (
     Trained,
     assert_every_offer_once,
     champion_id,
-    free_port,
     query,
     score,
     started_script,

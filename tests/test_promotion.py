@@ -3,56 +3,21 @@
 import re
 import sqlite3
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 import mlflow
 import pytest
 from mlflow import MlflowClient
-from mlflow.entities import Run
 
 import ingest
 import promote
 import train
 from registry import aliases, promotions
 from registry import store as registry
-from tests.helpers import SAMPLE, Trained, run_main, started_script
+from tests.helpers import MODEL, SAMPLE, Store, run_main, started_script
 
-NAME = "offer-click"
 PLAIN, ENGINEERED, TREES = "1", "2", "3"  # as train.py registers them
-
-
-@dataclass(frozen=True)
-class Store:
-    """A copy of the trained store, whose aliases a test may move; the database is shared."""
-
-    uri: str
-    database: Path
-    client: MlflowClient
-
-    def promote(self, *flags: object) -> int:
-        return run_main(promote.main, "--database", self.database, *flags)
-
-    def alias(self, name: str) -> str | None:
-        return aliases.number_with_alias(self.client, NAME, name)
-
-    def runs(self) -> list[Run]:
-        experiment = self.client.get_experiment_by_name("promotions")
-        assert experiment
-        return list(self.client.search_runs([experiment.experiment_id]))
-
-
-@pytest.fixture
-def store(trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
-    with (
-        closing(sqlite3.connect(trained.folder / "mlflow.db")) as here,
-        closing(sqlite3.connect(tmp_path / "mlflow.db")) as there,
-    ):
-        here.backup(there)
-    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    return Store(uri, trained.database, MlflowClient(uri))
 
 
 def test_a_truly_better_challenger_replaces_the_champion(
@@ -100,7 +65,7 @@ def test_the_same_model_trained_again_is_refused_and_one_allowed_by_name_is_judg
     assert run.data.tags["to"] == "5"
     assert run.data.metrics["gain"] == 0
     assert store.alias("champion") == ENGINEERED
-    found = store.client.get_model_version(NAME, "6")
+    found = store.client.get_model_version(MODEL, "6")
     assert found.tags["candidate"] == "boosted_trees"
     assert store.promote("--challenger", "6") == 2
     assert store.promote("--challenger", "6", "--allow", "boosted_trees") in (0, 3)
@@ -149,7 +114,7 @@ def test_rollback_restores_and_history_tells_all_of_it(
     for line, (move, why) in zip(lines, expected, strict=True):
         assert re.search(move, line), line
         assert re.search(why, line), line
-    entries = promotions.history(store.client, NAME)
+    entries = promotions.history(store.client, MODEL)
     assert [entry.outcome for entry in entries] == ["rolled back", "moved by hand", "promoted"]
     assert all(entry.who for entry in entries)
 
@@ -182,7 +147,7 @@ def test_history_of_a_deleted_experiment_is_no_empty_history(
 
 
 def test_history_is_complete_after_concurrent_promotions(store: Store, tmp_path: Path) -> None:
-    before = len(promotions.history(store.client, NAME))
+    before = len(promotions.history(store.client, MODEL))
     where = {"MLFLOW_TRACKING_URI": store.uri}
     with ExitStack() as stack:
         processes = [
@@ -192,7 +157,7 @@ def test_history_is_complete_after_concurrent_promotions(store: Store, tmp_path:
         outputs = [process.communicate(timeout=180) for process in processes]
         assert [process.returncode for process in processes] == [0] * len(processes), outputs
     moved = [out for out, _ in outputs if "already" not in out]
-    entries = promotions.history(store.client, NAME)
+    entries = promotions.history(store.client, MODEL)
     assert len(entries) == before + len(moved)
     assert {entry.outcome for entry in entries[: len(moved)]} == {"moved by hand"}
     for later, earlier in pairwise(entries):
@@ -203,7 +168,7 @@ def test_history_is_complete_after_concurrent_promotions(store: Store, tmp_path:
 
 def test_a_registry_that_does_not_answer_is_not_taken_for_one_without_a_champion() -> None:
     with registry.impatient(), pytest.raises(registry.RegistryError, match="refused"):
-        aliases.number_with_alias(MlflowClient("http://127.0.0.1:9"), NAME, aliases.CHAMPION)
+        aliases.number_with_alias(MlflowClient("http://127.0.0.1:9"), MODEL, aliases.CHAMPION)
 
 
 def test_a_model_or_an_alias_that_is_not_there_has_no_number(store: Store) -> None:
@@ -228,7 +193,7 @@ def test_mistakes_are_told_in_one_sentence(
     store: Store, flags: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if "--allow" in flags or "--table" in flags:
-        store.client.delete_registered_model_alias(NAME, "champion")
+        store.client.delete_registered_model_alias(MODEL, "champion")
     assert store.promote(*flags) == 2
     error = capsys.readouterr().err
     assert said in error

@@ -20,11 +20,11 @@ import ingest
 import problems
 from db.engine import database_url, opened
 from modeling import dataset
+from serving.local import free_port
 from tests.helpers import (
     SAMPLE_OFFERS,
     Trained,
     champion_version,
-    free_port,
     run_main,
     score,
     serving,

@@ -1,0 +1,183 @@
+"""Serve a problem's champion over REST, and take up the next one without a restart.
+
+    python serve.py                                         # the champion, on port 5001
+    python serve.py --alias champion,challenger --workers 4
+
+Answers what `mlflow models serve` answers, to the same requests, by MLflow's own scoring
+application. Besides, each answer tells the version that gave it (X-Model-Version), a moved alias is
+taken up while requests go on, and there are limits, logins, metrics and a log: see docs/serving.md.
+
+With --tokens FILE only those who send `Authorization: Bearer TOKEN` are answered:
+
+    python serve.py --tokens tokens.txt --new-token scoring   # prints the token, keeps its hash
+    python serve.py --tokens tokens.txt --host 0.0.0.0
+"""
+
+import argparse
+import ipaddress
+import os
+import signal
+import socket
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+import console
+import problems
+from console.show import say
+from registry import aliases, store, versions
+from server import tokens
+from server.settings import Settings
+
+MIB = 2**20
+# a worker that has not answered its supervisor for so long hangs; a large body may take seconds
+HANGS_SECONDS = 60
+
+
+class Workers(Multiprocess):
+    """uvicorn's supervisor, which remembers the signal that stopped it."""
+
+    stopped_by = 0
+
+    def handle_int(self) -> None:
+        self.stopped_by = signal.SIGINT
+        super().handle_int()
+
+    def handle_term(self) -> None:
+        self.stopped_by = signal.SIGTERM
+        super().handle_term()
+
+
+def parser() -> argparse.ArgumentParser:
+    made = console.parser(__doc__, database=False)
+    made.add_argument(
+        "--alias",
+        default=aliases.CHAMPION,
+        help="whose versions to serve, with commas between; /invocations is the first one's, "
+        "/ALIAS/invocations each one's (default: %(default)s)",
+    )
+    made.add_argument("--host", default="127.0.0.1", help="(default: %(default)s)")
+    made.add_argument(
+        "--port",
+        type=console.at_least(1, 65535),
+        default=5001,
+        help="(default: %(default)s)",
+    )
+    for flag, kind, default, help in (
+        ("--workers", console.at_least(1, 256), 2, "processes that answer"),
+        ("--refresh", console.some_seconds, 5.0, "seconds between looks at the aliases"),
+        ("--timeout", console.some_seconds, 60.0, "seconds that a request may take"),
+        ("--in-flight", console.at_least(1, 10_000), 64, "most requests at once in a worker"),
+        ("--max-body", console.at_least(1, 1024), 32, "most MiB of a request"),
+    ):
+        made.add_argument(flag, type=kind, default=default, help=f"{help} (default: %(default)s)")
+    made.add_argument("--tokens", default="", metavar="FILE", help="who may ask, by bearer tokens")
+    made.add_argument(
+        "--new-token", default="", metavar="NAME", help="add one to the file, and end"
+    )
+    console.add_switch(made, "--insecure", "let other machines ask without tokens")
+    return made
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parser().parse_args(argv)
+    file = Path(args.tokens) if args.tokens else None
+    if args.new_token:
+        return new_token(file, args.new_token)
+    if file:
+        tokens.read(file)
+    elif args.insecure == "no" and not is_loopback(args.host):
+        raise console.UserError(
+            f"On {args.host} other machines could ask without a login: give --tokens FILE, or say "
+            "--insecure if something in front of it asks for one."
+        )
+    problem = problems.load(args.problem)
+    wanted = tuple(dict.fromkeys(alias.strip() for alias in args.alias.split(",")))
+    found = resolved(problem.model_name, wanted)
+    settings = Settings(
+        problem.model_name, problem.words, wanted, args.refresh, args.timeout, args.in_flight,
+        args.max_body * MIB, str(file.resolve()) if file else "",
+    )  # fmt: skip
+    with listening(args.host, args.port) as listener, tempfile.TemporaryDirectory() as metrics:
+        settings.hand_over()
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics
+        # one row's small matrices gain nothing from a second thread, which then spins for work
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        say(f"Serving {found} at http://{args.host}:{args.port}; Ctrl-C ends it.")
+        config = uvicorn.Config(
+            "server.application:create",
+            factory=True,
+            workers=args.workers,
+            access_log=False,  # ours has no query strings
+            server_header=False,
+            timeout_graceful_shutdown=int(args.timeout) + 1,
+            timeout_worker_healthcheck=HANGS_SECONDS,
+        )
+        workers = Workers(config, sockets=[listener])
+        workers.run()
+    return 128 + workers.stopped_by if workers.stopped_by else 1
+
+
+def new_token(file: Path | None, name: str) -> int:
+    if file is None:
+        raise console.UserError("--new-token adds to a file: name it with --tokens FILE.")
+    print(tokens.issue(file, name))
+    say(f"Only its hash is kept, in {file}: whoever asks gives it as ENDPOINT_TOKEN.")
+    return 0
+
+
+def resolved(model_name: str, wanted: Sequence[str]) -> str:
+    """Which versions the aliases mean now, in words.
+
+    Raises:
+        RegistryError: the first alias means none, or what it means cannot be served.
+    """
+    client, found = store.connect(), []
+    for alias in wanted:
+        if alias != wanted[0] and not aliases.number_with_alias(client, model_name, alias):
+            found.append(f"nothing yet as {alias}")
+            continue
+        version = versions.resolve(client, f"models:/{model_name}@{alias}")
+        found.append(f"{version.model_id} as {alias}")
+    return ", ".join(found)
+
+
+def is_loopback(host: str) -> bool:
+    """Can only this machine reach it."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that the workers share.
+
+    Raises:
+        UserError: the address is not to be had.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        # told its protocol, else asyncio leaves Nagle's algorithm on: 40 ms an answer
+        made = socket.socket(family, kind, protocol)
+        try:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            made.bind(address)
+        except BaseException:
+            made.close()
+            raise
+    except OSError as error:
+        raise console.UserError(
+            f"Nothing can listen on {host}:{port} ({error.strerror}): see what does already, or "
+            "take another with --port."
+        ) from error
+    return made
+
+
+if __name__ == "__main__":
+    console.run(main)

@@ -1,0 +1,70 @@
+"""What a caller is told who gets no scores: one shape, and never a word of what was sent.
+
+{"error_code": "BAD_ROWS", "message": "…", "request_id": "…"}
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+
+from starlette.responses import JSONResponse
+
+
+class Refusal(Exception):
+    """An answer other than scores: its status, a code for programs, a sentence for people."""
+
+    def __init__(
+        self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message, self.headers = status, code, message, headers
+
+    def response(self, request_id: str) -> JSONResponse:
+        content = {"error_code": self.code, "message": self.message, "request_id": request_id}
+        return JSONResponse(content, self.status, self.headers)
+
+
+KINDS = "application/json, text/csv or application/vnd.apache.parquet"
+# what MLflow says, and what of it can be said without what it was sent
+SAYINGS = (
+    ("valid JSON", "the body is not valid JSON"),
+    (
+        "exactly one of the input fields",
+        "the JSON must be an object with just one of dataframe_records, dataframe_split, instances "
+        "and inputs",
+    ),
+    ("dataframe_records", "dataframe_records must be a list of objects, one a row"),
+    ("records format", "dataframe_records must be a list of objects, one a row"),
+    ("dataframe_split", "dataframe_split must be an object with columns and data"),
+    ("split format", "dataframe_split must be an object with columns and data"),
+    ("valid CSV", "the body cannot be read as CSV with these columns"),
+    ("valid UTF-8", "the body is not UTF-8"),
+    ("valid Parquet", "the body cannot be read as Parquet"),
+    ("unexpected error while evaluating", "the model fails on one of these rows"),
+)
+
+
+def of_rows(content: bytes, columns: Sequence[str]) -> Refusal:
+    """Why MLflow refused rows, from its answer, in words of ours and the signature's columns."""
+    try:
+        said = str(json.loads(content)["message"])
+    except (ValueError, KeyError, TypeError):
+        said = ""
+    said = said.rpartition("\nError: ")[2] or said
+    return Refusal(400, "BAD_ROWS", f"The rows cannot be scored: {_reason(said, columns)}.")
+
+
+def _reason(said: str, columns: Sequence[str]) -> str:
+    _, missing, rest = said.partition("Model is missing inputs ")
+    if missing:
+        listed = rest.partition("]")[0]
+        lacking = [name for name in columns if repr(name) in listed]
+        return f"they lack {', '.join(lacking or columns)}"
+    for before in ("Failed to convert column ", "Incompatible input types for column "):
+        _, found, rest = said.partition(before)
+        for name in sorted(columns, key=len, reverse=True):
+            if found and rest.lstrip("'\"").startswith(name):
+                return f"{name} holds something of another type than the model's signature has"
+    for fragment, saying in SAYINGS:
+        if fragment in said:
+            return saying
+    return f"they do not fit the model's signature, which has {', '.join(columns)}"

@@ -1,0 +1,31 @@
+"""What serve.py tells its workers, which are processes of their own: by one variable."""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+
+VARIABLE = "SERVE_SETTINGS"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One server's; times in seconds, limits for each worker."""
+
+    model_name: str
+    words: tuple[str, str]  # what an answer below the threshold means, and one from it on
+    aliases: tuple[str, ...]
+    refresh: float = 5.0
+    timeout: float = 60.0
+    in_flight: int = 64
+    max_body: int = 32 * 2**20  # bytes
+    tokens: str = ""  # a file's path
+
+    def hand_over(self) -> None:
+        """Leave them to the processes that this one starts."""
+        os.environ[VARIABLE] = json.dumps(asdict(self))
+
+    @classmethod
+    def handed_over(cls) -> "Settings":
+        found = json.loads(os.environ[VARIABLE])
+        found["words"], found["aliases"] = tuple(found["words"]), tuple(found["aliases"])
+        return cls(**found)
