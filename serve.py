@@ -16,6 +16,7 @@ With --tokens FILE only those who send `Authorization: Bearer TOKEN` are answere
 import argparse
 import ipaddress
 import os
+import re
 import signal
 import socket
 import tempfile
@@ -95,7 +96,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             "--insecure if something in front of it asks for one."
         )
     problem = problems.load(args.problem)
-    wanted = tuple(dict.fromkeys(alias.strip() for alias in args.alias.split(",")))
+    wanted = tuple(dict.fromkeys(alias for alias in re.split("[, ]+", args.alias) if alias))
+    if not wanted:
+        raise console.UserError("--alias names none: give one, or several with commas between.")
     found = resolved(problem.model_name, wanted)
     settings = Settings(
         problem.model_name, problem.words, wanted, args.refresh, args.timeout, args.in_flight,
@@ -106,13 +109,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics
         # one row's small matrices gain nothing from a second thread, which then spins for work
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-        say(f"Serving {found} at http://{args.host}:{args.port}; Ctrl-C ends it.")
+        host = f"[{args.host}]" if ":" in args.host else args.host
+        say(f"Serving {found} at http://{host}:{args.port}; Ctrl-C ends it.")
         config = uvicorn.Config(
             "server.application:create",
             factory=True,
             workers=args.workers,
             access_log=False,  # ours has no query strings
             server_header=False,
+            proxy_headers=False,  # what they say of a caller goes into the log
             timeout_graceful_shutdown=int(args.timeout) + 1,
             timeout_worker_healthcheck=HANGS_SECONDS,
         )

@@ -38,6 +38,8 @@ from server.watched import Exchange
 VERSION, LOGGED_MODEL, REQUEST = "X-Model-Version", "X-Logged-Model-Id", "X-Request-ID"
 Endpoint = Callable[[Request], Awaitable[Response]]
 SECONDS_BETWEEN_LOOKS = 1.0  # that requests for a version which is not here may cause
+# they write what was sent into the log
+TELLTALES = ("mlflow.models", "mlflow.pyfunc", "mlflow.types", "mlflow.utils", "asyncio")
 SCORING_THREADS = 2  # more of them would only wait for each other's turn with the interpreter
 
 
@@ -260,10 +262,7 @@ class Application:
             await asyncio.sleep(self._settings.refresh)
             if os.getppid() != self._parent:  # it was killed, and would leave us with its port
                 os.kill(os.getpid(), signal.SIGTERM)
-            try:
-                await self._look()
-            except Exception as error:
-                watched.note("fault", places=watched.places(error))
+            await self._look()
             if self._tokens and self._tokens.error != told:
                 told = self._tokens.error
                 watched.note("tokens", why=told or "read again")
@@ -293,7 +292,7 @@ async def asked(loaded: Loaded, kind: str, body: bytes) -> tuple[int, dict[str, 
 
 def create() -> Application:
     """A worker's application, by the settings that serve.py left for it."""
-    for noisy in ("mlflow", "alembic", "asyncio"):  # they write what was sent into the log
+    for noisy in TELLTALES:
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
     warnings.simplefilter("ignore")  # likewise
     return Application(Settings.handed_over())

@@ -116,6 +116,8 @@ class Deck:
                 self._look(slot)
             except UserError as error:
                 self._refuse(slot, str(error))
+            except Exception as error:  # nothing that happens here may stop what answers
+                self._refuse(slot, f"A fault of this program: {' '.join(watched.places(error))}")
         self._drop()
 
     def _look(self, slot: Slot) -> None:
@@ -128,7 +130,7 @@ class Deck:
                 raise VersionRefused(f"No version of {name} has the alias {slot.alias}.")
             logged = versions.numbered(self._client, name, number).model_id
             if slot.loaded and _is(slot.loaded, number, logged):
-                slot.refused = slot.tried = None
+                self._accept(slot)
                 return
             if slot.tried == (number, logged) and time.monotonic() < slot.tried_at + RETRY_SECONDS:
                 return
@@ -140,19 +142,22 @@ class Deck:
 
     def _take_over(self, slot: Slot, new: Loaded) -> None:
         old, slot.loaded = slot.loaded, new
-        slot.refused = slot.tried = None
+        self._accept(slot)
         self._loaded[new.version.model_id] = new
         if old:
             old.asked_at = time.monotonic()
             watched.SERVING.labels(slot.alias, old.version.model_id).set(0)
         watched.SERVING.labels(slot.alias, new.version.model_id).set(1)
-        watched.REFUSING.labels(slot.alias).set(0)
         watched.note(
             "takes over",
             alias=slot.alias,
             version=new.version.model_id,
             before=old.version.model_id if old else None,
         )
+
+    def _accept(self, slot: Slot) -> None:
+        slot.refused = slot.tried = None
+        watched.REFUSING.labels(slot.alias).set(0)
 
     def _refuse(self, slot: Slot, why: str) -> None:
         if slot.refused and slot.refused["why"] == why:

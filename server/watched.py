@@ -28,7 +28,7 @@ SECONDS = Histogram(
     buckets=BUCKETS,
 )  # fmt: skip
 ROWS = Counter("scoring_rows", "Rows scored", ("alias", "version"))
-ERRORS = Counter("scoring_errors", "Requests that got no scores, by kind", ("alias", "kind"))
+ERRORS = Counter("scoring_errors", "Requests that were refused, by kind", ("alias", "kind"))
 IN_FLIGHT = Gauge("scoring_in_flight", "Requests at work now", multiprocess_mode="livesum")
 SERVING = Gauge(
     "scoring_version_workers", "Workers in which the version has the alias", ("alias", "version"),
@@ -57,13 +57,13 @@ class Exchange:
     headers: dict[str, str] = field(default_factory=dict)  # to be added to its answer
 
     def count(self) -> None:
-        """Add it to the metrics, if scores were asked for."""
+        """Add it to the metrics: requests for scores, and all that were refused."""
+        if self.error:
+            ERRORS.labels(self.alias, self.error.lower()).inc()
         if not self.alias:
             return
         REQUESTS.labels(self.alias, self.version, str(self.status)).inc()
-        if self.error:
-            ERRORS.labels(self.alias, self.error.lower()).inc()
-        elif self.status == 200:
+        if self.status == 200:
             ROWS.labels(self.alias, self.version).inc(self.rows)
             SECONDS.labels(self.alias, self.version).observe(time.perf_counter() - self.started)
 

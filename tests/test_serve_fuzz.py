@@ -116,7 +116,9 @@ targets = st.sampled_from(
     + [("PUT", "/invocations"), ("GET", f"/{MARKER}?{MARKER}={MARKER}"), ("POST", "/model")]
 )
 headers = st.sampled_from(
-    [{}] * 8 + [{"X-Model-Version": MARKER}, {"Authorization": MARKER}, {"X-Request-ID": MARKER}]
+    [{}] * 8
+    + [{name: MARKER} for name in ("X-Model-Version", "Authorization", "X-Request-ID")]
+    + [{"X-Forwarded-For": MARKER}]
 )
 
 
