@@ -66,6 +66,11 @@ REFUSED: dict[str, tuple[str, str, int, str]] = {
 }  # fmt: skip
 
 
+def assert_nothing_was_repeated(server: Server) -> None:
+    for log in (server.log, server.log.with_name("serve.err")):
+        assert not re.search("dear|moon|Ellington|surname", log.read_text())
+
+
 @pytest.mark.parametrize("case", ANSWERED)
 def test_it_answers_what_mlflow_s_own_server_answers(
     case: str, server: Server, champion: str
@@ -76,6 +81,7 @@ def test_it_answers_what_mlflow_s_own_server_answers(
     np.testing.assert_allclose(
         ours.json()["predictions"], theirs.json()["predictions"], rtol=1e-12, atol=0
     )
+    assert_nothing_was_repeated(server)
 
 
 @pytest.mark.parametrize("case", REFUSED)
@@ -91,8 +97,7 @@ def test_it_refuses_in_one_shape_with_a_reason_and_without_what_was_sent(
     assert answer.headers["X-Request-ID"] == told["request_id"]
     (line,) = [e for e in server.events if e.get("request_id") == told["request_id"]]
     assert (line["status"], line["error"]) == (status, told["error_code"])
-    for log in (server.log, server.log.with_name("serve.err")):
-        assert not re.search("dear|moon|Ellington|surname", log.read_text())
+    assert_nothing_was_repeated(server)
 
 
 def test_every_row_scores_the_same_alone_and_in_any_batch(server: Server) -> None:
