@@ -14,7 +14,6 @@ import logging
 import os
 import signal
 import time
-import uuid
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,20 +21,20 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, Router
 from starlette.types import Message, Receive, Scope, Send
 
 from server import quick, refusals, watched
 from server.deck import Deck, Loaded, Slot
+from server.gate import Gate
 from server.refusals import Refusal
 from server.settings import Settings
 from server.tokens import Tokens
 from server.watched import Exchange
 
-VERSION, LOGGED_MODEL, REQUEST = "X-Model-Version", "X-Logged-Model-Id", "X-Request-ID"
+VERSION, LOGGED_MODEL = "X-Model-Version", "X-Logged-Model-Id"
 Endpoint = Callable[[Request], Awaitable[Response]]
 SECONDS_BETWEEN_LOOKS = 1.0  # that requests for a version which is not here may cause
 # they write what was sent into the log
@@ -44,7 +43,7 @@ SCORING_THREADS = 2  # more of them would only wait for each other's turn with t
 
 
 class Application:
-    """One worker's; an ASGI application."""
+    """One worker's; an ASGI application, which raises what it refuses."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -72,44 +71,8 @@ class Application:
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._router(scope, receive, send)
-            return
-        exchange = Exchange(uuid.uuid4().hex)
-        exchange.headers[REQUEST] = exchange.request_id
-        scope["app"], scope["state"] = self, {"exchange": exchange}
-
-        async def answer(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                exchange.status = message["status"]
-                added = [(k.lower().encode(), v.encode()) for k, v in exchange.headers.items()]
-                message["headers"] = [*message["headers"], *added]
-            await send(message)
-
-        try:
-            await self._answer(scope, receive, answer, exchange)
-        finally:
-            exchange.count()
-            exchange.log(scope["method"], (scope["client"] or ("",))[0])
-
-    async def _answer(self, scope: Scope, receive: Receive, send: Send, exchange: Exchange) -> None:
-        try:
-            await self._router(scope, receive, send)
-            return
-        except Refusal as error:
-            refusal = error
-        except HTTPException as error:  # the router's
-            code = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}.get(error.status_code, "REFUSED")
-            refusal = Refusal(error.status_code, code, f"{error.detail}.", error.headers)
-        except ClientDisconnect:
-            exchange.error, exchange.status = "CLIENT_LEFT", 499
-            return
-        except Exception as error:
-            watched.note("fault", request_id=exchange.request_id, places=watched.places(error))
-            refusal = Refusal(500, "INTERNAL_ERROR", "The server failed; its log tells where.")
-        exchange.error = refusal.code
-        if exchange.status == 0:
-            await refusal.response(exchange.request_id)(scope, receive, send)
+        scope["app"] = self  # so that the router raises what it refuses
+        await self._router(scope, receive, send)
 
     def _guarded(self, endpoint: Endpoint) -> Endpoint:
         """Only for holders of a token, where tokens are asked for."""
@@ -290,9 +253,9 @@ async def asked(loaded: Loaded, kind: str, body: bytes) -> tuple[int, dict[str, 
     return got[0]["status"], headers, b"".join(m.get("body", b"") for m in got[1:])
 
 
-def create() -> Application:
+def create() -> Gate:
     """A worker's application, by the settings that serve.py left for it."""
     for noisy in TELLTALES:
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
     warnings.simplefilter("ignore")  # likewise
-    return Application(Settings.handed_over())
+    return Gate(Application(Settings.handed_over()))
