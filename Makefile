@@ -10,7 +10,7 @@ UV := $(shell command -v uv)
 INSTALL = $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak bench lint lock clean
+.PHONY: help run web test soak bench lint lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,7 +18,10 @@ help:  ## list the targets
 run: .venv/run.stamp  ## sample data to scored offers, all steps; DATA=folder DB=file.db PROBLEM=name-or-folder
 	$(BIN)/python pipeline.py --problem "$(PROBLEM)" --source "$(DATA)" --database "$(DB)"
 
-test: .venv/dev.stamp  ## all tests
+web: .venv/run.stamp  ## the form for trying served models by hand, at http://127.0.0.1:8000; PROBLEM=
+	$(BIN)/python -m web --problem "$(PROBLEM)" --database "$(DB)"
+
+test: .venv/dev.stamp .venv/browser.stamp  ## all tests
 	$(BIN)/python -m pytest
 
 soak: .venv/dev.stamp  ## kill client and server 50 and 10 times, swap versions and send nonsense 10,000 times
@@ -42,6 +45,15 @@ lock: .venv/dev.stamp  ## pin what requirements*.in ask for, in requirements*.tx
 	sed '/- pip:$$/q' conda.yaml > conda.yaml.new
 	sed -n 's/^[^#].*/      - "&"/p' requirements.txt >> conda.yaml.new
 	mv conda.yaml.new conda.yaml
+
+# the tests of the page drive a real Chromium: this machine's, Debian's package, or a download
+.venv/browser.stamp: .venv/dev.stamp
+	@command -v chromium || command -v google-chrome \
+		|| { command -v apt-get >/dev/null && test "$$(id -u)" = 0 && apt-get update -qq \
+			&& apt-get install -y -qq chromium >/dev/null; } \
+		|| $(BIN)/playwright install chromium \
+		|| { echo "No browser: install Chromium, or see why the download failed, and try again"; exit 2; }
+	touch $@
 
 clean:  ## remove databases, runs and models (not .venv)
 	rm -rf even_financial.db* mlflow.db* mlruns mlartifacts

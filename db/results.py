@@ -13,7 +13,7 @@ from db.engine import reading, take_turns_with_loads, writing
 from db.runs import Run
 from db.tables import last_load, utc_now
 
-BATCH = "batch"
+BATCH = "batch"  # where a scored row came from
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, MetaData, String
+from sqlalchemy import Column, ColumnElement, MetaData, String
 
 from console import UserError
 from db.declare import Scoring, Source
@@ -27,6 +27,13 @@ class Feature:
 
     name: str
     kind: Literal["number", "text"]
+    title: str = ""  # for people, as over a field of a form; default: the name in words
+    unit: str = ""  # likewise
+
+    @property
+    def shown(self) -> str:
+        """What people are told that it is."""
+        return self.title or self.name.replace("_", " ").capitalize()
 
 
 @dataclass(frozen=True)
@@ -129,6 +136,23 @@ class Problem:
     @property
     def group_name(self) -> str:
         return self.group or self.scoring.key.name
+
+    def column(self, feature: Feature) -> Column | None:
+        """The column of a source table that a feature is, if it is one as it stands."""
+        found = self.scoring.rows.selected_columns[feature.name].base_columns
+        columns = [c for c in found if isinstance(c, Column) and c.table in self.scoring.tables]
+        return columns[0] if len(columns) == len(found) == 1 else None
+
+    @property
+    def rival_features(self) -> list[Feature]:
+        """What the rows of a group differ in, where they compete: the columns of the key's table.
+
+        The others are the group's own, as an applicant's income is for all offers to them.
+        """
+        if not self.ranked_against:
+            return []
+        keyed = {f: self.column(f) for f in self.features}
+        return [f for f, c in keyed.items() if c is not None and c.table is self.scoring.key.table]
 
     def including(self, names: Iterable[str]) -> "Problem":
         """The problem with these optional columns among its features.

@@ -8,19 +8,11 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.helpers import (
-    OURS,
-    Server,
-    Store,
-    Trained,
-    load_generator,
-    mlflow_run,
-    new_postgres_database,
-    our_server,
-    serving,
-)
+from tests.helpers import OURS, Store, Trained, load_generator, mlflow_run, new_postgres_database
 from tests.misbehaving import Misbehaving, misbehaving_server
+from tests.servers import Server, our_server, serving
 
 
 @pytest.fixture(autouse=True)
@@ -150,3 +142,26 @@ def misbehaving() -> Iterator[Misbehaving]:
     """A server that answers each request by a script."""
     with misbehaving_server() as state:
         yield state
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A real Chromium: this machine's, or the one that Playwright brought."""
+    here = shutil.which("chromium") or shutil.which("google-chrome")
+    with sync_playwright() as playwright:
+        path = here or playwright.chromium.executable_path
+        if not Path(path).exists():
+            pytest.fail(
+                "There is no browser to test the page with: run `make test`, which sees to it."
+            )
+        found = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A browser's page in which nothing is run."""
+    context = browser.new_context(java_script_enabled=False)
+    yield context.new_page()
+    context.close()

@@ -17,7 +17,8 @@ import train
 from db.engine import database_url, opened
 from modeling import dataset
 from registry import versions
-from tests.helpers import query, run_main, score, serving
+from tests.helpers import query, run_main, score
+from tests.servers import serving
 
 PROBLEM = problems.load()
 

@@ -21,16 +21,15 @@ import serve
 from registry import versions
 from tests.asking import COLUMNS, CSV, FRAME, JSON, PARQUET, ROWS, ask, parquet, records, split
 from tests.helpers import (
-    Server,
     Store,
     Trained,
     assert_every_offer_once,
     champion_version,
-    our_server,
     run_main,
     score,
     wait_for,
 )
+from tests.servers import Server, our_server
 
 ANSWERED: dict[str, tuple[str, str | bytes]] = {
     "records": (JSON, records(*ROWS)),

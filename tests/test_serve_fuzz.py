@@ -19,7 +19,8 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from tests.asking import COLUMNS, CSV, JSON, NUMBERS, PARQUET, ROWS, ask, records
-from tests.helpers import Server, Trained, our_server
+from tests.helpers import Trained
+from tests.servers import Server, our_server
 
 REQUESTS = int(os.environ.get("SOAK_FUZZ_REQUESTS", "1000"))
 SEED = int(os.environ.get("SOAK_SEED", "4"))

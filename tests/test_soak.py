@@ -27,10 +27,10 @@ from tests.helpers import (
     champion_version,
     run_main,
     score,
-    serving,
     started_script,
     wait_for,
 )
+from tests.servers import serving
 
 CLIENT_KILLS = int(os.environ.get("SOAK_CLIENT_KILLS", "5"))
 SERVER_KILLS = int(os.environ.get("SOAK_SERVER_KILLS", "2"))

@@ -22,16 +22,14 @@ from serving.local import free_port
 from tests.asking import FRAME, JSON, ROWS, ask, records
 from tests.helpers import (
     MODEL,
-    Server,
     Store,
     assert_every_offer_once,
-    our_server,
     score,
     started_script,
     stored,
-    tracking_server,
     wait_for,
 )
+from tests.servers import Server, our_server, tracking_server
 
 SWAPS = int(os.environ.get("SOAK_SWAPS", "3"))
 REQUESTS = int(os.environ.get("SOAK_SWAP_REQUESTS", "1000"))

@@ -11,6 +11,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from playwright.sync_api import Page
 from sklearn.datasets import load_breast_cancer
 
 import ingest
@@ -19,7 +20,9 @@ import promote
 import score_client
 import train
 from registry import versions
-from tests.helpers import PROJECT, query, run_main, run_script, serving
+from tests.browsing import form_of
+from tests.helpers import PROJECT, query, run_main, run_script
+from tests.servers import serving
 
 FOLDER = PROJECT / "tests" / "third_problem"
 GUIDE = (PROJECT / "docs" / "own-problem.md").read_text()
@@ -87,6 +90,25 @@ def test_every_row_is_scored_by_the_served_champion(elsewhere: Path) -> None:
     said = joined["probability"] >= version.threshold
     assert (joined["finding"] == said.map({True: "Malignant", False: "Benign"})).all()
     assert (said == joined["malignant"].astype(bool)).mean() > 0.9
+
+
+def test_a_row_is_entered_by_hand_in_a_form_of_its_own(elsewhere: Path, page: Page) -> None:
+    store, row = f"sqlite:///{elsewhere / 'mlflow.db'}", biopsies().iloc[0]
+    flags = ("--problem", elsewhere / "my problem")
+    with (
+        serving("models:/biopsies@champion", store, elsewhere / "form.log") as champion,
+        form_of(store, elsewhere / "hospital.db", elsewhere, *flags, "--champion", champion) as url,
+    ):
+        page.goto(url)
+        for name in load_breast_cancer().feature_names:
+            page.get_by_label(name.capitalize(), exact=True).fill(str(row[name]))
+        page.get_by_role("button", name="Ask").click()
+        assert page.locator(".verdict").inner_text().startswith("Malignant, with a probability")
+    (stored,) = query(
+        elsewhere / "hospital.db",
+        "SELECT biopsy, finding, \"mean radius\" FROM results_biopsies WHERE source = 'form'",
+    )
+    assert stored == (None, "Malignant", row["mean radius"])
 
 
 def test_its_versions_stand_beside_each_other_in_its_own_experiment(elsewhere: Path) -> None:

@@ -15,16 +15,16 @@ from db.declare import (
 from problems.spec import Feature, Problem
 
 FEATURES = (
-    Feature("loan_amnt", "number"),
-    Feature("int_rate", "number"),
-    Feature("purpose", "text"),
-    Feature("grade", "text"),
-    Feature("annual_inc", "number"),
-    Feature("revol_util", "number"),
-    Feature("emp_length", "text"),
-    Feature("dti", "number"),
-    Feature("delinq_2yrs", "number"),
-    Feature("home_ownership", "text"),
+    Feature("loan_amnt", "number", "Amount of the loan", "dollars"),
+    Feature("int_rate", "number", "Interest rate", "a fraction a year, as 0.119"),
+    Feature("purpose", "text", "Purpose of the loan"),
+    Feature("grade", "text", "Grade given by the lender"),
+    Feature("annual_inc", "number", "Annual income", "dollars"),
+    Feature("revol_util", "number", "Credit line in use", "a fraction, as 0.45"),
+    Feature("emp_length", "text", "Length of employment"),
+    Feature("dti", "number", "Debt to income", "percent"),
+    Feature("delinq_2yrs", "number", "Payments missed in two years"),
+    Feature("home_ownership", "text", "Home"),
 )
 
 tables = MetaData()

@@ -1,0 +1,63 @@
+"""The page for trying a model by hand, as a real process, and what a browser finds on it."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import requests
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser
+
+from serving.local import free_port
+from tests.helpers import PROJECT, told_only, wait_for
+
+
+@contextlib.contextmanager
+def form_of(tracking_uri: str, database: Path, folder: Path, *flags: object) -> Iterator[str]:
+    """A real `python -m web`, stopped at the end; gives its address."""
+    port, log = free_port(), folder / "web.log"
+    command = ["-m", "web", "--database", database, "--port", port, *flags]
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, *map(str, command)],
+            cwd=PROJECT,
+            env=told_only({"MLFLOW_TRACKING_URI": tracking_uri}),
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+        )
+    url = f"http://127.0.0.1:{port}"
+    try:
+
+        def up() -> bool:
+            assert process.poll() is None, log.read_text()
+            with contextlib.suppress(requests.ConnectionError):
+                return requests.get(url, timeout=30).ok
+            return False
+
+        wait_for(up, "the page")
+        yield url
+        process.terminate()
+        assert process.wait(60) in (0, 143), log.read_text()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def barriers(browser: Browser, url: str) -> list[str]:
+    """What axe-core finds wrong with the page at an address, at the width of a phone and a desk."""
+    found: list[str] = []
+    for width in (360, 1200):
+        context = browser.new_context(viewport={"width": width, "height": 800})
+        page = context.new_page()
+        page.goto(url)
+        found += [rule["id"] for rule in Axe().run(page).response["violations"]]
+        if page.evaluate("document.documentElement.scrollWidth > window.innerWidth"):
+            found.append(f"it is wider than {width}")
+        context.close()
+    return found

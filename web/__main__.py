@@ -1,0 +1,108 @@
+"""A form in the browser: enter one row by hand, and a served model says what it thinks of it.
+
+    python serve.py --alias champion,challenger   # in a terminal
+    python -m web --challenger http://127.0.0.1:5001/challenger   # in another, or: make web
+
+Opens at http://127.0.0.1:8000. The fields are those of the problem, the choices those of its
+tables. Rows that compete, as the offers to one person do, are entered together and ranked. Each
+answer is proved to be the version's and stored among the problem's results, as `source` form; all
+that was entered can be had as a CSV file, to label it and train on it. Needs a database filled by
+ingest.py; there is no login, so it listens to this machine only, unless told --insecure.
+"""
+
+import argparse
+import os
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+
+import console
+import problems
+from console.show import say
+from db.engine import database_url, opened
+from db.tables import require_tables
+from registry import aliases, store
+from serving.rest import Endpoint, Timeouts
+from web.answers import Desk
+from web.app import create_app
+
+LOCAL = ("127.0.0.1", "localhost", "::1")
+THREADS = 8
+LOCK_SECONDS = 5.0  # that the person waits for a database which is locked
+TIMEOUT = 30.0  # seconds that a person waits for an answer
+
+
+class Gunicorn(BaseApplication):
+    """gunicorn, told its options by us."""
+
+    def __init__(self, desk: Callable[[], Desk], host: str, port: int) -> None:
+        self._desk, self._host, self._port = desk, host, port
+        super().__init__()
+
+    def load_config(self) -> None:
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        for name, value in {
+            "bind": f"{host}:{self._port}",
+            "workers": 1,
+            "threads": THREADS,
+            "loglevel": "warning",
+            "control_socket_disable": True,
+            "graceful_timeout": 3,  # browsers keep connections open on which they ask nothing
+        }.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:  # a WSGI application
+        hosts = ("localhost", self._host) if self._host in LOCAL else ()
+        return create_app(self._desk(), hosts)
+
+
+def parser() -> argparse.ArgumentParser:
+    made = console.parser(__doc__)
+    made.prog = "python -m web"
+    for alias, default in ((aliases.CHAMPION, "http://127.0.0.1:5001"), (aliases.CHALLENGER, "")):
+        made.add_argument(
+            f"--{alias}", default=default, metavar="URL",
+            help=f"where the {alias} is served (default: {default or 'it is not asked'})",
+        )  # fmt: skip
+    made.add_argument("--host", default="127.0.0.1", help="(default: %(default)s)")
+    made.add_argument(
+        "--port", type=console.at_least(1, 65535), default=8000, help="(default: %(default)s)"
+    )
+    console.add_switch(made, "--insecure", "let other machines see and enter rows")
+    return made
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parser().parse_args(argv)
+    if args.host not in LOCAL and args.insecure == "no":
+        raise console.UserError(
+            f"On {args.host} other machines could see what was entered: put something that asks "
+            "for a login in front of it, and say --insecure."
+        )
+    problem = problems.load(args.problem)
+    token = os.environ.get("ENDPOINT_TOKEN", "")
+    endpoints = {
+        alias: Endpoint(url, Timeouts(read=TIMEOUT), token)
+        for alias, url in ((a, getattr(args, a)) for a in (aliases.CHAMPION, aliases.CHALLENGER))
+        if url
+    }
+    with opened(database_url(args.database)) as engine:
+        require_tables(engine, problem.metadata)
+    store.connect()
+    say(f"The form for {problem.name} is at http://{args.host}:{args.port}; Ctrl-C ends it.")
+    with ExitStack() as until_the_end:
+
+        def desk() -> Desk:  # in the worker: a connection does not outlive a fork
+            engine = until_the_end.enter_context(
+                opened(database_url(args.database), lock_seconds=LOCK_SECONDS)
+            )
+            return Desk(engine, problem, endpoints)
+
+        Gunicorn(desk, args.host, args.port).run()
+    return 0
+
+
+if __name__ == "__main__":
+    console.run(main)
