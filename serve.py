@@ -1,15 +1,18 @@
 """Serve a problem's champion over REST, and take up the next one without a restart.
 
-    python serve.py                                         # the champion, on port 5001
+    python serve.py                                         # on port 5001
     python serve.py --alias champion,challenger --workers 4
 
-Answers what `mlflow models serve` answers, to the same requests, by MLflow's own scoring
-application. Besides, each answer tells the version that gave it (X-Model-Version), a moved alias is
-taken up while requests go on, and there are limits, logins, metrics and a log: see docs/serving.md.
+Answers what `mlflow models serve` answers, to the same requests, by MLflow's
+own scoring application. Besides, each answer tells the version that gave it
+(X-Model-Version), a moved alias is taken up while requests go on, and there are
+limits, logins, metrics and a log: see docs/serving.md. Asked once, it finishes
+what is in flight before it stops; asked twice, it stops at once.
 
-With --tokens FILE only those who send `Authorization: Bearer TOKEN` are answered:
+With --tokens FILE only those who send `Authorization: Bearer TOKEN` are
+answered. The first of these prints a token and keeps its hash:
 
-    python serve.py --tokens tokens.txt --new-token scoring   # prints the token, keeps its hash
+    python serve.py --tokens tokens.txt --new-token scoring
     python serve.py --tokens tokens.txt --host 0.0.0.0
 """
 
@@ -35,13 +38,29 @@ from server.settings import Settings
 
 MIB = 2**20
 # a worker that has not answered its supervisor for so long hangs; a large body may take seconds
-HANGS_SECONDS = 60
+HANGS_SECONDS = 30
+BACKLOG = 2048  # connections that wait to be taken
 
 
 class Workers(Multiprocess):
     """uvicorn's supervisor, which remembers the signal that stopped it."""
 
     stopped_by = 0
+
+    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
+        super().__init__(config, sockets)
+        self._asked = 0
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._ask)
+
+    def _ask(self, number: int, _frame: object) -> None:
+        """Stop when the workers are looked after next; asked twice, at once."""
+        self._asked += 1
+        self.signal_queue.append(number)
+        if self._asked > 1:
+            for process in self.processes:
+                process.process.kill()
+            raise SystemExit(128 + number)
 
     def handle_int(self) -> None:
         self.stopped_by = signal.SIGINT
@@ -110,7 +129,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # one row's small matrices gain nothing from a second thread, which then spins for work
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         host = f"[{args.host}]" if ":" in args.host else args.host
-        say(f"Serving {found} at http://{host}:{args.port}; Ctrl-C ends it.")
+        say(f"Starting {found} at http://{host}:{args.port}; Ctrl-C ends it.")
         config = uvicorn.Config(
             "server.application:create",
             factory=True,
@@ -173,6 +192,7 @@ def listening(host: str, port: int) -> socket.socket:
         try:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             made.bind(address)
+            made.listen(BACKLOG)  # now, as another server may be starting too
         except BaseException:
             made.close()
             raise

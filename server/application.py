@@ -50,9 +50,9 @@ class Application:
         self._deck = Deck(settings)
         self._tokens = Tokens(Path(settings.tokens)) if settings.tokens else None
         self._looking = ThreadPoolExecutor(1, "looking")
+        self._telling = ThreadPoolExecutor(1, "telling")  # not behind what is being scored
         self._next_look = 0.0
         self._at_work = 0
-        self._parent = os.getppid()
         scoring, telling = self._guarded(self.scores), self._guarded(self.model)
         self._router = Router(
             [
@@ -200,7 +200,8 @@ class Application:
         return PlainTextResponse("\n")
 
     async def metrics(self, _request: Request) -> Response:
-        text = await asyncio.to_thread(watched.metrics)
+        loop = asyncio.get_running_loop()
+        text = await loop.run_in_executor(self._telling, watched.metrics)
         return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def version(self, _request: Request) -> Response:
@@ -213,22 +214,32 @@ class Application:
         watched.forget_dead_workers()
         with self._looking:
             await self._look()
-            task = asyncio.create_task(self._look_again_and_again())
+            tasks = [
+                asyncio.create_task(self._look_again_and_again()),
+                asyncio.create_task(self._end_with_the_supervisor()),
+            ]
             yield
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _look_again_and_again(self) -> None:
         told = ""
         while True:
             await asyncio.sleep(self._settings.refresh)
-            if os.getppid() != self._parent:  # it was killed, and would leave us with its port
-                os.kill(os.getpid(), signal.SIGTERM)
             await self._look()
-            if self._tokens and self._tokens.error != told:
+            if not self._tokens:
+                continue
+            self._tokens.refresh()
+            if self._tokens.error != told:
                 told = self._tokens.error
                 watched.note("tokens", why=told or "read again")
+
+    async def _end_with_the_supervisor(self) -> None:
+        """It may be killed, and would leave its port to us for ever."""
+        while os.getppid() == self._settings.supervisor:
+            await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 async def asked(loaded: Loaded, kind: str, body: bytes) -> tuple[int, dict[str, str], bytes]:

@@ -19,6 +19,7 @@ from mlflow.types import DataType
 from starlette.types import ASGIApp
 
 from console import UserError
+from console.show import say
 from registry import aliases, store, versions
 from server import watched
 from server.quick import Quick
@@ -167,6 +168,7 @@ class Deck:
         slot.refused = {"version": version, "why": why, "at": now}
         watched.REFUSING.labels(slot.alias).set(1)
         goes_on = slot.loaded.version.model_id if slot.loaded else None
+        say(f"Refused as {slot.alias}: {why}")
         watched.note("refused", alias=slot.alias, version=version, why=why, goes_on=goes_on)
 
     def _drop(self) -> None:

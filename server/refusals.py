@@ -39,7 +39,7 @@ SAYINGS = (
     ("valid CSV", "the body cannot be read as CSV with these columns"),
     ("valid UTF-8", "the body is not UTF-8"),
     ("valid Parquet", "the body cannot be read as Parquet"),
-    ("unexpected error while evaluating", "the model fails on one of these rows"),
+    ("unexpected error while evaluating", "there are none, or the model fails on one of them"),
 )
 
 
@@ -58,7 +58,7 @@ def _reason(said: str, columns: Sequence[str]) -> str:
     if missing:
         listed = rest.partition("]")[0]
         lacking = [name for name in columns if repr(name) in listed]
-        return f"they lack {', '.join(lacking or columns)}"
+        return f"there are none, or they lack {', '.join(lacking or columns)}"
     for before in ("Failed to convert column ", "Incompatible input types for column "):
         _, found, rest = said.partition(before)
         for name in sorted(columns, key=len, reverse=True):

@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 VARIABLE = "SERVE_SETTINGS"
 
@@ -19,6 +19,7 @@ class Settings:
     in_flight: int = 64
     max_body: int = 32 * 2**20  # bytes
     tokens: str = ""  # a file's path
+    supervisor: int = field(default_factory=os.getpid)  # of the process that makes these
 
     def hand_over(self) -> None:
         """Leave them to the processes that this one starts."""

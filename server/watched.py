@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import re
+import struct
 import sys
 import time
 import traceback
@@ -22,6 +23,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 BUCKETS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
+TRIES = 10  # to read the workers' files
 REQUESTS = Counter("scoring_requests", "Requests for scores", ("alias", "version", "status"))
 SECONDS = Histogram(
     "scoring_request_seconds", "Time a request that got scores", ("alias", "version"),
@@ -110,6 +112,11 @@ def metrics() -> bytes:
     """All workers' metrics in Prometheus' text format."""
     registry = CollectorRegistry()
     MultiProcessCollector(registry)
+    for _ in range(TRIES):
+        try:
+            return generate_latest(registry)
+        except (struct.error, RuntimeError):  # another worker is just making its file
+            time.sleep(0.02)
     return generate_latest(registry)
 
 

@@ -13,6 +13,7 @@ EndpointError            between us and the endpoint
 
 import io
 import json
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -124,7 +125,9 @@ class Endpoint:
         limits = timeouts or Timeouts()
         self._timeout = (limits.connect, limits.read)
         self._session = requests.Session()
-        if token:
+        if token := token.strip():  # a file's last line end, as a rule
+            if not re.fullmatch("[!-~]+", token):
+                raise UserError("ENDPOINT_TOKEN holds what no token does: see what it is.")
             self._session.auth = _Bearer(token)
 
     def predict(self, rows: pa.Table, identity: Mapping[str, str] = NOBODY) -> np.ndarray:

@@ -3,14 +3,17 @@
 Swaps of versions are tried in test_swaps.py, and all kinds of nonsense in test_serve_fuzz.py.
 """
 
+import contextlib
 import json
 import os
 import re
 import signal
 import socket
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import numpy as np
@@ -19,6 +22,7 @@ import requests
 
 import serve
 from registry import versions
+from serving.local import free_port
 from tests.asking import COLUMNS, CSV, FRAME, JSON, PARQUET, ROWS, ask, parquet, records, split
 from tests.helpers import (
     Store,
@@ -27,6 +31,7 @@ from tests.helpers import (
     champion_version,
     run_main,
     score,
+    started_script,
     wait_for,
 )
 from tests.servers import Server, our_server
@@ -51,18 +56,28 @@ REFUSED: dict[str, tuple[str, str, int, str]] = {
     "a list": (JSON, "[1]", 400, "must be an object with just one of dataframe_records"),
     "another field": (JSON, '{"rows": []}', 400, "just one of dataframe_records"),
     "a column is missing": (
-        JSON, split(FRAME.drop(columns=["apr", "credit"])), 400, "they lack credit, apr.",
+        JSON, split(FRAME.drop(columns=["apr", "credit"])), 400, "or they lack credit, apr.",
     ),
     "text for a number": (
         JSON, records(ROWS[0] | {"apr": "dear"}), 400, "apr holds something of another type",
     ),
-    "no rows": (JSON, records(), 400, "they lack requested, loan_purpose"),
+    "no rows": (JSON, records(), 400, "there are none, or they lack requested, loan_purpose"),
     "not CSV": (CSV, '"', 400, "cannot be read as CSV"),
     "not Parquet": (PARQUET, "PAR1", 400, "cannot be read as Parquet"),
     "no content type": ("", "{}", 415, "Send a Content-Type"),
     "another content type": ("text/html", "<b>", 415, "application/json"),
     "another charset": ("application/json; charset=latin-1", "{}", 415, "UTF-8"),
 }  # fmt: skip
+
+
+def lines_of(server: Server, ids: Sequence[str]) -> list[dict[str, Any]]:
+    """The lines that the log has, or will have, of these requests."""
+
+    def found() -> list[dict[str, Any]]:
+        return [event for event in server.events if event.get("request_id") in ids]
+
+    wait_for(lambda: len(found()) == len(ids), "a line for each request")
+    return found()
 
 
 def assert_nothing_was_repeated(server: Server) -> None:
@@ -94,7 +109,7 @@ def test_it_refuses_in_one_shape_with_a_reason_and_without_what_was_sent(
     assert set(told) == {"error_code", "message", "request_id"}
     assert reason in told["message"]
     assert answer.headers["X-Request-ID"] == told["request_id"]
-    (line,) = [e for e in server.events if e.get("request_id") == told["request_id"]]
+    (line,) = lines_of(server, [told["request_id"]])
     assert (line["status"], line["error"]) == (status, told["error_code"])
     assert_nothing_was_repeated(server)
 
@@ -179,9 +194,7 @@ def test_probes_metrics_and_log_tell_how_it_is(server: Server) -> None:
         lambda: (now := seen())["timed"] - before["timed"] == 4 and now, "the metrics of all"
     )
     assert {name: after[name] - before[name] for name in before} == expected
-    lines = [event for event in server.events if event.get("request_id") in ids]
-    assert len(lines) == 4
-    for line in lines:
+    for line in lines_of(server, ids):
         assert (line["status"], line["rows"], line["alias"]) == (200, 3, "champion")
         assert line["ms"] > 0
     assert server.metric("scoring_in_flight") == 0
@@ -273,18 +286,34 @@ def test_tokens_are_asked_for_and_taken_up_from_their_file(
 
         second = issue("form")
         assert status(f"Bearer {second}") == status(f"Bearer {first}") == 200
-        file.write_text("nonsense\n")
-        assert status(f"Bearer {second}") == 200
-        wait_for(lambda: any(e["event"] == "tokens" for e in server.events), "a line in the log")
-        (told,) = {e["why"] for e in server.events if e["event"] == "tokens"}
-        assert "Line 1 of" in told
+        lines = file.read_text().splitlines()
+        file.write_text(f"nonsense\n{lines[1]}")  # and no line end
+        assert (status(f"Bearer {second}"), status(f"Bearer {first}")) == (200, 401)
+
+        def faults() -> list[str]:
+            return [event["why"] for event in server.events if event["event"] == "tokens"]
+
+        wait_for(lambda: len(faults()) == 2, "both workers' lines in the log")
+        assert all("Line 1 of" in told for told in faults())
+        away = file.rename(tmp_path / "away.txt")
+        assert status(f"Bearer {second}") == 200  # as before
+        away.write_text(lines[1])
+        away.rename(file)
+        first = issue("scoring")
+        assert (status(f"Bearer {second}"), status(f"Bearer {first}")) == (200, 200)
+        file.write_text("")
+        assert (status(f"Bearer {second}"), status(f"Bearer {first}")) == (401, 401)
+        file.write_text(f"{lines[1]}\n")
+        first = issue("scoring")
 
         assert score(loaded, server.url) == 4
         assert "ENDPOINT_TOKEN" in capsys.readouterr().err
-        monkeypatch.setenv("ENDPOINT_TOKEN", first)
+        monkeypatch.setenv("ENDPOINT_TOKEN", f"{first[:9]}\n{first}")
+        assert score(loaded, server.url) == 2
+        assert first[:9] not in capsys.readouterr().err
+        monkeypatch.setenv("ENDPOINT_TOKEN", f"{first}\n")
         assert score(loaded, server.url, "--limit", 100) == 0
-        callers = {e.get("caller") for e in server.events if e.get("status") == 200}
-        assert "scoring" in callers
+        wait_for(lambda: any(e.get("caller") == "scoring" for e in server.events), "its caller")
         assert not {first, second} & set(server.log.read_text().split())
 
 
@@ -301,11 +330,8 @@ def test_a_killed_worker_is_replaced_while_the_other_answers(
         def worker() -> int:
             answer = ask(server.url, JSON, records(ROWS[0]))
             assert answer.status_code == 200
-            wanted = answer.headers["X-Request-ID"]
-            lines = wait_for(
-                lambda: [e for e in server.events if e.get("request_id") == wanted], "its line"
-            )
-            return int(lines[0]["worker"])
+            (line,) = lines_of(server, [answer.headers["X-Request-ID"]])
+            return int(line["worker"])
 
         killed = worker()
         os.kill(killed, signal.SIGKILL)
@@ -339,6 +365,41 @@ def test_workers_end_when_their_supervisor_is_killed(trained: Trained, tmp_path:
             return False
 
         wait_for(gone, "the port to be free again")
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_signal_while_the_workers_start_ends_all_of_them(
+    number: signal.Signals, store: Store, tmp_path: Path
+) -> None:
+    port = free_port()
+    with starting(port, store, tmp_path) as server:
+        assert server.stderr
+        while "parent process" not in server.stderr.readline():
+            assert server.poll() is None
+        for _ in range(1 if number == signal.SIGKILL else 2):  # asked twice, at once
+            server.send_signal(number)
+        assert server.wait(60) in (-number, 128 + number)
+        wait_for(lambda: is_free(port), "the port to be free again")
+
+
+def starting(
+    port: int, store: Store, folder: Path
+) -> contextlib.AbstractContextManager[subprocess.Popen[str]]:
+    flags = ("--port", port)
+    return started_script("serve.py", *flags, cwd=folder, MLFLOW_TRACKING_URI=store.uri)
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as found:
+        return found.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_two_cannot_start_at_one_address(store: Store, tmp_path: Path) -> None:
+    port = free_port()
+    with starting(port, store, tmp_path) as a, starting(port, store, tmp_path) as b:
+        loser = wait_for(lambda: next((s for s in (a, b) if s.poll() is not None), None), "one")
+        assert loser.returncode == 2
+        assert "Address already in use" in loser.stderr.read()
 
 
 @pytest.mark.usefixtures("store")

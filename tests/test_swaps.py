@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pytest
@@ -85,6 +86,11 @@ class Crowd:
             self.seen[version] = self.seen.get(version, 0) + 1
 
 
+def told(server: Server, event: str) -> list[dict[str, Any]]:
+    """The lines of its log about such an event."""
+    return [line for line in server.events if line["event"] == event]
+
+
 def probabilities(store: Store, number: str) -> list[float]:
     mlflow.set_tracking_uri(store.uri)
     model = mlflow.pyfunc.load_model(f"models:/{MODEL}/{number}")
@@ -111,11 +117,10 @@ def test_swaps_under_16_clients_fail_no_request_and_every_answer_is_its_version_
             crowd.over.set()
         for client in clients:
             client.result()
-        takeovers = [event for event in server.events if event["event"] == "takes over"]
+        wait_for(lambda: len(told(server, "takes over")) == 2 * (SWAPS + 1), "all take-overs")
     assert crowd.wrong == []
     assert crowd.answers >= REQUESTS
     assert set(crowd.seen) == set(expected)
-    assert len(takeovers) == 2 * (SWAPS + 1)
     print(f"{SWAPS} swaps under {CLIENTS} clients: {crowd.answers:,} answers, {crowd.seen}")
 
 
@@ -179,8 +184,9 @@ def test_a_version_that_fails_never_serves_and_the_old_one_goes_on(
         assert refused["version"] == f"{MODEL}/{number}"
         why = "does not answer its canary rows" if loads else "cannot be loaded"
         assert why in refused["why"]
-        lines = [event for event in server.events if event["event"] == "refused"]
-        assert [line["goes_on"] for line in lines] == [f"{MODEL}/{ENGINEERED}"] * 2
+        wait_for(lambda: len(told(server, "refused")) == 2, "both workers' lines")
+        goes_on = {line["goes_on"] for line in told(server, "refused")}
+        assert goes_on == {f"{MODEL}/{ENGINEERED}"}
 
         store.point("champion", PLAIN)
         server.wait_until_all_serve(f"{MODEL}/{PLAIN}")
