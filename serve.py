@@ -17,7 +17,6 @@ answered. The first of these prints a token and keeps its hash:
 """
 
 import argparse
-import ipaddress
 import os
 import re
 import signal
@@ -34,7 +33,7 @@ import problems
 from console.show import say
 from registry import aliases, store, versions
 from server import tokens
-from server.settings import Settings
+from server.settings import METRICS_FOLDER, Settings
 
 MIB = 2**20
 # a worker that has not answered its supervisor for so long hangs; a large body may take seconds
@@ -49,26 +48,17 @@ class Workers(Multiprocess):
 
     def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
         super().__init__(config, sockets)
-        self._asked = 0
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._ask)
 
     def _ask(self, number: int, _frame: object) -> None:
         """Stop when the workers are looked after next; asked twice, at once."""
-        self._asked += 1
-        self.signal_queue.append(number)
-        if self._asked > 1:
+        if self.stopped_by:
             for process in self.processes:
                 process.process.kill()
             raise SystemExit(128 + number)
-
-    def handle_int(self) -> None:
-        self.stopped_by = signal.SIGINT
-        super().handle_int()
-
-    def handle_term(self) -> None:
-        self.stopped_by = signal.SIGTERM
-        super().handle_term()
+        self.stopped_by = number
+        self.signal_queue.append(number)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -109,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return new_token(file, args.new_token)
     if file:
         tokens.read(file)
-    elif args.insecure == "no" and not is_loopback(args.host):
+    elif args.insecure == "no" and not console.is_local(args.host):
         raise console.UserError(
             f"On {args.host} other machines could ask without a login: give --tokens FILE, or say "
             "--insecure if something in front of it asks for one."
@@ -120,16 +110,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise console.UserError("--alias names none: give one, or several with commas between.")
     found = resolved(problem.model_name, wanted)
     settings = Settings(
-        problem.model_name, problem.words, wanted, args.refresh, args.timeout, args.in_flight,
-        args.max_body * MIB, str(file.resolve()) if file else "",
-    )  # fmt: skip
+        model_name=problem.model_name,
+        words=problem.words,
+        aliases=wanted,
+        refresh=args.refresh,
+        timeout=args.timeout,
+        in_flight=args.in_flight,
+        max_body=args.max_body * MIB,
+        tokens=str(file.resolve()) if file else "",
+    )
     with listening(args.host, args.port) as listener, tempfile.TemporaryDirectory() as metrics:
         settings.hand_over()
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics
+        os.environ[METRICS_FOLDER] = metrics
         # one row's small matrices gain nothing from a second thread, which then spins for work
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-        host = f"[{args.host}]" if ":" in args.host else args.host
-        say(f"Starting {found} at http://{host}:{args.port}; Ctrl-C ends it.")
+        say(f"Starting {found} at http://{console.address(args.host, args.port)}; Ctrl-C ends it.")
         config = uvicorn.Config(
             "server.application:create",
             factory=True,
@@ -169,14 +164,6 @@ def resolved(model_name: str, wanted: Sequence[str]) -> str:
     return ", ".join(found)
 
 
-def is_loopback(host: str) -> bool:
-    """Can only this machine reach it."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def listening(host: str, port: int) -> socket.socket:
     """A socket that the workers share.
 
@@ -193,7 +180,7 @@ def listening(host: str, port: int) -> socket.socket:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             made.bind(address)
             made.listen(BACKLOG)  # now, as another server may be starting too
-        except BaseException:
+        except OSError:
             made.close()
             raise
     except OSError as error:

@@ -10,7 +10,6 @@ import gc
 import sys
 
 import mlflow
-import numpy as np
 import pandas as pd
 
 import problems
@@ -41,7 +40,7 @@ def main(database: str, uri: str) -> None:
             frame = pd.DataFrame({f.name: page.columns[f.name] for f in problem.features})
             frame = frame.astype(dict.fromkeys(problem.numbers, "float64"))
             answers = model.predict(frame)[:, 1]
-            words = np.where(answers >= version.threshold, *reversed(problem.words))
+            words = version.decide(answers, problem.words)
             held = held_out(page.columns[problem.group_name])
             last = version.trained_on.last_load
             trained_on = [

@@ -51,7 +51,7 @@ def main() -> None:
     for thread in threads:
         thread.join()
     seconds = time.perf_counter() - started
-    lost = clients * (WARM_UP + each) - (len(latencies) + clients * WARM_UP)
+    lost = clients * each - len(latencies)
     print(
         f"{statistics.median(latencies) * 1000:.3f} "
         f"{clients * (WARM_UP + each) / seconds:.1f} {len(failed) + lost}"

@@ -1,41 +1,25 @@
 """Figures of serve.py beside `mlflow models serve` with as many workers, one after the other."""
 
 import contextlib
-import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Iterator
 from functools import partial
 
-import requests
-
 from benchmarks.figures import PROJECT, URI, Bench, Figure
 from benchmarks.processes import in_turn, ratio, run, shown
-from serving.local import free_port, served
+from serving.local import free_port, running, served
 
 CLIENTS = 32
-START_SECONDS = 120
 
 
 @contextlib.contextmanager
 def ours(workers: int) -> Iterator[str]:
     """serve.py on a free port; gives its address."""
     port = free_port()
-    command = [PROJECT / "serve.py", "--port", port, "--workers", workers]
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen([sys.executable, *map(str, command)], stdout=log, stderr=log)
-        url, deadline = f"http://127.0.0.1:{port}", time.monotonic() + START_SECONDS
-        try:
-            while time.monotonic() < deadline:
-                with contextlib.suppress(requests.RequestException):
-                    if requests.get(f"{url}/ready", timeout=5).ok:
-                        break
-                time.sleep(0.2)
-            yield url
-        finally:
-            process.terminate()
-            process.wait()
+    command = [sys.executable, PROJECT / "serve.py", "--port", port, "--workers", workers]
+    url = f"http://127.0.0.1:{port}"
+    with running([*map(str, command)], f"{url}/ready"):
+        yield url
 
 
 def load(endpoint: str, clients: int, count: int) -> tuple[float, float, int]:

@@ -16,6 +16,7 @@ A scoring client that is asked to stop first stores what is in flight; asked twi
 """
 
 import argparse
+import ipaddress
 import math
 import os
 import signal
@@ -109,6 +110,19 @@ def at_least(minimum: int, most: int = 2**31) -> Callable[[str], int]:
         return value
 
     return whole_number
+
+
+def is_local(host: str) -> bool:
+    """Can only this machine reach what listens on this address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def address(host: str, port: int) -> str:
+    """A host and a port as they stand in a URL."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 @dataclass

@@ -13,6 +13,7 @@ from console import UserError
 from db.engine import reading
 from db.tables import database_id, last_load, loads
 from problems import Problem
+from problems.spec import MOST_CATEGORIES
 from problems.split import held_out
 from registry.versions import TrainedOn
 
@@ -21,7 +22,6 @@ from registry.versions import TrainedOn
 NULL_TEXT = "(null)"
 NO_TEXTS = "(no text at all)"
 
-MOST_CATEGORIES = 300  # of a text column
 FEW, REPEATS = 500, 5  # cross-validation is repeated where a class has fewer rows than that
 
 

@@ -16,6 +16,8 @@ from sqlalchemy import Column, ColumnElement, MetaData, String
 from console import UserError
 from db.declare import Scoring, Source
 
+MOST_CATEGORIES = 300  # of a text column, that a model learns and a form offers
+
 
 class ProblemError(UserError):
     """The problem asked for cannot be found or used."""

@@ -56,6 +56,10 @@ class Version:
     def uri(self) -> str:
         return f"models:/{self.model_id}"
 
+    def decide(self, probabilities: np.ndarray, words: tuple[str, str]) -> np.ndarray:
+        """The word for each probability: the first below the threshold, the second from it on."""
+        return np.where(probabilities >= self.threshold, words[1], words[0])
+
 
 def signature(problem: Problem) -> ModelSignature:
     """The served row: every number a double, so that a null is allowed and 3.9 stays 3.9."""

@@ -5,6 +5,7 @@ import os
 from dataclasses import asdict, dataclass, field
 
 VARIABLE = "SERVE_SETTINGS"
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # the name is prometheus_client's
 
 
 @dataclass(frozen=True)
@@ -14,11 +15,11 @@ class Settings:
     model_name: str
     words: tuple[str, str]  # what an answer below the threshold means, and one from it on
     aliases: tuple[str, ...]
-    refresh: float = 5.0
-    timeout: float = 60.0
-    in_flight: int = 64
-    max_body: int = 32 * 2**20  # bytes
-    tokens: str = ""  # a file's path
+    refresh: float
+    timeout: float
+    in_flight: int
+    max_body: int  # bytes
+    tokens: str  # a file's path, or ""
     supervisor: int = field(default_factory=os.getpid)  # of the process that makes these
 
     def hand_over(self) -> None:

@@ -1,4 +1,4 @@
-"""`mlflow models serve` on this machine, for as long as it is needed."""
+"""Servers on this machine, for as long as they are needed: `mlflow models serve`, above all."""
 
 import contextlib
 import os
@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -35,7 +35,6 @@ def served(uri: str, workers: int = 1) -> Iterator[str]:
         EndpointError: it does not come up; its log was printed.
     """
     port = free_port()
-    endpoint = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", uri]
     command += ["--env-manager", "local", "-h", "127.0.0.1", "-p", str(port)]
     command += ["--workers", str(workers)]
@@ -47,27 +46,41 @@ def served(uri: str, workers: int = 1) -> Iterator[str]:
         # mlflow starts uvicorn by name
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
     }
+    endpoint = f"http://127.0.0.1:{port}"
+    with running(command, f"{endpoint}/ping", environment):
+        yield endpoint
+
+
+@contextlib.contextmanager
+def running(
+    command: Sequence[str], probe: str, environment: Mapping[str, str] | None = None
+) -> Iterator[None]:
+    """A server, with all its workers, for the body: from when it answers at the address `probe`.
+
+    Raises:
+        EndpointError: it does not come up; its log was printed.
+    """
     with tempfile.TemporaryFile() as log:
         server = subprocess.Popen(
             command, env=environment, stdout=log, stderr=log, start_new_session=True
         )
         try:
-            _wait_until_up(server, endpoint, log)
-            yield endpoint
+            _wait_until_up(server, probe, log)
+            yield
         finally:
             _stop(server)
 
 
-def _wait_until_up(server: subprocess.Popen[bytes], endpoint: str, log: IO[bytes]) -> None:
+def _wait_until_up(server: subprocess.Popen[bytes], probe: str, log: IO[bytes]) -> None:
     deadline = time.monotonic() + START_SECONDS
     while server.poll() is None and time.monotonic() < deadline:
         with contextlib.suppress(requests.RequestException):
-            if requests.get(f"{endpoint}/ping", timeout=5).ok:
+            if requests.get(probe, timeout=5).ok:
                 return
         time.sleep(0.2)
     log.seek(0)
     sys.stderr.write(log.read().decode(errors="replace")[-3000:])
-    raise EndpointError(f"mlflow models serve did not come up at {endpoint}: see its log above.")
+    raise EndpointError(f"No server came up at {probe}: see its log above.")
 
 
 def _stop(server: subprocess.Popen[bytes]) -> None:

@@ -38,8 +38,7 @@ from serving.echo import without_echo
 PIECE = 2**16  # bytes of an answer at a time
 PARQUET = "application/vnd.apache.parquet"  # keeps doubles and nulls exact, and is quick to read
 
-
-NOBODY: Mapping[str, str] = {}
+ANY_VERSION: Mapping[str, str] = {}
 OTHER_VERSION = "serve that version there, or name the one that it serves with --model"
 
 
@@ -130,7 +129,7 @@ class Endpoint:
                 raise UserError("ENDPOINT_TOKEN holds what no token does: see what it is.")
             self._session.auth = _Bearer(token)
 
-    def predict(self, rows: pa.Table, identity: Mapping[str, str] = NOBODY) -> np.ndarray:
+    def predict(self, rows: pa.Table, identity: Mapping[str, str] = ANY_VERSION) -> np.ndarray:
         """The probability of the positive class for each row, of shape (rows,).
 
         `identity` are headers that tell a server such as serve.py which version is to answer, and

@@ -210,8 +210,7 @@ class Scorer:
         )
 
     def _store(self, page: Page, answers: np.ndarray) -> None:
-        threshold = self._endpoint.version.threshold
-        words = np.where(answers >= threshold, *reversed(self._problem.words))
+        words = self._endpoint.version.decide(answers, self._problem.words)
         scored = results.Scored(
             page, answers.tolist(), words.tolist(), self._trained_on(page.columns)
         )

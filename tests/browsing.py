@@ -1,10 +1,6 @@
 """The page for trying a model by hand, as a real process, and what a browser finds on it."""
 
 import contextlib
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +9,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
 
 from serving.local import free_port
-from tests.helpers import PROJECT, told_only, wait_for
+from tests.helpers import PROJECT
+from tests.servers import running
 
 
 @contextlib.contextmanager
@@ -21,32 +18,16 @@ def form_of(tracking_uri: str, database: Path, folder: Path, *flags: object) -> 
     """A real `python -m web`, stopped at the end; gives its address."""
     port, log = free_port(), folder / "web.log"
     command = ["-m", "web", "--database", database, "--port", port, *flags]
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [sys.executable, *map(str, command)],
-            cwd=PROJECT,
-            env=told_only({"MLFLOW_TRACKING_URI": tracking_uri}),
-            stdout=out,
-            stderr=out,
-            start_new_session=True,
-        )
     url = f"http://127.0.0.1:{port}"
-    try:
 
-        def up() -> bool:
-            assert process.poll() is None, log.read_text()
-            with contextlib.suppress(requests.ConnectionError):
-                return requests.get(url, timeout=30).ok
-            return False
+    def up() -> bool:
+        return requests.get(url, timeout=30).ok
 
-        wait_for(up, "the page")
+    environment = {"MLFLOW_TRACKING_URI": tracking_uri}
+    with running(command, log, up, cwd=PROJECT, environment=environment) as process:
         yield url
         process.terminate()
         assert process.wait(60) in (0, 143), log.read_text()
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
 
 
 def barriers(browser: Browser, url: str) -> list[str]:

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,60 +19,69 @@ from tests.helpers import PROJECT, path_with_python, told_only, wait_for
 
 
 @contextlib.contextmanager
+def running(
+    command: Sequence[object],
+    log: Path,
+    up: Callable[[], bool],
+    *,
+    environment: dict[str, str],
+    cwd: Path | None = None,
+    errors: Path | None = None,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A server and all that it starts, from when it is `up`; killed at the end."""
+    with contextlib.ExitStack() as files:
+        out = files.enter_context(log.open("wb"))
+        err = files.enter_context(errors.open("wb")) if errors else out
+        process = subprocess.Popen(
+            [sys.executable, *map(str, command)],
+            cwd=cwd,
+            env=told_only({"PATH": path_with_python(), **environment}),
+            stdout=out,
+            stderr=err,
+            start_new_session=True,
+        )
+
+    def ready() -> bool:
+        assert process.poll() is None, (errors or log).read_text()
+        with contextlib.suppress(requests.ConnectionError):
+            return up()
+        return False
+
+    try:
+        wait_for(ready, f"{command[:3]}")
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@contextlib.contextmanager
 def serving(uri: str, tracking_uri: str, log: Path, port: int = 0) -> Iterator[str]:
     """A real `mlflow models serve` process, killed at the end; gives its address."""
     port = port or free_port()
-    command = ["mlflow", "models", "serve", "-m", uri, "--env-manager", "local", "-p", str(port)]
-    with log.open("wb") as out:
-        server = subprocess.Popen(
-            [sys.executable, "-m", *command],
-            env={**os.environ, "MLFLOW_TRACKING_URI": tracking_uri, "PATH": path_with_python()},
-            stdout=out,
-            stderr=out,
-            start_new_session=True,
-        )
-    try:
+    url = f"http://127.0.0.1:{port}"
+    command = ["-m", "mlflow", "models", "serve", "-m", uri, "--env-manager", "local", "-p", port]
 
-        def up() -> bool:
-            assert server.poll() is None, log.read_text()
-            with contextlib.suppress(requests.ConnectionError):
-                return requests.get(f"http://127.0.0.1:{port}/ping", timeout=5).ok
-            return False
+    def up() -> bool:
+        return requests.get(f"{url}/ping", timeout=5).ok
 
-        wait_for(up, "mlflow models serve")
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
+    with running(command, log, up, environment={"MLFLOW_TRACKING_URI": tracking_uri}):
+        yield url
 
 
 @contextlib.contextmanager
 def tracking_server(store: str, folder: Path, port: int) -> Iterator[str]:
     """A real `mlflow server` on this store, killed at the end; gives its address."""
     url, log = f"http://127.0.0.1:{port}", folder / "tracking.log"
-    command = ["mlflow", "server", "--backend-store-uri", store, "--workers", "1"]
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", *command, "--host", "127.0.0.1", "--port", str(port)],
-            cwd=folder,
-            env=told_only({"PATH": path_with_python()}),
-            stdout=out,
-            stderr=out,
-            start_new_session=True,
-        )
-    try:
+    command = ["-m", "mlflow", "server", "--backend-store-uri", store, "--workers", "1"]
+    command += ["--host", "127.0.0.1", "--port", str(port)]
 
-        def up() -> bool:
-            assert process.poll() is None, log.read_text()
-            with contextlib.suppress(requests.ConnectionError):
-                return requests.get(f"{url}/health", timeout=5).ok
-            return False
+    def up() -> bool:
+        return requests.get(f"{url}/health", timeout=5).ok
 
-        wait_for(up, "mlflow server")
+    with running(command, log, up, cwd=folder, environment={}):
         yield url
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
 
 
 @dataclass(frozen=True)
@@ -87,6 +96,15 @@ class Server:
     def events(self) -> list[dict[str, Any]]:
         """The lines of its log."""
         return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+    def lines_of(self, ids: Sequence[str]) -> list[dict[str, Any]]:
+        """The lines that the log has, or will have, of these requests."""
+
+        def found() -> list[dict[str, Any]]:
+            return [event for event in self.events if event.get("request_id") in ids]
+
+        wait_for(lambda: len(found()) == len(ids), "a line for each request")
+        return found()
 
     def model(self, alias: str = "") -> dict[str, Any]:
         """What GET /model tells, by whichever worker answers."""
@@ -117,27 +135,12 @@ def our_server(
     tracking_uri: str, folder: Path, *flags: object, workers: int = 2
 ) -> Iterator[Server]:
     """A real serve.py whose workers are all ready, killed at the end with all of them."""
-    port, log = free_port(), folder / "serve.log"
+    port, log, errors = free_port(), folder / "serve.log", folder / "serve.err"
     command = [PROJECT / "serve.py", "--port", port, "--workers", workers, "--refresh", 0.2, *flags]
-    with log.open("wb") as out, (folder / "serve.err").open("wb") as err:
-        process = subprocess.Popen(
-            [sys.executable, *map(str, command)],
-            env=told_only({"MLFLOW_TRACKING_URI": tracking_uri}),
-            stdout=out,
-            stderr=err,
-            start_new_session=True,
-        )
-    server = Server(f"http://127.0.0.1:{port}", process, log)
-    try:
 
-        def up() -> bool:
-            assert process.poll() is None, (folder / "serve.err").read_text()
-            started = (folder / "serve.err").read_text().count("startup complete")
-            return started >= workers
+    def up() -> bool:
+        return errors.read_text().count("startup complete") >= workers
 
-        wait_for(up, "serve.py")
-        yield server
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    environment = {"MLFLOW_TRACKING_URI": tracking_uri}
+    with running(command, log, up, environment=environment, errors=errors) as process:
+        yield Server(f"http://127.0.0.1:{port}", process, log)

@@ -7,7 +7,7 @@ import pytest
 
 from serving.echo import without_echo
 from tests.helpers import query, score, stored
-from tests.misbehaving import Answer, Misbehaving, Request, Script, refuse
+from tests.misbehaving import Answer, Misbehaving, Request, Script, refuse, relay
 
 
 def answering(status: int, body: bytes, kind: str = "application/json") -> Script:
@@ -71,6 +71,26 @@ def test_a_bad_answer_is_one_sentence_and_stores_nothing(
     assert all("Trying again" in line for line in before)
     for table in ("results_clicked", "results_clicked_rejected"):
         assert query(loaded, f"SELECT count(*) FROM {table}") == [(0,)]
+
+
+@pytest.mark.parametrize("header", ["X-Model-Version", "X-Logged-Model-Id"])
+def test_right_answers_under_another_version_s_name_are_not_stored(
+    header: str,
+    loaded: Path,
+    champion: str,
+    misbehaving: Misbehaving,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    def another(request: Request) -> Answer:
+        return relay(champion, request.body)._replace(headers={header: "offer-click/9"})
+
+    misbehaving.script = another
+    assert score(loaded, misbehaving.url) == 4
+    assert "answered as offer-click/9, not as" in capfd.readouterr().err
+    assert stored(loaded) == 0
+    misbehaving.script = lambda request: relay(champion, request.body)
+    assert score(loaded, misbehaving.url, "--limit", 100) == 0
+    assert stored(loaded) == 100
 
 
 def test_no_server_is_one_sentence(loaded: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -28,7 +28,6 @@ from serving.rest import Endpoint, Timeouts
 from web.answers import Desk
 from web.app import create_app
 
-LOCAL = ("127.0.0.1", "localhost", "::1")
 THREADS = 8
 LOCK_SECONDS = 5.0  # that the person waits for a database which is locked
 TIMEOUT = 30.0  # seconds that a person waits for an answer
@@ -42,9 +41,8 @@ class Gunicorn(BaseApplication):
         super().__init__()
 
     def load_config(self) -> None:
-        host = f"[{self._host}]" if ":" in self._host else self._host
         for name, value in {
-            "bind": f"{host}:{self._port}",
+            "bind": console.address(self._host, self._port),
             "workers": 1,
             "threads": THREADS,
             "loglevel": "warning",
@@ -54,7 +52,7 @@ class Gunicorn(BaseApplication):
             self.cfg.set(name, value)
 
     def load(self) -> Any:  # a WSGI application
-        hosts = ("localhost", self._host) if self._host in LOCAL else ()
+        hosts = ("localhost", self._host) if console.is_local(self._host) else ()
         return create_app(self._desk(), hosts)
 
 
@@ -76,7 +74,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
-    if args.host not in LOCAL and args.insecure == "no":
+    if args.insecure == "no" and not console.is_local(args.host):
         raise console.UserError(
             f"On {args.host} other machines could see what was entered: put something that asks "
             "for a login in front of it, and say --insecure."
@@ -91,7 +89,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     with opened(database_url(args.database)) as engine:
         require_tables(engine, problem.metadata)
     store.connect()
-    say(f"The form for {problem.name} is at http://{args.host}:{args.port}; Ctrl-C ends it.")
+    address = console.address(args.host, args.port)
+    say(f"The form for {problem.name} is at http://{address}; Ctrl-C ends it.")
     with ExitStack() as until_the_end:
 
         def desk() -> Desk:  # in the worker: a connection does not outlive a fork

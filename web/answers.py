@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from mlflow import MlflowClient
 from sqlalchemy import Engine
 
@@ -37,7 +36,7 @@ class Desk:
         whole = {name: columns.get(name, [None] * rows) for name in problem.feature_names}
         endpoint = ProvenEndpoint(self.endpoints[alias], version, problem.features)
         answers = endpoint.predict(whole)
-        words = np.where(answers >= version.threshold, *reversed(problem.words))
+        words = version.decide(answers, problem.words)
         with explained(self.engine.url):
             runs.remember_version(
                 self.engine,

@@ -40,8 +40,8 @@ class Page:
 
     def form(self) -> str:
         """The empty form, or the answers whose ids the address names."""
-        named = request.args.getlist("result")[: forms.MOST_RIVALS]
-        ids = [int(i) for i in named if re.fullmatch("[0-9]{1,18}", i)]  # 64 bits
+        asked = request.args.getlist("result")[: forms.MOST_RIVALS]
+        ids = [int(i) for i in asked if re.fullmatch("[0-9]{1,18}", i)]  # 64 bits
         answers = self._entered(ids=ids)[::-1] if ids else []
         filled = forms.filled(self._problem, [answer.values for answer in answers])
         ranked = sorted(answers, key=lambda answer: -answer.probability)

@@ -13,11 +13,11 @@ from wtforms.validators import ValidationError
 
 from db.engine import reading
 from problems import Feature, Problem
+from problems.spec import MOST_CATEGORIES
 
 NUMBER = Feature("", "number")
 NOT_KNOWN = ""  # what stands for a null in a form
 EXACT = 1e15  # up to here a whole number is written without an exponent
-MOST_CHOICES = 300  # of a text column, as many as a model may know
 FIRST = 4  # lines for rows that compete, at first; a button gives as many more
 MOST_RIVALS = 48
 RIVALS, MODEL = "rivals", "model"  # names of fields
@@ -30,7 +30,7 @@ def choices(engine: Engine, problem: Problem) -> dict[str, list[str]]:
         for name in problem.texts:
             column = rows.c[name]
             query = select(column).where(column.is_not(None)).group_by(column)
-            common = connection.scalars(query.order_by(func.count().desc()).limit(MOST_CHOICES))
+            common = connection.scalars(query.order_by(func.count().desc()).limit(MOST_CATEGORIES))
             found[name] = sorted(common)
     return found
 
@@ -135,4 +135,6 @@ def _value(feature: Feature, text: str | None) -> Any:
     text = (text or "").strip()
     if text == NOT_KNOWN:
         return None
-    return text if feature.kind == "text" else float(text.replace("_", "x"))
+    if feature.kind == "text":
+        return text
+    return float(text.replace("_", "x"))  # Python would read 1_000 as a thousand
