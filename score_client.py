@@ -25,7 +25,7 @@ import problems
 from console.show import progress, table
 from db import results, runs
 from db.engine import database_url, opened
-from db.tables import require_tables
+from db.schema import require_tables
 from registry import aliases, store, versions
 from serving import record
 from serving.pace import Limits
@@ -163,7 +163,7 @@ def score(job: Job, args: argparse.Namespace) -> None:
             ProvenEndpoint(job.endpoint, version, job.problem.features),
             run,
             Limits(args.batch_size, args.in_flight, args.max_wait, args.wait_for_version),
-            Bounds(args.limit, max(0, int(args.max_rejected * before.selected) - before.rejected)),
+            Bounds(args.limit, int(args.max_rejected * before.selected)),
             watch,
         )
         started, outcome = time.monotonic(), "interrupted"

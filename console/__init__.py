@@ -112,6 +112,17 @@ def at_least(minimum: int, most: int = 2**31) -> Callable[[str], int]:
     return whole_number
 
 
+def is_running(pid: int) -> bool:
+    """Is there such a process on this machine."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        pass
+    return True
+
+
 def is_local(host: str) -> bool:
     """Can only this machine reach what listens on this address."""
     try:

@@ -9,8 +9,9 @@ from sqlalchemy import Connection, Engine, and_, delete, insert, select
 
 from db.engine import take_turns_with_loads, writing
 from db.files import SourceError, SourceFile
+from db.schema import create_tables
 from db.staging import FileReport, Load, StagedFile
-from db.tables import create_tables, loads, rejected_rows, utc_now
+from db.tables import loads, rejected_rows, utc_now
 
 
 def load(

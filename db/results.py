@@ -5,9 +5,21 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Select, Table, case, delete, exists, func, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Select,
+    Table,
+    case,
+    delete,
+    exists,
+    func,
+    select,
+)
 
-from db import bulk
+from db import bulk, claims
+from db.claims import Claim
 from db.declare import Scoring
 from db.engine import reading, take_turns_with_loads, writing
 from db.runs import Run
@@ -18,10 +30,15 @@ BATCH = "batch"  # where a scored row came from
 
 @dataclass(frozen=True)
 class Page:
-    """Rows to score, as of one load: a list of values for each column of the row select."""
+    """Rows to score, as of one load: a list of values for each column of the row select.
+
+    They may be stored while the claim on them stands; a page that is not claimed, always.
+    """
 
     columns: Mapping[str, Sequence[Any]]
     last_load: int
+    claim: Claim | None = None
+    shared: bool = False  # others had claims when it was read
 
     def halves(self) -> tuple["Page", "Page"]:
         middle = len(self) // 2
@@ -65,6 +82,23 @@ def pending_page(engine: Engine, scoring: Scoring, model_id: str, after: Any, mo
     of it, or null if it has no label. The read is short, so that it does not hold back SQLite's
     log.
     """
+    with reading(engine) as connection:
+        return _read(connection, _page_query(scoring, model_id, after, most))
+
+
+def claim_page(engine: Engine, scoring: Scoring, run: Run, after: Any, most: int) -> Page:
+    """The same, without rows that any run has claimed, and claimed for this one."""
+    with writing(engine) as connection:
+        claims.take_turns(connection)
+        found = claims.look(connection, run)
+        query = _page_query(scoring, run.model_id, after, most)
+        page = _read(connection, query.where(*claims.free(scoring.key, found.standing)))
+        keys = page.columns.get(scoring.key.name)
+        claim = claims.claim(connection, run, keys) if keys else None
+        return replace(page, claim=claim, shared=found.of_others > 0)
+
+
+def _page_query(scoring: Scoring, model_id: str, after: Any, most: int) -> Select:
     written: list[ColumnElement[int]] = [table.c.load_id for table in scoring.tables]
     load_id = reduce(_later, written)
     if scoring.labelled is not None:
@@ -72,10 +106,13 @@ def pending_page(engine: Engine, scoring: Scoring, model_id: str, after: Any, mo
     query = _pending(scoring, model_id).add_columns(load_id.label("load_id"))
     if after is not None:
         query = query.where(scoring.key > after)
-    with reading(engine) as connection:
-        load = last_load(connection)
-        found = connection.execute(query.order_by(scoring.key).limit(most))
-        names, rows = found.keys(), found.all()
+    return query.order_by(scoring.key).limit(most)
+
+
+def _read(connection: Connection, query: Select) -> Page:
+    load = last_load(connection)  # first: a load that comes after it is noticed when we store
+    found = connection.execute(query)
+    names, rows = found.keys(), found.all()
     return Page(dict(zip(names, zip(*rows, strict=True), strict=bool(rows))), load)
 
 
@@ -83,8 +120,8 @@ def store(engine: Engine, scoring: Scoring, run: Run, scored: Scored) -> bool:
     """Store a page's scores in one transaction, each row once however often it is tried.
 
     Returns:
-        False, with nothing stored, if a load has come between reading the page and now: its rows
-        may have changed, so they are to be read and scored again.
+        False, with nothing stored, if a load has come between reading the page and now, so that
+        its rows may have changed, or if the claim on it was lost: they are to be read again.
     """
     results, page = scoring.results, scored.page
     columns = {column: page.columns[name] for name, column in scored_columns(scoring)}
@@ -108,6 +145,14 @@ def forget_rejected(engine: Engine, scoring: Scoring, model_id: str) -> int:
     with writing(engine) as connection:
         take_turns_with_loads(connection)
         return connection.execute(delete(rejects).where(rejects.c.model_id == model_id)).rowcount
+
+
+def rejected(engine: Engine, scoring: Scoring, model_id: str) -> int:
+    """How many rows the version has rejected, whoever asked it."""
+    rejects = scoring.results.rejects
+    query = select(func.count()).select_from(rejects).where(rejects.c.model_id == model_id)
+    with reading(engine) as connection:
+        return connection.execute(query).scalar_one()
 
 
 def reasons(engine: Engine, scoring: Scoring, model_id: str) -> dict[str, int]:
@@ -169,7 +214,13 @@ def _put(
     of_run = {"model_id": run.model_id, "scoring_run_id": run.id, "process_time": utc_now()}
     with writing(engine) as connection:
         take_turns_with_loads(connection)
-        if last_load(connection) != page.last_load:
-            return False
-        bulk.append_new(connection, table, columns, {**of_run, **same})
-        return True
+        claim = page.claim
+        current = last_load(connection) == page.last_load
+        stored = current and (claim is None or claims.stands(connection, claim))
+        if stored:
+            bulk.append_new(connection, table, columns, {**of_run, **same})
+        if claim and (claim.left == len(page) or not current):
+            claims.drop(connection, claim)
+    if claim:
+        claim.left -= len(page)
+    return stored

@@ -1,12 +1,16 @@
 """Who scored: the versions that results refer to, and the runs of the scoring client."""
 
+import os
+import socket
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Engine, Table, func, insert, select, update
+from sqlalchemy import ColumnElement, Engine, Table, delete, func, insert, select, update
 
 from db.declare import Scoring
 from db.engine import DatabaseError, insert_for, writing
-from db.tables import model_versions, scoring_runs, utc_now
+from db.tables import claims, model_versions, now, scoring_runs, utc_now
+
+HOST = socket.gethostname()
 
 
 @dataclass(frozen=True)
@@ -67,12 +71,18 @@ def start_run(engine: Engine, model_id: str, endpoint: str) -> Run:
             outcome="running",
             stored=0,
             rejected=0,
+            host=HOST,
+            pid=os.getpid(),
+            seen_at=now(connection),
         )
         return Run(connection.execute(row.returning(scoring_runs.c.id)).scalar_one(), model_id)
 
 
 def end_run(engine: Engine, scoring: Scoring, run: Run, outcome: str) -> Did:
-    """Close a scoring run's row with its outcome, and with what is stored under its number."""
+    """Close a scoring run's row with its outcome, and with what is stored under its number.
+
+    What it claimed and has not dealt with is left to others.
+    """
 
     def stored(table: Table) -> ColumnElement[int]:
         rows = select(func.count()).select_from(table).where(table.c.scoring_run_id == run.id)
@@ -90,4 +100,5 @@ def end_run(engine: Engine, scoring: Scoring, run: Run, outcome: str) -> Did:
         .returning(scoring_runs.c.stored, scoring_runs.c.rejected)
     )
     with writing(engine) as connection:
+        connection.execute(delete(claims).where(claims.c.scoring_run_id == run.id))
         return Did(*connection.execute(closed).one())

@@ -1,6 +1,5 @@
-"""The tables that every problem shares, and making and checking those of a database."""
+"""The tables that every problem shares; schema.py makes them and brings them up to date."""
 
-import uuid
 from datetime import UTC, datetime
 
 from sqlalchemy import (
@@ -10,7 +9,6 @@ from sqlalchemy import (
     Connection,
     DateTime,
     Double,
-    Engine,
     ForeignKey,
     Index,
     Integer,
@@ -18,14 +16,8 @@ from sqlalchemy import (
     String,
     Table,
     func,
-    insert,
-    inspect,
     select,
 )
-
-from db.engine import DatabaseError
-
-SCHEMA_VERSION = 1
 
 # On SQLite only a column declared INTEGER is the row's own key; elsewhere 32 bits are too few.
 Key = BigInteger().with_variant(Integer, "sqlite")
@@ -84,6 +76,18 @@ scoring_runs = Table(
     Column("outcome", String, nullable=False),  # running, finished, limited, failed, interrupted
     Column("stored", BigInteger, nullable=False),
     Column("rejected", BigInteger, nullable=False),
+    Column("host", String),  # where it runs, as which process, and when it last said so
+    Column("pid", Integer),
+    Column("seen_at", DateTime),
+)
+
+claims = Table(  # rows that a scoring run has to itself: from one key to another, as in JSON
+    "claims",
+    common,
+    Column("id", Key, primary_key=True),
+    Column("scoring_run_id", ForeignKey(scoring_runs.c.id), nullable=False),
+    Column("first_key", JSON, nullable=False),
+    Column("last_key", JSON, nullable=False),
 )
 
 
@@ -92,53 +96,12 @@ def utc_now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
 
 
-def create_tables(connection: Connection, problem_tables: MetaData) -> None:
-    """Make what is missing, within the caller's transaction.
-
-    Raises:
-        DatabaseError: a table is there already, but made for something else.
-    """
-    common.create_all(connection)
-    problem_tables.create_all(connection)
-    _require_columns(connection, problem_tables)
-    if connection.scalar(select(func.count()).select_from(database_info)) == 0:
-        info = {"id": str(uuid.uuid4()), "schema_version": SCHEMA_VERSION, "created_at": utc_now()}
-        connection.execute(insert(database_info), info)
-
-
-def require_tables(engine: Engine, problem_tables: MetaData) -> None:
-    """Make sure that the database was loaded, by a release that we can read.
-
-    Raises:
-        DatabaseError: a table or a column is missing, or the schema is another release's.
-    """
-    shown = engine.url.render_as_string(hide_password=True)
-    there = set(inspect(engine).get_table_names())
-    if missing := {*common.tables, *problem_tables.tables} - there:
-        raise DatabaseError(
-            f"The database {shown} has no table {min(missing)}: load it with "
-            "`python ingest.py` and the same --problem, or name another with --database."
-        )
-    with engine.connect() as connection:
-        _require_columns(connection, problem_tables)
-        version = connection.scalar(select(database_info.c.schema_version))
-    if version != SCHEMA_VERSION:
-        raise DatabaseError(
-            f"The database {shown} has schema {version}, this release reads {SCHEMA_VERSION}: "
-            "load the source files into a new database with --database."
-        )
-
-
-def _require_columns(connection: Connection, problem_tables: MetaData) -> None:
-    """The problem may have changed since its tables were made."""
-    inspector = inspect(connection)
-    for name, table in problem_tables.tables.items():
-        there = {column["name"] for column in inspector.get_columns(name)}
-        if missing := [c.name for c in table.columns if c.name not in there]:
-            raise DatabaseError(
-                f"Table {name} of this database has no column {', '.join(missing)}: it was made "
-                "for something else; load the source files into a new database with --database."
-            )
+def now(connection: Connection) -> datetime:
+    """The same by the database's clock: those of the machines that work on it may disagree."""
+    if connection.dialect.name == "sqlite":  # whose machine is this one
+        return utc_now()
+    clock = select(func.timezone("UTC", func.clock_timestamp()))
+    return connection.execute(clock).scalar_one()
 
 
 def database_id(connection: Connection) -> str:

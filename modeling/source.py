@@ -6,7 +6,7 @@ from pathlib import Path
 
 from console import UserError
 from db.engine import database_url, opened
-from db.tables import require_tables
+from db.schema import require_tables
 from modeling import dataset, flat
 from modeling.dataset import Dataset
 from problems import Problem

@@ -20,6 +20,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+import console
 from server.settings import METRICS_FOLDER
 
 BUCKETS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -125,15 +126,5 @@ def forget_dead_workers() -> None:
     """What workers that were killed said of themselves, such as what was in flight, is over."""
     for file in Path(os.environ[METRICS_FOLDER]).glob("gauge_live*_*.db"):
         pid = int(re.sub(r"\D", "", file.stem))
-        if not _runs(pid):
+        if not console.is_running(pid):
             mark_process_dead(pid)
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True

@@ -1,12 +1,13 @@
 """Score every row of a table that a version has not scored, each exactly once.
 
 Pages of rows go to the endpoint, a few at a time, while this thread reads the next and stores what
-came back, a page in one transaction. Killed at any point, the next run finds what is missing.
+came back, a page in one transaction. Killed at any point, the next run finds what is missing;
+several runs at once share the pages.
 """
 
+import math
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -22,6 +23,7 @@ from db.tables import database_id
 from problems import Problem
 from problems.split import held_out
 from serving.pace import Limits, Pace
+from serving.pages import Pages, at_work
 from serving.proven import ProvenEndpoint
 from serving.rest import EndpointError, Passing, RowsRefused, TimedOut, TooLarge
 from serving.sender import Sender, Sent
@@ -62,13 +64,12 @@ class Scorer:
         self._engine, self._problem, self._endpoint = engine, problem, endpoint
         self._scoring, self._run, self._watch = problem.scoring, run, watch
         self._pace, self._bounds = Pace(limits), bounds
-        self._room = bounds.rows or float("inf")  # rows that may still be read
-        self._again: deque[Page] = deque()  # pages that were read, and are to be sent again
+        self._pages = Pages(engine, problem.scoring, run, watch, bounds.rows or math.inf)
         self._sender: Sender[Page, np.ndarray] = Sender(self._ask, limits.in_flight)
         self._error: UserError | None = None
 
     def run(self) -> None:
-        """Pass over the pending rows until none is left: a load may add rows behind us.
+        """Pass over the pending rows until none is left, with us or with others.
 
         Raises:
             EndpointError: the endpoint failed for good.
@@ -79,26 +80,25 @@ class Scorer:
         with self._engine.connect() as connection:
             here = database_id(connection) == trained_on.database_id
         self._trained_to = trained_on.last_load if here else None
-        with closing(self._sender):
-            while self._pass():
-                pass
+        with at_work(self._engine, self._run), closing(self._sender):
+            self._pass()
+            while not self._closing and self._pages.another_pass():
+                self._pass()
         if self._error:
             raise self._error
 
-    def _pass(self) -> bool:
-        """Go once over what is pending, in the order of keys; is another pass needed."""
-        self._overtaken = False  # by a load, whose rows may lie behind us
-        pages = self._pages()
+    def _pass(self) -> None:
+        """Go once over what is pending, in the order of keys."""
         while True:
             while not self._closing and not self._pace.pause and self._may_send():
-                page = self._again.popleft() if self._again else next(pages, None)
+                page = self._pages.next(self._pace.batch_size)
                 if page is None:
                     break
                 self._sender.send(page)
             if self._sender.in_flight:
                 self._take(self._sender.receive(self._pace.pause or None))
-            elif self._closing or not self._again:
-                return self._overtaken and not self._closing
+            elif self._closing or not self._pages.to_repeat:
+                return
             else:
                 self._watch.stop.wait(self._pace.pause)
 
@@ -108,20 +108,6 @@ class Scorer:
 
     def _may_send(self) -> bool:
         return self._sender.in_flight < self._pace.in_flight
-
-    def _pages(self) -> Iterator[Page]:
-        key, after, load = self._scoring.key.name, None, None
-        while self._room:
-            most = int(min(self._pace.batch_size, self._room))
-            page = self._patiently(
-                results.pending_page, self._scoring, self._run.model_id, after, most
-            )
-            self._overtaken |= load is not None and page.last_load != load
-            if not len(page):
-                return
-            after, load = page.columns[key][-1], page.last_load
-            self._room -= len(page)
-            yield page
 
     def _ask(self, page: Page) -> np.ndarray:
         return self._endpoint.predict(page.columns)  # in a thread of the sender
@@ -147,16 +133,13 @@ class Scorer:
             self._refused(page, error)
         elif isinstance(error, TooLarge) and len(page) > 1:
             self._pace.too_large(len(page))
-            self._once_more(*page.halves())
+            self._pages.once_more(*page.halves())
         elif isinstance(error, Passing):
             smaller = isinstance(error, TimedOut) and len(page) > 1
-            self._once_more(*(page.halves() if smaller else [page]))
+            self._pages.once_more(*(page.halves() if smaller else [page]))
             self._failed(error, sent.sent_at)
         elif error is not None:
             raise error
-
-    def _once_more(self, *pages: Page) -> None:
-        self._again.extendleft(reversed(pages))
 
     def _answered(self, sent: Sent[Page, np.ndarray]) -> None:
         was_troubled = self._pace.troubled
@@ -177,7 +160,7 @@ class Scorer:
         if self._closing:  # they stay pending
             return
         if len(page) > 1:
-            self._once_more(*page.halves())
+            self._pages.once_more(*page.halves())
             return
         asked_at = time.monotonic()
         try:
@@ -189,7 +172,7 @@ class Scorer:
                 "rejected for it; see its log."
             ) from refusal
         except Passing as error:  # nobody knows now whose fault it was
-            self._once_more(page)
+            self._pages.once_more(page)
             self._failed(error, asked_at)
             return
         if self._patiently(results.store_rejected, self._scoring, self._run, page, refusal.reason):
@@ -197,12 +180,13 @@ class Scorer:
             self.tally.rejected += 1
             self._stop_if_too_many()
         else:
-            self._overtook(page)
+            self._pages.overtook(page)
 
     def _stop_if_too_many(self) -> None:
-        if self.tally.rejected <= self._bounds.rejected:
+        model_id = self._run.model_id
+        if self._patiently(results.rejected, self._scoring, model_id) <= self._bounds.rejected:
             return
-        found = self._patiently(results.reasons, self._scoring, self._run.model_id)
+        found = self._patiently(results.reasons, self._scoring, model_id)
         counts = ", ".join(f"{n:,} for: {reason}" for reason, n in list(found.items())[:5])
         raise TooManyRejected(
             f"{self._run.model_id} rejects more rows than --max-rejected allows ({counts}): mend "
@@ -218,12 +202,7 @@ class Scorer:
             self._watch.advance(len(page))
             self.tally.stored(answers)
         else:
-            self._overtook(page)
-
-    def _overtook(self, page: Page) -> None:
-        """A load came between: the next pass reads these rows again, as they are by then."""
-        self._overtaken = True
-        self._room += len(page)
+            self._pages.overtook(page)
 
     def _trained_on(self, columns: Mapping[str, Any]) -> list[bool | None]:
         """Was each row a training row; None where that is not known: trained elsewhere."""

@@ -22,7 +22,7 @@ import console
 import problems
 from console.show import say
 from db.engine import database_url, opened
-from db.tables import require_tables
+from db.schema import require_tables
 from registry import aliases, store
 from serving.rest import Endpoint, Timeouts
 from web.answers import Desk

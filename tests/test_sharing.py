@@ -1,0 +1,303 @@
+"""Several scoring clients on one table divide the work, and take over what one of them leaves.
+
+`make test` kills clients 4 times while another one scores, `make soak` 50 times.
+"""
+
+import contextlib
+import os
+import random
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import (
+    Column,
+    DateTime,
+    Engine,
+    MetaData,
+    Table,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
+
+import ingest
+import problems
+from db import claims, results, runs
+from db.engine import database_url, opened
+from db.runs import Run
+from db.schema import create_tables
+from db.tables import scoring_runs, utc_now
+from tests.helpers import (
+    SAMPLE_OFFERS,
+    Trained,
+    champion_version,
+    run_main,
+    score,
+    started_script,
+    wait_for,
+)
+from tests.misbehaving import Answer, Misbehaving, Request, misbehaving_server, relay
+
+KILLS = int(os.environ.get("SOAK_SHARING_KILLS", "4"))
+SCORING = problems.load().scoring
+BATCH = 1_000
+
+
+@pytest.fixture
+def table(
+    database: str, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[str, Engine]]:
+    """A database with the sample, on SQLite and PostgreSQL: its address, and an engine."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", trained.tracking_uri)
+    assert run_main(ingest.main, "--database", database) == 0
+    with opened(database_url(database)) as engine:
+        yield database, engine
+
+
+@contextlib.contextmanager
+def relays(endpoint: str, number: int) -> Iterator[list[Misbehaving]]:
+    """Endpoints in front of a real one, which remember what they were asked."""
+    with ExitStack() as stack:
+        found = [stack.enter_context(misbehaving_server()) for _ in range(number)]
+        for server in found:
+            server.script = lambda request: relay(endpoint, request.body)
+        yield found
+
+
+def rows_sent(server: Misbehaving, canaries: int) -> int:
+    return sum(request.rows.num_rows - canaries for request in server.requests)
+
+
+def client(database: str, endpoint: str, trained: Trained) -> contextlib.AbstractContextManager:
+    flags = ("--database", database, "--endpoint", endpoint, "--batch-size", BATCH)
+    folder = trained.folder
+    return started_script(
+        "score_client.py", *flags, cwd=folder, MLFLOW_TRACKING_URI=trained.tracking_uri
+    )
+
+
+def outcomes(engine: Engine) -> list[tuple[str, int]]:
+    with engine.connect() as connection:
+        columns = (scoring_runs.c.outcome, scoring_runs.c.stored)
+        found = connection.execute(select(*columns).order_by(scoring_runs.c.id))
+        return [tuple(row) for row in found]
+
+
+def assert_every_offer_once(engine: Engine, model_id: str) -> None:
+    """Each has one result, and nothing is claimed any more."""
+    counts = results.reconcile(engine, SCORING, model_id)
+    assert (counts.scored, counts.rejected, counts.pending) == (SAMPLE_OFFERS, 0, 0)
+    with engine.connect() as connection:
+        keys = SCORING.results.table.c[SCORING.results.key]
+        assert len(set(connection.scalars(select(keys)))) == SAMPLE_OFFERS
+        assert not connection.execute(select(claims.claims)).all()
+
+
+def test_two_clients_divide_the_rows_and_send_none_twice(
+    table: tuple[str, Engine], trained: Trained, champion: str
+) -> None:
+    database, engine = table
+    version = champion_version(trained)
+    canaries = len(version.canary.rows)
+    with (
+        relays(champion, 2) as servers,
+        client(database, servers[0].url, trained) as one,
+        client(database, servers[1].url, trained) as other,
+    ):
+        for process in (one, other):
+            output, error = process.communicate()
+            assert process.returncode == 0, error
+            assert f"{SAMPLE_OFFERS:,}" in output
+        sent = [rows_sent(server, canaries) for server in servers]
+    assert sum(sent) == SAMPLE_OFFERS
+    assert min(sent) > 0
+    assert sorted(outcomes(engine)) == sorted(("finished", rows) for rows in sent)
+    assert_every_offer_once(engine, version.model_id)
+
+
+def test_clients_killed_at_random_leave_every_row_once(
+    table: tuple[str, Engine], trained: Trained, champion: str
+) -> None:
+    database, engine = table
+    chance, killed = random.Random(int(os.environ.get("SOAK_SEED", "8"))), 0
+    goals = sorted(chance.sample(range(SAMPLE_OFFERS * 9 // 10), KILLS))
+    with ExitStack() as stack:
+        first = stack.enter_context(client(database, champion, trained))
+        pair = [first, stack.enter_context(client(database, champion, trained))]
+        for goal in goals:
+            wait_until_stored(engine, goal)
+            which = chance.randrange(2)
+            killed += pair[which].poll() is None
+            pair[which].kill()
+            pair[which].communicate()  # else it counts as running
+            pair[which] = stack.enter_context(client(database, champion, trained))
+        for process in pair:
+            _, error = process.communicate()
+            assert process.returncode == 0, error
+    assert killed > KILLS / 2
+    assert [outcome for outcome, _ in outcomes(engine)].count("running") <= killed
+    assert_every_offer_once(engine, champion_version(trained).model_id)
+
+
+def wait_until_stored(engine: Engine, rows: int) -> None:
+    table = SCORING.results.table
+
+    def stored() -> bool:
+        with engine.connect() as connection:
+            return connection.execute(select(func.count()).select_from(table)).scalar_one() >= rows
+
+    wait_for(stored, f"{rows:,} rows to be stored")
+
+
+def claimed_elsewhere(engine: Engine, trained: Trained) -> Run:
+    """A run on another machine that has claimed the first rows, and was just heard of."""
+    version = champion_version(trained)
+    runs.remember_version(
+        engine, version.model_id, version.logged_model_id, version.registry, version.threshold
+    )
+    run = runs.start_run(engine, version.model_id, "http://elsewhere:5001")
+    with engine.begin() as connection:
+        connection.execute(
+            update(scoring_runs).where(scoring_runs.c.id == run.id).values(host="elsewhere")
+        )
+    assert len(results.claim_page(engine, SCORING, run, None, 5_000)) == 5_000
+    return run
+
+
+def silent_for(engine: Engine, run: Run, seconds: float) -> None:
+    with engine.begin() as connection:
+        seen = runs.now(connection) - timedelta(seconds=seconds)
+        of_run = update(scoring_runs).where(scoring_runs.c.id == run.id)
+        connection.execute(of_run.values(seen_at=seen))
+
+
+def test_what_another_machine_claimed_is_waited_for_and_taken_over_when_it_is_silent(
+    table: tuple[str, Engine], trained: Trained, champion: str
+) -> None:
+    database, engine = table
+    away = claimed_elsewhere(engine, trained)
+    with client(database, champion, trained) as process:
+        assert process.stderr
+        while "Other clients have claimed the last rows" not in process.stderr.readline():
+            assert process.poll() is None
+        counts = results.reconcile(engine, SCORING, away.model_id)
+        assert counts.pending == 5_000
+        silent_for(engine, away, claims.LEASE_SECONDS + 1)
+        process.communicate()
+        assert process.returncode == 0
+    assert_every_offer_once(engine, away.model_id)
+
+
+def test_who_lost_its_claims_stores_nothing_by_them(
+    table: tuple[str, Engine], trained: Trained
+) -> None:
+    _, engine = table
+    away = claimed_elsewhere(engine, trained)
+    page = results.claim_page(engine, SCORING, away, None, 100)
+    silent_for(engine, away, claims.LEASE_SECONDS + 1)
+    here = runs.start_run(engine, away.model_id, "http://here:5001")
+    taken = results.claim_page(engine, SCORING, here, None, 100_000)
+    assert len(taken) == SAMPLE_OFFERS
+    words, trained_on = ["Clicked"] * len(page), [None] * len(page)
+    scored = results.Scored(page, [0.5] * len(page), words, trained_on)
+    assert not results.store(engine, SCORING, away, scored)
+    assert not results.store_rejected(engine, SCORING, away, page, "for no reason")
+    counts = results.reconcile(engine, SCORING, away.model_id)
+    assert (counts.scored, counts.rejected) == (0, 0)
+    rows = len(taken)
+    scored = results.Scored(taken, [0.5] * rows, ["Clicked"] * rows, [None] * rows)
+    assert results.store(engine, SCORING, here, scored)
+    assert_every_offer_once(engine, away.model_id)
+
+
+def test_a_client_that_stalls_reads_again_what_it_lost(
+    table: tuple[str, Engine], trained: Trained, champion: str, misbehaving: Misbehaving
+) -> None:
+    database, engine = table
+
+    def script(request: Request) -> Answer:
+        if request.number == 3:
+            with engine.begin() as connection:
+                connection.execute(delete(claims.claims))
+        return relay(champion, request.body)
+
+    misbehaving.script = script
+    version = champion_version(trained)
+    assert score(database, misbehaving.url, "--batch-size", BATCH) == 0
+    assert rows_sent(misbehaving, len(version.canary.rows)) > SAMPLE_OFFERS
+    assert_every_offer_once(engine, version.model_id)
+
+
+def test_a_run_at_work_says_so_again_and_again(
+    table: tuple[str, Engine],
+    trained: Trained,
+    champion: str,
+    misbehaving: Misbehaving,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    database, engine = table
+    monkeypatch.setattr(claims, "LEASE_SECONDS", 0.4)
+
+    def seen_at() -> datetime | None:
+        with engine.connect() as connection:
+            return connection.scalar(select(scoring_runs.c.seen_at))
+
+    def script(request: Request) -> Answer:
+        before = seen_at()
+        wait_for(lambda: seen_at() != before, "another sign of life")
+        return relay(champion, request.body)
+
+    misbehaving.script = script
+    assert score(database, misbehaving.url, "--batch-size", 20_000, "--in-flight", 1) == 0
+    assert_every_offer_once(engine, champion_version(trained).model_id)
+    assert threading.active_count() < 20
+
+
+def test_max_rejected_counts_what_the_version_rejected_whoever_asked_it(
+    table: tuple[str, Engine],
+    trained: Trained,
+    champion: str,
+    misbehaving: Misbehaving,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    database, engine = table
+    away = claimed_elsewhere(engine, trained)
+    part = results.claim_page(engine, SCORING, away, None, 400)
+    refused: list[Callable[[], bool]] = [
+        lambda: results.store_rejected(engine, SCORING, away, part, "by another")
+    ]
+
+    def script(request: Request) -> Answer:
+        if refused:
+            assert refused.pop()()
+        rows = request.rows
+        if rows.num_rows > len(champion_version(trained).canary.rows):
+            return Answer(400, "application/json", b'{"message": "x\\nError: no"}')
+        return relay(champion, request.body)
+
+    misbehaving.script = script
+    assert score(database, misbehaving.url, "--batch-size", 1, "--max-rejected", 0.009) == 5
+    rejected = results.rejected(engine, SCORING, away.model_id)
+    assert rejected == int(0.009 * SAMPLE_OFFERS) + 1
+    assert "rejects more rows than --max-rejected allows" in capsys.readouterr().err
+
+
+def test_a_claim_on_timestamps_leaves_them_out(database: str) -> None:
+    moments = [utc_now() + timedelta(days=day) for day in range(5)]
+    events = Table("events", MetaData(), Column("at", DateTime, primary_key=True))
+    with opened(database_url(database), create=True) as engine:
+        with engine.begin() as connection:
+            create_tables(connection, events.metadata)
+            connection.execute(insert(events), [{"at": moment} for moment in moments])
+        runs.remember_version(engine, "events/1", "m-1", "here", 0.5)
+        run = runs.start_run(engine, "events/1", "http://here:5001")
+        with engine.begin() as connection:
+            claims.claim(connection, run, moments[1:3])
+            taken = claims.look(connection, run).standing
+            free = select(events.c.at).where(*claims.free(events.c.at, taken))
+            assert connection.scalars(free).all() == [moments[0], *moments[3:]]
