@@ -86,7 +86,7 @@ def _bring_up_to_date(connection: Connection) -> None:
     try:
         for step in range(version, SCHEMA_VERSION):
             STEPS[step](operations)
-            say(f"Brought {shown} from schema {step} to {step + 1}.")
+            say(f"Bringing {shown} up to date: from schema {step} to {step + 1}.")
     except ProgrammingError as error:
         reason = " ".join(str(error.orig).split())
         raise DatabaseError(
