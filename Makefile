@@ -3,6 +3,7 @@ PYTHON ?= python3.11
 PROBLEM ?=
 DATA ?=
 DB ?=
+STORE ?= sqlite:///mlflow.db
 
 BIN := .venv/bin
 # uv installs in seconds what takes pip a minute; pip alone will do
@@ -10,7 +11,7 @@ UV := $(shell command -v uv)
 INSTALL = $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
 
 .DEFAULT_GOAL := help
-.PHONY: help run web test soak bench lint lock clean
+.PHONY: help run web server test soak bench lint lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +21,9 @@ run: .venv/run.stamp  ## sample data to scored offers, all steps; DATA=folder DB
 
 web: .venv/run.stamp  ## the form for trying served models by hand, at http://127.0.0.1:8000; PROBLEM=
 	$(BIN)/python -m web --problem "$(PROBLEM)" --database "$(DB)"
+
+server: .venv/run.stamp  ## MLflow's tracking server at http://127.0.0.1:5000, artifacts behind it; STORE=postgresql://… FLAGS=
+	@MLFLOW_BACKEND_STORE_URI="$(STORE)" $(BIN)/mlflow server --artifacts-destination mlartifacts $(FLAGS)
 
 test: .venv/dev.stamp .venv/browser.stamp  ## all tests
 	$(BIN)/python -m pytest

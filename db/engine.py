@@ -17,6 +17,7 @@ DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
 DEFAULT_URL = "sqlite:///even_financial.db"
 LOADER_LOCK = 7_305_001  # any number of ours: PostgreSQL's advisory lock of loads
 LOCK_SECONDS = 60.0  # how long to wait for another process's lock
+CONNECT_SECONDS = 10  # how long to wait for PostgreSQL, if its address does not say
 # SQLite's codes and PostgreSQL's classes of states that pass: locked, full, restarting, deadlock
 PASSING_CODES = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL}
 PASSING_STATES = ("08", "40", "53", "55P03", "57P")
@@ -84,7 +85,11 @@ def opened(
                 f"There is no database at {path}: load one with `python ingest.py`, "
                 "or name another with --database."
             )
-    engine = create_engine(url, hide_parameters=True)  # errors must not show people's data
+    patience = {"connect_timeout": CONNECT_SECONDS}
+    if url.get_backend_name() == "sqlite" or patience.keys() <= url.query.keys():
+        patience = {}
+    # errors must not show people's data
+    engine = create_engine(url, hide_parameters=True, connect_args=patience)
     milliseconds = round(lock_seconds * 1000)
     if engine.dialect.name == "sqlite":
         prepare = partial(_prepare_sqlite, milliseconds, enforce_references)
@@ -112,7 +117,7 @@ def explained(url: URL) -> Iterator[None]:
         # exactly these two classes: the others, their subclasses, say that a statement is wrong
         if type(error).__name__ not in ("OperationalError", "DatabaseError"):
             raise
-        reason = " ".join(str(error.orig).split()).rstrip(".")
+        reason = " ".join(str(error.orig).split()).rstrip(".?")
         shown = url.render_as_string(hide_password=True)
         raise DatabaseError(f"The database {shown} cannot be used: {reason}.") from error
 

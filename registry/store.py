@@ -22,8 +22,10 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from console import UserError
+from db.engine import DRIVERS, database_url, opened
 
 DEFAULT_FILE = "mlflow.db"
+POSTGRES_DRIVERS = tuple(driver for driver in DRIVERS if driver.startswith("postgresql"))
 
 
 class RegistryError(UserError):
@@ -35,6 +37,7 @@ def connect(*, create: bool = False) -> MlflowClient:
 
     Raises:
         RegistryError: there is no store (only `create` makes one), or it does not answer.
+        DatabaseError: it is one in PostgreSQL, which does not answer.
     """
     for noisy in ("mlflow", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
@@ -49,8 +52,11 @@ def connect(*, create: bool = False) -> MlflowClient:
         )
     if path and not path.parent.is_dir():
         raise RegistryError(f"There is no folder {path.parent} for the MLflow store {path.name}.")
+    if uri.startswith(tuple(f"{driver}:" for driver in POSTGRES_DRIVERS)):
+        with opened(database_url(uri)):  # MLflow itself would try for minutes
+            pass
     mlflow.set_tracking_uri(uri)
-    with explained(), _alone_in(path.parent if path and create else None), impatient():
+    with explained(), _alone_with(uri) if create else contextlib.nullcontext(), impatient():
         client = MlflowClient()
         client.search_experiments(max_results=1)
     return client
@@ -71,12 +77,13 @@ def impatient() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _alone_in(folder: Path | None) -> Iterator[None]:
-    """Hold the folder's lock: two processes that make a new store at once spoil it."""
-    if folder is None:
-        yield
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
+def _alone_with(uri: str) -> Iterator[None]:
+    """Hold this machine's lock for the store: two processes that make a new one at once spoil it.
+
+    That of a file's own folder, or for all other stores together, of the folder of temporary files.
+    """
+    path = _file_of(uri)
+    descriptor = os.open(path.parent if path else tempfile.gettempdir(), os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
@@ -87,8 +94,7 @@ def _alone_in(folder: Path | None) -> Iterator[None]:
 @contextlib.contextmanager
 def taking_turns() -> Iterator[None]:
     """Until the body ends, no other process of this machine is in such a body with this store."""
-    path = _file_of(mlflow.get_tracking_uri())
-    with _alone_in(path.parent if path else Path(tempfile.gettempdir())):
+    with _alone_with(mlflow.get_tracking_uri()):
         yield
 
 

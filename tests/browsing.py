@@ -1,6 +1,7 @@
 """The page for trying a model by hand, as a real process, and what a browser finds on it."""
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,10 +15,10 @@ from tests.servers import running
 
 
 @contextlib.contextmanager
-def form_of(tracking_uri: str, database: Path, folder: Path, *flags: object) -> Iterator[str]:
+def form_of(tracking_uri: str, database: Path | str, folder: Path, *flags: object) -> Iterator[str]:
     """A real `python -m web`, stopped at the end; gives its address."""
     port, log = free_port(), folder / "web.log"
-    command = ["-m", "web", "--database", database, "--port", port, *flags]
+    command = [sys.executable, "-m", "web", "--database", database, "--port", port, *flags]
     url = f"http://127.0.0.1:{port}"
 
     def up() -> bool:

@@ -10,7 +10,20 @@ from types import ModuleType
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.helpers import OURS, Store, Trained, load_generator, mlflow_run, new_postgres_database
+import ingest
+from tests.helpers import (
+    OURS,
+    Store,
+    Trained,
+    drop_postgres_database,
+    execute,
+    load_generator,
+    mlflow_run,
+    name_of,
+    new_postgres_database,
+    query,
+    run_main,
+)
 from tests.misbehaving import Misbehaving, misbehaving_server
 from tests.servers import Server, our_server, serving
 
@@ -84,11 +97,35 @@ def loans_trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     return mlflow_run(tmp_path_factory.mktemp("loans"), problem="loan_risk", repeats=2)
 
 
+@pytest.fixture(scope="session")
+def trained_postgres(trained: Trained, postgres: str) -> str:
+    """The name of a PostgreSQL database that holds what the trained one does."""
+    address = new_postgres_database(postgres)
+    assert run_main(ingest.main, "--database", address) == 0
+    ((identity,),) = query(trained.database, "SELECT id FROM database_info")
+    execute(address, f"UPDATE database_info SET id = '{identity}'")
+    return name_of(address)
+
+
 @pytest.fixture
-def loaded(trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A database of its own with the sample, and the store of the trained versions."""
+def loaded_file(trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A SQLite file of its own with the sample, and the store of the trained versions."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", trained.tracking_uri)
     return trained.copy_database(tmp_path / "offers.db")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def loaded(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a database of either kind with the sample, and the store as above."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{request.getfixturevalue('loaded_file')}"
+        return
+    trained: Trained = request.getfixturevalue("trained")
+    request.getfixturevalue("monkeypatch").setenv("MLFLOW_TRACKING_URI", trained.tracking_uri)
+    template = request.getfixturevalue("trained_postgres")
+    address = new_postgres_database(request.getfixturevalue("postgres"), template)
+    yield address
+    drop_postgres_database(address)
 
 
 @pytest.fixture

@@ -17,14 +17,17 @@ from types import ModuleType
 from typing import Any
 
 import mlflow
+import psycopg
 import pyarrow.parquet as pq
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from sqlalchemy import make_url
 
 import console
 import promote
 import score_client
+from db.engine import database_url, opened, writing
 from registry import aliases, versions
 
 PROJECT = Path(__file__).parents[1]
@@ -147,9 +150,9 @@ class Store:
         return list(self.client.search_runs([experiment.experiment_id]))
 
 
-def mlflow_run(folder: Path, **parameters: object) -> Trained:
-    """`mlflow run . --env-manager local` with a database and a store in `folder`."""
-    database, uri = folder / "loaded.db", f"sqlite:///{folder / 'mlflow.db'}"
+def mlflow_run(folder: Path, *, uri: str = "", **parameters: object) -> Trained:
+    """`mlflow run . --env-manager local` with a database and a store, in `folder` if not told."""
+    database, uri = folder / "loaded.db", uri or f"sqlite:///{folder / 'mlflow.db'}"
     command = [sys.executable, "-m", "mlflow", "run", str(PROJECT), "--env-manager", "local"]
     for name, value in {"database": database, **parameters}.items():
         command += ["-P", f"{name}={value}"]
@@ -183,12 +186,20 @@ def score(database: Path | str, endpoint: str, *flags: object) -> int:
     return run_main(score_client.main, "--database", database, "--endpoint", endpoint, *flags)
 
 
-def query(database: Path, sql: str) -> list[tuple[Any, ...]]:
-    with contextlib.closing(sqlite3.connect(database)) as connection:
-        return connection.execute(sql).fetchall()
+def query(database: Path | str, sql: str) -> list[tuple[Any, ...]]:
+    """What a select finds in a database, given by its address or path."""
+    with opened(database_url(str(database))) as engine, engine.connect() as connection:
+        return [tuple(row) for row in connection.exec_driver_sql(sql)]
 
 
-def stored(database: Path) -> int:
+def execute(database: Path | str, *statements: str) -> None:
+    """Change a database, in one transaction."""
+    with opened(database_url(str(database))) as engine, writing(engine) as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+
+
+def stored(database: Path | str) -> int:
     return int(query(database, "SELECT count(*) FROM results_clicked")[0][0])
 
 
@@ -201,17 +212,20 @@ def champion_id(trained: Trained) -> str:
     return champion_version(trained).model_id
 
 
-def scoring_runs_of(trained: Trained, database: Path) -> list[Run]:
+def scoring_runs_of(trained: Trained, database: str) -> list[Run]:
     """The runs of MLflow's experiment "scoring" about this database, the latest first."""
     mlflow.set_tracking_uri(trained.tracking_uri)
     client = mlflow.MlflowClient()
     experiment = client.get_experiment_by_name("scoring")
     assert experiment
     runs = client.search_runs([experiment.experiment_id])
-    return [run for run in runs if run.data.params["database"].endswith(str(database))]
+    shown = database_url(database).render_as_string(hide_password=True)
+    found = [run for run in runs if run.data.params["database"] == shown]
+    assert found, (shown, [(run.info.run_id, run.data.params) for run in runs])
+    return found
 
 
-def assert_every_offer_once(database: Path, model_id: str) -> None:
+def assert_every_offer_once(database: Path | str, model_id: str) -> None:
     assert query(
         database,
         "SELECT count(*), count(DISTINCT offer_id), min(model_id), max(model_id) "
@@ -219,14 +233,22 @@ def assert_every_offer_once(database: Path, model_id: str) -> None:
     ) == [(SAMPLE_OFFERS, SAMPLE_OFFERS, model_id, model_id)]
 
 
-def new_postgres_database(server: str) -> str:
-    """The address of a new, empty database on this server."""
-    import psycopg
-
+def new_postgres_database(server: str, template: str = "template1") -> str:
+    """The address of a new database on this server: an empty one, or a copy of another."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
     return server.replace("/postgres?", f"/{name}?")
+
+
+def name_of(address: str) -> str:
+    return str(make_url(address).database)
+
+
+def drop_postgres_database(address: str) -> None:
+    server = address.replace(f"/{name_of(address)}?", "/postgres?")
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name_of(address)} WITH (FORCE)".encode())
 
 
 def path_with_python() -> str:

@@ -33,7 +33,7 @@ def running(
         out = files.enter_context(log.open("wb"))
         err = files.enter_context(errors.open("wb")) if errors else out
         process = subprocess.Popen(
-            [sys.executable, *map(str, command)],
+            [*map(str, command)],
             cwd=cwd,
             env=told_only({"PATH": path_with_python(), **environment}),
             stdout=out,
@@ -48,7 +48,7 @@ def running(
         return False
 
     try:
-        wait_for(ready, f"{command[:3]}")
+        wait_for(ready, f"{command[:4]}")
         yield process
     finally:
         with contextlib.suppress(ProcessLookupError):
@@ -61,7 +61,8 @@ def serving(uri: str, tracking_uri: str, log: Path, port: int = 0) -> Iterator[s
     """A real `mlflow models serve` process, killed at the end; gives its address."""
     port = port or free_port()
     url = f"http://127.0.0.1:{port}"
-    command = ["-m", "mlflow", "models", "serve", "-m", uri, "--env-manager", "local", "-p", port]
+    command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", uri, "-p", port]
+    command += ["--env-manager", "local"]
 
     def up() -> bool:
         return requests.get(f"{url}/ping", timeout=5).ok
@@ -71,16 +72,17 @@ def serving(uri: str, tracking_uri: str, log: Path, port: int = 0) -> Iterator[s
 
 
 @contextlib.contextmanager
-def tracking_server(store: str, folder: Path, port: int) -> Iterator[str]:
-    """A real `mlflow server` on this store, killed at the end; gives its address."""
+def tracking_server(store: str, folder: Path, port: int, **environment: str) -> Iterator[str]:
+    """A real tracking server on this store, as `make server` starts it; gives its address."""
     url, log = f"http://127.0.0.1:{port}", folder / "tracking.log"
-    command = ["-m", "mlflow", "server", "--backend-store-uri", store, "--workers", "1"]
-    command += ["--host", "127.0.0.1", "--port", str(port)]
+    command = ["make", "-f", PROJECT / "Makefile", "-o", ".venv/run.stamp", "server"]
+    command += [f"BIN={Path(sys.executable).parent}"]
+    environment |= {"STORE": store, "MLFLOW_PORT": str(port), "MLFLOW_WORKERS": "1"}
 
     def up() -> bool:
         return requests.get(f"{url}/health", timeout=5).ok
 
-    with running(command, log, up, cwd=folder, environment={}):
+    with running(command, log, up, cwd=folder, environment=environment):
         yield url
 
 
@@ -136,7 +138,8 @@ def our_server(
 ) -> Iterator[Server]:
     """A real serve.py whose workers are all ready, killed at the end with all of them."""
     port, log, errors = free_port(), folder / "serve.log", folder / "serve.err"
-    command = [PROJECT / "serve.py", "--port", port, "--workers", workers, "--refresh", 0.2, *flags]
+    command = [sys.executable, PROJECT / "serve.py", "--port", port, "--workers", workers]
+    command += ["--refresh", 0.2, *flags]
 
     def up() -> bool:
         return errors.read_text().count("startup complete") >= workers

@@ -1,7 +1,5 @@
 """Endpoints that answer wrongly, or refuse: one sentence, and nothing wrong is ever stored."""
 
-from pathlib import Path
-
 import pyarrow as pa
 import pytest
 
@@ -61,7 +59,7 @@ def predictions(request: Request, value: str) -> bytes:
 
 @pytest.mark.parametrize("case", BAD_ANSWERS)
 def test_a_bad_answer_is_one_sentence_and_stores_nothing(
-    case: str, loaded: Path, misbehaving: Misbehaving, capfd: pytest.CaptureFixture[str]
+    case: str, loaded: str, misbehaving: Misbehaving, capfd: pytest.CaptureFixture[str]
 ) -> None:
     misbehaving.script, said = BAD_ANSWERS[case]
     assert score(loaded, misbehaving.url, "--max-wait", 1) == 4
@@ -76,7 +74,7 @@ def test_a_bad_answer_is_one_sentence_and_stores_nothing(
 @pytest.mark.parametrize("header", ["X-Model-Version", "X-Logged-Model-Id"])
 def test_right_answers_under_another_version_s_name_are_not_stored(
     header: str,
-    loaded: Path,
+    loaded: str,
     champion: str,
     misbehaving: Misbehaving,
     capfd: pytest.CaptureFixture[str],
@@ -93,7 +91,7 @@ def test_right_answers_under_another_version_s_name_are_not_stored(
     assert stored(loaded) == 100
 
 
-def test_no_server_is_one_sentence(loaded: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_no_server_is_one_sentence(loaded: str, capfd: pytest.CaptureFixture[str]) -> None:
     assert score(loaded, "http://127.0.0.1:9", "--max-wait", 0) == 4
     assert "No model answers at http://127.0.0.1:9" in capfd.readouterr().err
     for address in ("127.0.0.1:5001", "http://[::1", "http://127.0.0.1:5001?token=secret"):

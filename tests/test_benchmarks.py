@@ -33,10 +33,10 @@ from tests.helpers import (
 
 
 def test_the_work_in_one_process_stores_what_the_client_stores(
-    loaded: Path, trained: Trained, champion: str, tmp_path: Path
+    loaded: str, trained: Trained, champion: str, tmp_path: Path
 ) -> None:
     other = trained.copy_database(tmp_path / "other.db")
-    in_process.main(str(loaded), "models:/offer-click@champion")
+    in_process.main(loaded, "models:/offer-click@champion")
     assert_every_offer_once(loaded, champion_id(trained))
     assert score(other, champion) == 0
     same = "SELECT offer_id, model_id, apr, credit_type, clicked, trained_on FROM results_clicked"

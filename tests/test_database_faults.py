@@ -39,7 +39,7 @@ def write_lock(database: Path) -> Iterator[None]:
 @pytest.mark.parametrize("from_the_start", [True, False])
 def test_a_locked_database_is_waited_for(
     from_the_start: bool,
-    loaded: Path,
+    loaded_file: Path,
     trained: Trained,
     champion: str,
     misbehaving: Misbehaving,
@@ -54,7 +54,7 @@ def test_a_locked_database_is_waited_for(
 
     def hold_the_lock() -> None:
         assert from_the_start or asked.wait(60)
-        with write_lock(loaded):
+        with write_lock(loaded_file):
             locked.set()
             wait_for(client_noticed, "the client to notice")
 
@@ -67,15 +67,17 @@ def test_a_locked_database_is_waited_for(
     thread = threading.Thread(target=hold_the_lock)
     thread.start()
     assert not from_the_start or locked.wait(60)
-    assert score(loaded, misbehaving.url) == 0
+    assert score(loaded_file, misbehaving.url) == 0
     thread.join()
-    assert_every_offer_once(loaded, champion_id(trained))
+    assert_every_offer_once(loaded_file, champion_id(trained))
 
 
 def test_a_database_locked_for_longer_than_max_wait_stops_with_one_sentence(
-    loaded: Path, champion: str, misbehaving: Misbehaving, capfd: pytest.CaptureFixture[str]
+    loaded_file: Path, champion: str, misbehaving: Misbehaving, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with closing(sqlite3.connect(loaded, isolation_level=None, check_same_thread=False)) as other:
+    with closing(
+        sqlite3.connect(loaded_file, isolation_level=None, check_same_thread=False)
+    ) as other:
 
         def lock_it(request: Request) -> Answer:
             if request.number == 1:
@@ -83,18 +85,18 @@ def test_a_database_locked_for_longer_than_max_wait_stops_with_one_sentence(
             return relay(champion, request.body)
 
         misbehaving.script = lock_it
-        assert score(loaded, misbehaving.url, "--max-wait", 1, "--in-flight", 1) == 2
+        assert score(loaded_file, misbehaving.url, "--max-wait", 1, "--in-flight", 1) == 2
     error = capfd.readouterr().err
     assert "cannot be used: database is locked" in error.splitlines()[-1]
     assert "Traceback" not in error
-    assert stored(loaded) == 0
-    assert score(loaded, champion) == 0
+    assert stored(loaded_file) == 0
+    assert score(loaded_file, champion) == 0
 
 
 def test_a_full_database_stops_with_one_sentence_and_nothing_half_stored(
-    loaded: Path, trained: Trained, champion: str, capfd: pytest.CaptureFixture[str]
+    loaded_file: Path, trained: Trained, champion: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    ((pages,),) = query(loaded, "PRAGMA page_count")
+    ((pages,),) = query(loaded_file, "PRAGMA page_count")
 
     def bound(connection: sqlite3.Connection, _record: object) -> None:
         connection.execute(f"PRAGMA max_page_count = {pages + 400}")
@@ -102,15 +104,17 @@ def test_a_full_database_stops_with_one_sentence_and_nothing_half_stored(
     event.listen(Engine, "connect", bound)
     try:
         flags = ("--max-wait", 1, "--batch-size", 3000, "--in-flight", 1)
-        assert score(loaded, champion, *flags) == 2
+        assert score(loaded_file, champion, *flags) == 2
     finally:
         event.remove(Engine, "connect", bound)
     assert "cannot be used: database or disk is full" in capfd.readouterr().err.splitlines()[-1]
-    assert stored(loaded) % 3000 == 0
-    assert 0 < stored(loaded) < SAMPLE_OFFERS
-    assert query(loaded, "SELECT outcome, stored FROM scoring_runs") == [("failed", stored(loaded))]
-    assert score(loaded, champion) == 0
-    assert_every_offer_once(loaded, champion_id(trained))
+    assert stored(loaded_file) % 3000 == 0
+    assert 0 < stored(loaded_file) < SAMPLE_OFFERS
+    assert query(loaded_file, "SELECT outcome, stored FROM scoring_runs") == [
+        ("failed", stored(loaded_file))
+    ]
+    assert score(loaded_file, champion) == 0
+    assert_every_offer_once(loaded_file, champion_id(trained))
 
 
 def test_postgresql_that_is_locked_or_cuts_the_connection_is_tried_again(

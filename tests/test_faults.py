@@ -37,12 +37,12 @@ def gaps(misbehaving: Misbehaving) -> list[float]:
 
 
 def test_refused_connection_waits_for_the_server_to_start(
-    loaded: Path, trained: Trained, champion: str
+    loaded: str, trained: Trained, champion: str, tmp_path: Path
 ) -> None:
     port = free_port()
     flags = ("--database", loaded, "--endpoint", f"http://127.0.0.1:{port}")
     with started_script(
-        "score_client.py", *flags, cwd=loaded.parent, MLFLOW_TRACKING_URI=trained.tracking_uri
+        "score_client.py", *flags, cwd=tmp_path, MLFLOW_TRACKING_URI=trained.tracking_uri
     ) as client:
         assert client.stderr
         assert "no connection" in client.stderr.readline()
@@ -56,7 +56,7 @@ def test_refused_connection_waits_for_the_server_to_start(
 
 @pytest.mark.parametrize("status", [0, 429, 502, 503])
 def test_reset_429_502_and_503_are_tried_again_with_fewer_in_flight(
-    status: int, loaded: Path, trained: Trained, champion: str, misbehaving: Misbehaving
+    status: int, loaded: str, trained: Trained, champion: str, misbehaving: Misbehaving
 ) -> None:
     def down_for_a_while(request: Request) -> Answer | None:
         if 4 <= request.number <= 8:
@@ -74,7 +74,7 @@ def test_reset_429_502_and_503_are_tried_again_with_fewer_in_flight(
 
 @pytest.mark.parametrize("form", ["seconds", "date"])
 def test_retry_after_is_honoured(
-    form: str, loaded: Path, champion: str, misbehaving: Misbehaving
+    form: str, loaded: str, champion: str, misbehaving: Misbehaving
 ) -> None:
     def busy_once(request: Request) -> Answer:
         if request.number == 1:
@@ -88,7 +88,7 @@ def test_retry_after_is_honoured(
 
 
 def test_a_wait_asked_for_is_not_cut_short_by_an_older_answer(
-    loaded: Path, champion: str, misbehaving: Misbehaving
+    loaded: str, champion: str, misbehaving: Misbehaving
 ) -> None:
     refused = threading.Event()
 
@@ -106,7 +106,7 @@ def test_a_wait_asked_for_is_not_cut_short_by_an_older_answer(
 
 
 def test_no_longer_than_max_wait(
-    loaded: Path, misbehaving: Misbehaving, capfd: pytest.CaptureFixture[str]
+    loaded: str, misbehaving: Misbehaving, capfd: pytest.CaptureFixture[str]
 ) -> None:
     misbehaving.script = lambda _request: refuse(503)
     assert score(loaded, misbehaving.url, "--max-wait", 2, "--in-flight", 1) == 4
@@ -122,7 +122,7 @@ def test_no_longer_than_max_wait(
 
 @pytest.mark.parametrize("fault", ["timeout", "504"])
 def test_timeout_or_504_is_never_resent_at_once_and_goes_on_with_smaller_batches(
-    fault: str, loaded: Path, trained: Trained, champion: str, misbehaving: Misbehaving
+    fault: str, loaded: str, trained: Trained, champion: str, misbehaving: Misbehaving
 ) -> None:
     done = threading.Event()
 
@@ -147,7 +147,7 @@ def test_timeout_or_504_is_never_resent_at_once_and_goes_on_with_smaller_batches
 
 
 def test_an_answer_that_trickles_is_a_timeout(
-    loaded: Path, misbehaving: Misbehaving, capfd: pytest.CaptureFixture[str]
+    loaded: str, misbehaving: Misbehaving, capfd: pytest.CaptureFixture[str]
 ) -> None:
     misbehaving.script = lambda _request: Answer(
         200, "application/json", b" " * 2000, {"Content-Length": "9000"}, seconds=60
@@ -178,7 +178,7 @@ def test_nonsense_counts_in_a_row_and_each_wait_has_its_own_end() -> None:
 
 
 def test_413_halves_and_never_asks_for_as_much_again(
-    loaded: Path, trained: Trained, champion: str, misbehaving: Misbehaving
+    loaded: str, trained: Trained, champion: str, misbehaving: Misbehaving
 ) -> None:
     def small_only(request: Request) -> Answer:
         if request.rows.num_rows > 3000:
@@ -193,7 +193,7 @@ def test_413_halves_and_never_asks_for_as_much_again(
 
 
 def test_413_on_a_single_row_stops(
-    loaded: Path, misbehaving: Misbehaving, capfd: pytest.CaptureFixture[str]
+    loaded: str, misbehaving: Misbehaving, capfd: pytest.CaptureFixture[str]
 ) -> None:
     misbehaving.script = lambda _request: refuse(413)
     assert score(loaded, misbehaving.url, "--batch-size", 4, "--in-flight", 1) == 4
@@ -203,7 +203,7 @@ def test_413_on_a_single_row_stops(
 
 @pytest.mark.parametrize("status", [401, 403, 404, 415])
 def test_401_403_404_and_415_stop_with_one_sentence(
-    status: int, loaded: Path, misbehaving: Misbehaving, capfd: pytest.CaptureFixture[str]
+    status: int, loaded: str, misbehaving: Misbehaving, capfd: pytest.CaptureFixture[str]
 ) -> None:
     misbehaving.script = lambda _request: refuse(status)
     assert score(loaded, misbehaving.url, "--in-flight", 1) == 4
@@ -215,7 +215,7 @@ def test_401_403_404_and_415_stop_with_one_sentence(
 
 
 def test_a_password_in_the_address_is_neither_shown_nor_stored(
-    loaded: Path, misbehaving: Misbehaving, capfd: pytest.CaptureFixture[str]
+    loaded: str, misbehaving: Misbehaving, capfd: pytest.CaptureFixture[str]
 ) -> None:
     misbehaving.script = lambda _request: refuse(401)
     address = misbehaving.url.replace("http://", "http://me:secret@")
@@ -226,7 +226,7 @@ def test_a_password_in_the_address_is_neither_shown_nor_stored(
 
 
 def test_another_version_is_waited_for_if_asked(
-    loaded: Path, trained: Trained, champion: str, challenger: str, misbehaving: Misbehaving
+    loaded: str, trained: Trained, champion: str, challenger: str, misbehaving: Misbehaving
 ) -> None:
     def swapped_for_a_while(request: Request) -> Answer:
         other = 3 <= request.number <= 6
@@ -238,7 +238,7 @@ def test_another_version_is_waited_for_if_asked(
 
 
 def test_another_version_is_waited_for_no_longer_than_asked(
-    loaded: Path, challenger: str, capfd: pytest.CaptureFixture[str]
+    loaded: str, challenger: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert score(loaded, challenger, "--wait-for-version", 1, "--max-wait", 0) == 4
     error = capfd.readouterr().err
@@ -248,7 +248,7 @@ def test_another_version_is_waited_for_no_longer_than_asked(
 
 
 def test_good_answers_in_flight_are_stored_when_another_ends_the_run(
-    loaded: Path, champion: str, misbehaving: Misbehaving
+    loaded: str, champion: str, misbehaving: Misbehaving
 ) -> None:
     refused = threading.Event()
 

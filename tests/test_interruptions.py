@@ -1,13 +1,12 @@
 """Killed, stopped, doubled or overtaken by a load: every row is scored once all the same."""
 
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,8 @@ from tests.helpers import (
     Trained,
     assert_every_offer_once,
     champion_id,
+    execute,
     query,
-    run_script,
     score,
     scoring_runs_of,
     started_script,
@@ -67,7 +66,7 @@ sys.exit(score_client.main(sys.argv[4:]))
 
 
 def test_a_client_killed_before_during_or_after_a_commit_resumes(
-    loaded: Path, trained: Trained, champion: str, tmp_path: Path
+    loaded: str, trained: Trained, champion: str, tmp_path: Path
 ) -> None:
     script, marker = tmp_path / "killed.py", tmp_path / "marker"
     script.write_text(KILLED.format(project=str(PROJECT)))
@@ -108,7 +107,7 @@ def held(champion: str, misbehaving: Misbehaving) -> Iterator[threading.Event]:
 
 @contextmanager
 def told_to_finish(
-    sent: signal.Signals, loaded: Path, trained: Trained, misbehaving: Misbehaving
+    sent: signal.Signals, loaded: str, trained: Trained, misbehaving: Misbehaving
 ) -> Iterator[subprocess.Popen[str]]:
     """A client that got this signal while two requests were in flight."""
     flags = ("--database", loaded, "--endpoint", misbehaving.url)
@@ -116,7 +115,7 @@ def told_to_finish(
         "score_client.py",
         *flags,
         *("--batch-size", 1000, "--in-flight", 2),
-        cwd=loaded.parent,
+        cwd=trained.folder,
         MLFLOW_TRACKING_URI=trained.tracking_uri,
     ) as client:
         wait_for(lambda: len(misbehaving.requests) == 4 and stored(loaded) == 2000, "two in flight")
@@ -131,7 +130,7 @@ def told_to_finish(
 def test_sigint_or_sigterm_stores_what_is_in_flight_and_sums_up(
     sent: signal.Signals,
     code: int,
-    loaded: Path,
+    loaded: str,
     trained: Trained,
     champion: str,
     misbehaving: Misbehaving,
@@ -155,7 +154,7 @@ def test_sigint_or_sigterm_stores_what_is_in_flight_and_sums_up(
 def test_a_second_signal_stops_at_once(
     sent: signal.Signals,
     code: int,
-    loaded: Path,
+    loaded: str,
     trained: Trained,
     misbehaving: Misbehaving,
     held: threading.Event,
@@ -170,43 +169,18 @@ def test_a_second_signal_stops_at_once(
     assert query(loaded, "SELECT outcome, stored FROM scoring_runs") == [("interrupted", 2000)]
 
 
-def test_two_clients_on_one_table_score_every_row_once(
-    loaded: Path, trained: Trained, champion: str
-) -> None:
-    codes: list[int] = []
-
-    def client() -> None:
-        flags = ("--database", loaded, "--endpoint", champion, "--batch-size", 700)
-        done = run_script(
-            "score_client.py",
-            *flags,
-            cwd=loaded.parent,
-            MLFLOW_TRACKING_URI=trained.tracking_uri,
-        )
-        codes.append(done.returncode)
-
-    threads = [threading.Thread(target=client) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert codes == [0, 0]
-    assert_every_offer_once(loaded, champion_id(trained))
-    assert query(loaded, "SELECT sum(stored) FROM scoring_runs") == [(SAMPLE_OFFERS,)]
-
-
 def test_a_load_in_the_middle_of_a_batch_makes_it_be_read_again(
-    loaded: Path, champion: str, monkeypatch: pytest.MonkeyPatch
+    loaded: str, champion: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, kept = results.store, list[bool]()
 
     def store_after_a_load(*args: Any) -> bool:
         if not kept:
-            with closing(sqlite3.connect(loaded)) as connection, connection:
-                connection.execute("UPDATE leads SET annual_income = 54321, load_id = 2")
-                connection.execute(
-                    "INSERT INTO loads VALUES (2, 'offer_click', 'elsewhere', '2030-01-01')"
-                )
+            execute(
+                loaded,
+                "INSERT INTO loads VALUES (2, 'offer_click', 'elsewhere', '2030-01-01 00:00:00')",
+                "UPDATE leads SET annual_income = 54321, load_id = 2",
+            )
         kept.append(store(*args))
         return kept[-1]
 

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 
 import pyarrow.compute as pc
 import pytest
+from sqlalchemy import inspect
 
+from db.engine import database_url, opened
 from tests.helpers import (
     SAMPLE_OFFERS,
     Trained,
@@ -21,7 +22,7 @@ from tests.misbehaving import Answer, Misbehaving, Request, relay
 
 
 def test_rows_that_the_server_refuses_are_rejected_and_the_others_scored(
-    loaded: Path, champion: str, misbehaving: Misbehaving
+    loaded: str, champion: str, misbehaving: Misbehaving
 ) -> None:
     def refuse_weddings(request: Request) -> Answer:
         purposes = request.rows["loan_purpose"]
@@ -72,7 +73,7 @@ BAD_AMOUNTS = (
 
 
 def test_400_on_more_rows_than_max_rejected_stops_early(
-    loaded: Path,
+    loaded: str,
     misbehaving: Misbehaving,
     poison: Callable[[int], None],
     capfd: pytest.CaptureFixture[str],
@@ -90,7 +91,7 @@ def test_400_on_more_rows_than_max_rejected_stops_early(
 
 
 def test_replay_scores_the_rejected_rows_again(
-    loaded: Path,
+    loaded: str,
     trained: Trained,
     champion: str,
     misbehaving: Misbehaving,
@@ -114,12 +115,19 @@ def test_replay_scores_the_rejected_rows_again(
     assert query(loaded, "SELECT count(*) FROM results_clicked_rejected") == [(0,)]
 
 
+def contents(database: str) -> dict[str, list[tuple[object, ...]]]:
+    """All rows of all tables."""
+    with opened(database_url(database)) as engine:
+        tables = inspect(engine).get_table_names()
+    return {table: sorted(query(database, f"SELECT * FROM {table}"), key=str) for table in tables}
+
+
 def test_dry_run_shows_what_would_be_scored_and_does_nothing(
-    loaded: Path, misbehaving: Misbehaving, capfd: pytest.CaptureFixture[str]
+    loaded: str, misbehaving: Misbehaving, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    before = loaded.read_bytes()
+    before = contents(loaded)
     flags = ("--dry-run", "--limit", 25_000, "--batch-size", 10_000)
     assert score(loaded, misbehaving.url, *flags) == 0
     assert capfd.readouterr().out.split()[-2:] == ["25,000", "3"]
     assert not misbehaving.requests
-    assert loaded.read_bytes() == before
+    assert contents(loaded) == before

@@ -1,13 +1,12 @@
 """A database of an earlier release is brought up to date, or refused in one sentence."""
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import inspect
 
 import ingest
 import problems
@@ -15,7 +14,15 @@ import score_client
 from db import schema
 from db.engine import database_url, opened
 from db.tables import common
-from tests.helpers import PROJECT, Trained, new_postgres_database, run_main, score
+from tests.helpers import (
+    PROJECT,
+    Trained,
+    execute,
+    new_postgres_database,
+    query,
+    run_main,
+    score,
+)
 
 FIRST = PROJECT / "tests" / "first_release"  # what its own ingest.py and score_client.py made
 OFFERS = 103
@@ -37,26 +44,15 @@ def first_release(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return address
 
 
-@pytest.fixture
-def engine(first_release: str) -> Iterator[Engine]:
-    with opened(database_url(first_release)) as found:
-        yield found
-
-
-def columns(engine: Engine) -> dict[str, set[str]]:
+def columns(address: str) -> dict[str, set[str]]:
     """The columns of the tables that all problems share."""
-    found = inspect(engine)
-    return {name: {c["name"] for c in found.get_columns(name)} for name in common.tables}
-
-
-def rows(engine: Engine, sql: str) -> list[tuple[object, ...]]:
-    with engine.connect() as connection:
-        return [tuple(row) for row in connection.execute(text(sql))]
+    with opened(database_url(address)) as engine:
+        found = inspect(engine)
+        return {name: {c["name"] for c in found.get_columns(name)} for name in common.tables}
 
 
 def test_the_client_brings_the_first_release_s_database_up_to_date_and_scores_it(
     first_release: str,
-    engine: Engine,
     trained: Trained,
     champion: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -64,16 +60,16 @@ def test_the_client_brings_the_first_release_s_database_up_to_date_and_scores_it
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", trained.tracking_uri)
     results = "SELECT * FROM results_clicked WHERE model_id = 'offer-click/1' ORDER BY id"
-    before = rows(engine, results)
+    before = query(first_release, results)
     assert len(before) == OFFERS
     assert score(first_release, champion) == 0
     assert capsys.readouterr().err.count("from schema 1 to 2") == 1
-    assert rows(engine, results) == before
+    assert query(first_release, results) == before
     counts = "SELECT model_id, count(*) FROM results_clicked GROUP BY model_id ORDER BY model_id"
-    assert rows(engine, counts) == [("offer-click/1", OFFERS), ("offer-click/2", OFFERS)]
-    assert rows(engine, "SELECT schema_version FROM database_info") == [(2,)]
+    assert query(first_release, counts) == [("offer-click/1", OFFERS), ("offer-click/2", OFFERS)]
+    assert query(first_release, "SELECT schema_version FROM database_info") == [(2,)]
     expected = {name: {c.name for c in table.columns} for name, table in common.tables.items()}
-    assert columns(engine) == expected
+    assert columns(first_release) == expected
     assert score(first_release, champion) == 0
     assert "schema" not in capsys.readouterr().err
     # its offer-click/1 is not ours
@@ -84,17 +80,17 @@ def test_the_client_brings_the_first_release_s_database_up_to_date_and_scores_it
 
 
 def test_ingest_brings_it_up_to_date_in_the_load_s_own_transaction(
-    first_release: str, engine: Engine, small_source: Path
+    first_release: str, small_source: Path
 ) -> None:
     flags = ("--source", small_source, "--database", first_release)
     assert run_main(ingest.main, *flags) == 2  # another source
-    assert rows(engine, "SELECT schema_version FROM database_info") == [(1,)]
+    assert query(first_release, "SELECT schema_version FROM database_info") == [(1,)]
     assert run_main(ingest.main, *flags, "--add") == 0
-    assert rows(engine, "SELECT schema_version FROM database_info") == [(2,)]
-    ((unchanged,),) = rows(engine, "SELECT count(*) FROM offers WHERE load_id = 1")
+    assert query(first_release, "SELECT schema_version FROM database_info") == [(2,)]
+    ((unchanged,),) = query(first_release, "SELECT count(*) FROM offers WHERE load_id = 1")
     assert unchanged > OFFERS / 2
-    assert rows(engine, "SELECT count(*) FROM results_clicked") == [(unchanged,)]
-    ((leads,),) = rows(engine, "SELECT count(*) FROM leads")
+    assert query(first_release, "SELECT count(*) FROM results_clicked") == [(unchanged,)]
+    ((leads,),) = query(first_release, "SELECT count(*) FROM leads")
     assert leads == 25 + 300
 
 
@@ -103,8 +99,7 @@ def test_a_later_release_s_database_is_refused_by_every_script(
 ) -> None:
     flags = ("--database", database)
     assert run_main(ingest.main, *flags, "--source", small_source) == 0
-    with opened(database_url(database)) as engine, engine.begin() as connection:
-        connection.execute(text("UPDATE database_info SET schema_version = 9"))
+    execute(database, "UPDATE database_info SET schema_version = 9")
     capsys.readouterr()
     for main in (ingest.main, score_client.main):
         assert run_main(main, *flags) == 2

@@ -27,6 +27,7 @@ from tests.helpers import (
     assert_every_offer_once,
     champion_id,
     champion_version,
+    execute,
     query,
     run_main,
     run_script,
@@ -51,12 +52,12 @@ def test_of_a_version_trained_on_another_database_nobody_knows_which_rows_it_saw
 
 
 def test_every_offer_is_scored_once_as_the_model_scores_it_in_process(
-    loaded: Path, trained: Trained, champion: str
+    loaded: str, trained: Trained, champion: str
 ) -> None:
     assert score(loaded, champion) == 0
     assert_every_offer_once(loaded, champion_id(trained))
     found = versions.resolve(mlflow.MlflowClient(), "models:/offer-click@champion")
-    with opened(database_url(str(loaded))) as engine:
+    with opened(database_url(loaded)) as engine:
         data = dataset.read(engine, PROBLEM)
         stored_rows = pd.read_sql("SELECT * FROM results_clicked ORDER BY offer_id", engine)
     expected = mlflow.pyfunc.load_model(found.uri).predict(data.raw[PROBLEM.feature_names])[:, 1]
@@ -73,7 +74,7 @@ def test_every_offer_is_scored_once_as_the_model_scores_it_in_process(
         )
 
 
-def test_a_second_run_has_nothing_to_do(loaded: Path, champion: str) -> None:
+def test_a_second_run_has_nothing_to_do(loaded: str, champion: str) -> None:
     score(loaded, champion, "--limit", 700, "--batch-size", 300)
     assert stored(loaded) == 700
     score(loaded, champion)
@@ -85,7 +86,7 @@ def test_a_second_run_has_nothing_to_do(loaded: Path, champion: str) -> None:
 
 
 def test_each_run_is_a_run_of_mlflow_with_its_counts_speed_and_distribution(
-    loaded: Path, trained: Trained, champion: str
+    loaded: str, trained: Trained, champion: str
 ) -> None:
     score(loaded, champion, "--limit", 1500, "--batch-size", 500)
     (run,) = scoring_runs_of(trained, loaded)
@@ -113,10 +114,10 @@ def test_each_run_is_a_run_of_mlflow_with_its_counts_speed_and_distribution(
 
 
 def test_a_store_that_is_lost_in_the_middle_is_one_sentence_and_the_scores_stay(
-    loaded: Path, trained: Trained, champion: str, misbehaving: Misbehaving,
+    loaded: str, trained: Trained, champion: str, misbehaving: Misbehaving, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    mlflow_db = shutil.copy(trained.folder / "mlflow.db", loaded.with_name("mlflow.db"))
+    mlflow_db = shutil.copy(trained.folder / "mlflow.db", tmp_path / "copied.db")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{mlflow_db}")
 
     def lose_it(request: Request) -> Answer:
@@ -135,7 +136,7 @@ def test_a_store_that_is_lost_in_the_middle_is_one_sentence_and_the_scores_stay(
 
 
 def test_two_versions_score_the_same_rows_side_by_side(
-    loaded: Path, champion: str, challenger: str
+    loaded: str, champion: str, challenger: str
 ) -> None:
     score(loaded, champion, "--limit", 500)
     uri = "models:/offer-click@challenger"
@@ -148,7 +149,7 @@ def test_two_versions_score_the_same_rows_side_by_side(
 
 
 def test_a_changed_lead_is_scored_again(
-    loaded: Path, trained: Trained, champion: str, tmp_path: Path
+    loaded: str, trained: Trained, champion: str, tmp_path: Path
 ) -> None:
     score(loaded, champion)
     for file in SAMPLE.glob("*.parquet.gzip"):
@@ -163,13 +164,15 @@ def test_a_changed_lead_is_scored_again(
     assert score(loaded, champion) == 0
     assert_every_offer_once(loaded, champion_id(trained))
     changed = query(
-        loaded, "SELECT count(*), max(trained_on) FROM results_clicked WHERE annual_income = 98765"
+        loaded,
+        "SELECT trained_on, count(*) FROM results_clicked "
+        "WHERE annual_income = 98765 GROUP BY trained_on",
     )
-    assert changed == [(missing, 0)]  # as they are now, no version was trained on them
+    assert changed == [(False, missing)]  # as they are now, no version was trained on them
 
 
 def test_another_version_behind_the_endpoint_stores_nothing(
-    loaded: Path, challenger: str, capfd: pytest.CaptureFixture[str]
+    loaded: str, challenger: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert score(loaded, challenger) == 4
     assert "does not answer as offer-click/" in capfd.readouterr().err
@@ -178,7 +181,7 @@ def test_another_version_behind_the_endpoint_stores_nothing(
 
 
 def test_a_version_that_changes_in_the_middle_ends_the_run_there(
-    loaded: Path, champion: str, challenger: str, misbehaving: Misbehaving
+    loaded: str, champion: str, challenger: str, misbehaving: Misbehaving
 ) -> None:
     def swapped(request: Request) -> Answer:
         return relay(champion if request.number <= 3 else challenger, request.body)
@@ -189,20 +192,24 @@ def test_a_version_that_changes_in_the_middle_ends_the_run_there(
 
 
 def test_disagreeing_counts_end_with_an_error(
-    loaded: Path, champion: str, capfd: pytest.CaptureFixture[str]
+    loaded: str, champion: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     score(loaded, champion, "--limit", 100)
-    with closing(sqlite3.connect(loaded)) as connection, connection:
-        connection.execute("DELETE FROM offers WHERE offer_id IN (SELECT offer_id FROM "
-                           "results_clicked LIMIT 3)")  # fmt: skip
+    execute(
+        loaded,
+        "INSERT INTO results_clicked_rejected "
+        "(model_id, offer_id, reason, process_time, scoring_run_id) "
+        "SELECT model_id, offer_id, 'also scored', process_time, scoring_run_id "
+        "FROM results_clicked LIMIT 3",
+    )
     assert score(loaded, champion) == 5
     assert "The counts do not agree" in capfd.readouterr().err
 
 
 def test_another_model_under_a_known_name_stops_with_one_sentence(
-    loaded: Path, trained: Trained, champion: str, capfd: pytest.CaptureFixture[str]
+    loaded: str, trained: Trained, champion: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with opened(database_url(str(loaded))) as engine, engine.begin() as connection:
+    with opened(database_url(loaded)) as engine, engine.begin() as connection:
         connection.execute(
             insert(model_versions).values(
                 model_id=champion_id(trained),
@@ -215,7 +222,7 @@ def test_another_model_under_a_known_name_stops_with_one_sentence(
     assert score(loaded, champion) == 2
     assert "m-of-an-earlier-store" in capfd.readouterr().err
     assert stored(loaded) == 0
-    with opened(database_url(str(loaded))) as engine, engine.connect() as connection:
+    with opened(database_url(loaded)) as engine, engine.connect() as connection:
         assert not connection.execute(select(scoring_runs)).all()
 
 
@@ -230,10 +237,14 @@ def test_another_model_under_a_known_name_stops_with_one_sentence(
     ],
 )
 def test_a_version_or_problem_that_is_not_there_is_one_sentence(
-    flags: tuple[str, str], said: str, loaded: Path, capfd: pytest.CaptureFixture[str]
+    flags: tuple[str, str],
+    said: str,
+    loaded: str,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
-    (loaded.parent / "__init__.py").write_text("PROBLEM = = 1\n")
-    given = [flag.format(broken=loaded.parent) for flag in flags]
+    (tmp_path / "__init__.py").write_text("PROBLEM = = 1\n")
+    given = [flag.format(broken=tmp_path) for flag in flags]
     assert score(loaded, "http://127.0.0.1:9", *given) == 2
     error = capfd.readouterr().err
     assert said in error
@@ -252,7 +263,7 @@ def test_a_version_of_another_problem_or_of_other_features_is_refused(trained: T
 
 
 def test_a_tracking_server_that_is_not_there_is_told_soon(
-    loaded: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    loaded: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@127.0.0.1:9")
     requests_before = os.environ.get("MLFLOW_HTTP_REQUEST_MAX_RETRIES")

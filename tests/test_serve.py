@@ -6,7 +6,6 @@ versions in test_swaps.py, and all kinds of nonsense in test_serve_fuzz.py.
 
 import json
 import re
-from pathlib import Path
 
 import mlflow
 import numpy as np
@@ -179,14 +178,14 @@ def test_probes_metrics_and_log_tell_how_it_is(server: Server) -> None:
 
 
 def test_the_client_scores_a_whole_table_through_it(
-    server: Server, loaded: Path, trained: Trained
+    server: Server, loaded: str, trained: Trained
 ) -> None:
     assert score(loaded, server.url) == 0
     assert_every_offer_once(loaded, champion_version(trained).model_id)
 
 
 def test_the_client_stops_when_another_version_answers(
-    server: Server, loaded: Path, capsys: pytest.CaptureFixture[str]
+    server: Server, loaded: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert score(loaded, server.url, "--model", "models:/offer-click/3") == 4
     assert "answered 412" in capsys.readouterr().err

@@ -6,10 +6,10 @@
 import contextlib
 import os
 import random
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from datetime import datetime, timedelta
+from datetime import timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import (
@@ -18,27 +18,27 @@ from sqlalchemy import (
     Engine,
     MetaData,
     Table,
-    delete,
-    func,
     insert,
     select,
     update,
 )
 
-import ingest
 import problems
 from db import claims, results, runs
 from db.engine import database_url, opened
 from db.runs import Run
 from db.schema import create_tables
 from db.tables import scoring_runs, utc_now
+from tests import helpers
 from tests.helpers import (
     SAMPLE_OFFERS,
     Trained,
     champion_version,
-    run_main,
+    execute,
+    query,
     score,
     started_script,
+    stored,
     wait_for,
 )
 from tests.misbehaving import Answer, Misbehaving, Request, misbehaving_server, relay
@@ -49,14 +49,9 @@ BATCH = 1_000
 
 
 @pytest.fixture
-def table(
-    database: str, trained: Trained, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[tuple[str, Engine]]:
-    """A database with the sample, on SQLite and PostgreSQL: its address, and an engine."""
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", trained.tracking_uri)
-    assert run_main(ingest.main, "--database", database) == 0
-    with opened(database_url(database)) as engine:
-        yield database, engine
+def engine(loaded: str) -> Iterator[Engine]:
+    with opened(database_url(loaded)) as found:
+        yield found
 
 
 @contextlib.contextmanager
@@ -81,33 +76,26 @@ def client(database: str, endpoint: str, trained: Trained) -> contextlib.Abstrac
     )
 
 
-def outcomes(engine: Engine) -> list[tuple[str, int]]:
-    with engine.connect() as connection:
-        columns = (scoring_runs.c.outcome, scoring_runs.c.stored)
-        found = connection.execute(select(*columns).order_by(scoring_runs.c.id))
-        return [tuple(row) for row in found]
+def outcomes(database: str) -> list[tuple[str, int]]:
+    return query(database, "SELECT outcome, stored FROM scoring_runs ORDER BY id")
 
 
-def assert_every_offer_once(engine: Engine, model_id: str) -> None:
-    """Each has one result, and nothing is claimed any more."""
-    counts = results.reconcile(engine, SCORING, model_id)
-    assert (counts.scored, counts.rejected, counts.pending) == (SAMPLE_OFFERS, 0, 0)
-    with engine.connect() as connection:
-        keys = SCORING.results.table.c[SCORING.results.key]
-        assert len(set(connection.scalars(select(keys)))) == SAMPLE_OFFERS
-        assert not connection.execute(select(claims.claims)).all()
+def assert_every_offer_once(database: str, model_id: str) -> None:
+    """Each has one result and no other, and nothing is claimed any more."""
+    helpers.assert_every_offer_once(database, model_id)
+    for table in ("results_clicked_rejected", "claims"):
+        assert query(database, f"SELECT count(*) FROM {table}") == [(0,)]
 
 
 def test_two_clients_divide_the_rows_and_send_none_twice(
-    table: tuple[str, Engine], trained: Trained, champion: str
+    loaded: str, trained: Trained, champion: str
 ) -> None:
-    database, engine = table
     version = champion_version(trained)
     canaries = len(version.canary.rows)
     with (
         relays(champion, 2) as servers,
-        client(database, servers[0].url, trained) as one,
-        client(database, servers[1].url, trained) as other,
+        client(loaded, servers[0].url, trained) as one,
+        client(loaded, servers[1].url, trained) as other,
     ):
         for process in (one, other):
             output, error = process.communicate()
@@ -116,42 +104,35 @@ def test_two_clients_divide_the_rows_and_send_none_twice(
         sent = [rows_sent(server, canaries) for server in servers]
     assert sum(sent) == SAMPLE_OFFERS
     assert min(sent) > 0
-    assert sorted(outcomes(engine)) == sorted(("finished", rows) for rows in sent)
-    assert_every_offer_once(engine, version.model_id)
+    assert sorted(outcomes(loaded)) == sorted(("finished", rows) for rows in sent)
+    assert_every_offer_once(loaded, version.model_id)
 
 
 def test_clients_killed_at_random_leave_every_row_once(
-    table: tuple[str, Engine], trained: Trained, champion: str
+    loaded: str, trained: Trained, champion: str
 ) -> None:
-    database, engine = table
     chance, killed = random.Random(int(os.environ.get("SOAK_SEED", "8"))), 0
     goals = sorted(chance.sample(range(SAMPLE_OFFERS * 9 // 10), KILLS))
+
+    def reached(goal: int) -> bool:
+        return stored(loaded) >= goal
+
     with ExitStack() as stack:
-        first = stack.enter_context(client(database, champion, trained))
-        pair = [first, stack.enter_context(client(database, champion, trained))]
+        first = stack.enter_context(client(loaded, champion, trained))
+        pair = [first, stack.enter_context(client(loaded, champion, trained))]
         for goal in goals:
-            wait_until_stored(engine, goal)
+            wait_for(partial(reached, goal), f"{goal:,} rows to be stored")
             which = chance.randrange(2)
             killed += pair[which].poll() is None
             pair[which].kill()
             pair[which].communicate()  # else it counts as running
-            pair[which] = stack.enter_context(client(database, champion, trained))
+            pair[which] = stack.enter_context(client(loaded, champion, trained))
         for process in pair:
             _, error = process.communicate()
             assert process.returncode == 0, error
     assert killed > KILLS / 2
-    assert [outcome for outcome, _ in outcomes(engine)].count("running") <= killed
-    assert_every_offer_once(engine, champion_version(trained).model_id)
-
-
-def wait_until_stored(engine: Engine, rows: int) -> None:
-    table = SCORING.results.table
-
-    def stored() -> bool:
-        with engine.connect() as connection:
-            return connection.execute(select(func.count()).select_from(table)).scalar_one() >= rows
-
-    wait_for(stored, f"{rows:,} rows to be stored")
+    assert [outcome for outcome, _ in outcomes(loaded)].count("running") <= killed
+    assert_every_offer_once(loaded, champion_version(trained).model_id)
 
 
 def claimed_elsewhere(engine: Engine, trained: Trained) -> Run:
@@ -177,11 +158,10 @@ def silent_for(engine: Engine, run: Run, seconds: float) -> None:
 
 
 def test_what_another_machine_claimed_is_waited_for_and_taken_over_when_it_is_silent(
-    table: tuple[str, Engine], trained: Trained, champion: str
+    loaded: str, engine: Engine, trained: Trained, champion: str
 ) -> None:
-    database, engine = table
     away = claimed_elsewhere(engine, trained)
-    with client(database, champion, trained) as process:
+    with client(loaded, champion, trained) as process:
         assert process.stderr
         while "Other clients have claimed the last rows" not in process.stderr.readline():
             assert process.poll() is None
@@ -190,13 +170,12 @@ def test_what_another_machine_claimed_is_waited_for_and_taken_over_when_it_is_si
         silent_for(engine, away, claims.LEASE_SECONDS + 1)
         process.communicate()
         assert process.returncode == 0
-    assert_every_offer_once(engine, away.model_id)
+    assert_every_offer_once(loaded, away.model_id)
 
 
 def test_who_lost_its_claims_stores_nothing_by_them(
-    table: tuple[str, Engine], trained: Trained
+    loaded: str, engine: Engine, trained: Trained
 ) -> None:
-    _, engine = table
     away = claimed_elsewhere(engine, trained)
     page = results.claim_page(engine, SCORING, away, None, 100)
     silent_for(engine, away, claims.LEASE_SECONDS + 1)
@@ -212,40 +191,37 @@ def test_who_lost_its_claims_stores_nothing_by_them(
     rows = len(taken)
     scored = results.Scored(taken, [0.5] * rows, ["Clicked"] * rows, [None] * rows)
     assert results.store(engine, SCORING, here, scored)
-    assert_every_offer_once(engine, away.model_id)
+    assert_every_offer_once(loaded, away.model_id)
 
 
 def test_a_client_that_stalls_reads_again_what_it_lost(
-    table: tuple[str, Engine], trained: Trained, champion: str, misbehaving: Misbehaving
+    loaded: str, trained: Trained, champion: str, misbehaving: Misbehaving
 ) -> None:
-    database, engine = table
 
     def script(request: Request) -> Answer:
         if request.number == 3:
-            with engine.begin() as connection:
-                connection.execute(delete(claims.claims))
+            execute(loaded, "DELETE FROM claims")
         return relay(champion, request.body)
 
     misbehaving.script = script
     version = champion_version(trained)
-    assert score(database, misbehaving.url, "--batch-size", BATCH) == 0
+    assert score(loaded, misbehaving.url, "--batch-size", BATCH) == 0
     assert rows_sent(misbehaving, len(version.canary.rows)) > SAMPLE_OFFERS
-    assert_every_offer_once(engine, version.model_id)
+    assert_every_offer_once(loaded, version.model_id)
 
 
 def test_a_run_at_work_says_so_again_and_again(
-    table: tuple[str, Engine],
+    loaded: str,
     trained: Trained,
     champion: str,
     misbehaving: Misbehaving,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    database, engine = table
     monkeypatch.setattr(claims, "LEASE_SECONDS", 0.4)
 
-    def seen_at() -> datetime | None:
-        with engine.connect() as connection:
-            return connection.scalar(select(scoring_runs.c.seen_at))
+    def seen_at() -> object:
+        ((found,),) = query(loaded, "SELECT seen_at FROM scoring_runs")
+        return found
 
     def script(request: Request) -> Answer:
         before = seen_at()
@@ -253,19 +229,18 @@ def test_a_run_at_work_says_so_again_and_again(
         return relay(champion, request.body)
 
     misbehaving.script = script
-    assert score(database, misbehaving.url, "--batch-size", 20_000, "--in-flight", 1) == 0
-    assert_every_offer_once(engine, champion_version(trained).model_id)
-    assert threading.active_count() < 20
+    assert score(loaded, misbehaving.url, "--batch-size", 20_000, "--in-flight", 1) == 0
+    assert_every_offer_once(loaded, champion_version(trained).model_id)
 
 
 def test_max_rejected_counts_what_the_version_rejected_whoever_asked_it(
-    table: tuple[str, Engine],
+    loaded: str,
+    engine: Engine,
     trained: Trained,
     champion: str,
     misbehaving: Misbehaving,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    database, engine = table
     away = claimed_elsewhere(engine, trained)
     part = results.claim_page(engine, SCORING, away, None, 400)
     refused: list[Callable[[], bool]] = [
@@ -281,7 +256,7 @@ def test_max_rejected_counts_what_the_version_rejected_whoever_asked_it(
         return relay(champion, request.body)
 
     misbehaving.script = script
-    assert score(database, misbehaving.url, "--batch-size", 1, "--max-rejected", 0.009) == 5
+    assert score(loaded, misbehaving.url, "--batch-size", 1, "--max-rejected", 0.009) == 5
     rejected = results.rejected(engine, SCORING, away.model_id)
     assert rejected == int(0.009 * SAMPLE_OFFERS) + 1
     assert "rejects more rows than --max-rejected allows" in capsys.readouterr().err

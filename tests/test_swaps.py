@@ -125,7 +125,7 @@ def test_swaps_under_16_clients_fail_no_request_and_every_answer_is_its_version_
 
 
 def test_a_client_at_work_finishes_by_the_version_it_began_with(
-    store: Store, loaded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, loaded: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
     with our_server(store.uri, tmp_path) as server:
@@ -145,7 +145,7 @@ def test_a_client_at_work_finishes_by_the_version_it_began_with(
 
 
 def test_what_was_just_promoted_is_served_to_the_first_who_asks(
-    store: Store, loaded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, loaded: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
     with our_server(store.uri, tmp_path, "--refresh", 3600) as server:

@@ -101,7 +101,7 @@ def test_the_file_is_taken_up_as_it_changes(
 
 def test_the_client_gives_the_token_of_its_environment(
     guarded: tuple[Server, str],
-    loaded: Path,
+    loaded: str,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
