@@ -10,19 +10,15 @@ from types import ModuleType
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-import ingest
 from tests.helpers import (
     OURS,
     Store,
     Trained,
     drop_postgres_database,
-    execute,
     load_generator,
     mlflow_run,
     name_of,
     new_postgres_database,
-    query,
-    run_main,
 )
 from tests.misbehaving import Misbehaving, misbehaving_server
 from tests.servers import Server, our_server, serving
@@ -101,9 +97,7 @@ def loans_trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 def trained_postgres(trained: Trained, postgres: str) -> str:
     """The name of a PostgreSQL database that holds what the trained one does."""
     address = new_postgres_database(postgres)
-    assert run_main(ingest.main, "--database", address) == 0
-    ((identity,),) = query(trained.database, "SELECT id FROM database_info")
-    execute(address, f"UPDATE database_info SET id = '{identity}'")
+    trained.load_into(address)
     return name_of(address)
 
 

@@ -25,6 +25,7 @@ from mlflow.entities import Run
 from sqlalchemy import make_url
 
 import console
+import ingest
 import promote
 import score_client
 from db.engine import database_url, opened, writing
@@ -112,6 +113,12 @@ class Trained:
         """A copy of the loaded database, for a test of its own."""
         return _copy(self.database, to)
 
+    def load_into(self, address: str, *flags: object) -> None:
+        """Load the sample into an empty database of either kind, so that it passes for this one."""
+        assert run_main(ingest.main, "--database", address, *flags) == 0
+        ((identity,),) = query(self.database, "SELECT id FROM database_info")
+        execute(address, f"UPDATE database_info SET id = '{identity}'")
+
     def copy_store(self, to: Path) -> "Store":
         """A copy of the MLflow store, with the same artifacts."""
         uri = f"sqlite:///{_copy(self.folder / 'mlflow.db', to)}"
@@ -180,6 +187,17 @@ def load_generator(problem: str) -> ModuleType:
         sys.modules[name] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules[name])
     return sys.modules[name]
+
+
+def run_block(name: str, cwd: Path, environment: dict[str, str]) -> None:
+    """Run the block of commands with this name in docs/shared.md, as it stands there."""
+    text = (PROJECT / "docs" / "shared.md").read_text()
+    _, found, rest = text.partition(f"```sh {name}\n")
+    assert found
+    block = rest.partition("```")[0]
+    subprocess.run(
+        ["bash", "-e", "-c", block], cwd=cwd, env=told_only(environment), check=True, timeout=300
+    )
 
 
 def score(database: Path | str, endpoint: str, *flags: object) -> int:

@@ -1,6 +1,7 @@
 """The whole way by one command, on a small folder of data, and trainings repeated after it."""
 
 import re
+import shutil
 import sqlite3
 import subprocess
 from contextlib import closing
@@ -13,7 +14,7 @@ import pytest
 import requests
 from mlflow import MlflowClient
 
-from tests.helpers import run_script
+from tests.helpers import path_with_python, run_block, run_script
 
 LEADS = 5_000
 
@@ -132,3 +133,20 @@ def test_the_same_seed_gives_the_same_metrics_and_a_deleted_model_is_told_from_i
     done = run_script("score_client.py", "--endpoint", "http://127.0.0.1:9", cwd=ran.folder)
     assert done.returncode == 2
     assert re.fullmatch(r"error: offer-click/[12] is now model m-.* knows it as .*\n", done.stderr)
+
+
+def test_tables_and_store_come_back_from_a_backup_as_they_were(ran: Ran) -> None:
+    environment = {"PATH": path_with_python()}
+    results = "SELECT count(*), sum(click_probability), max(model_id) FROM results_clicked"
+    before = ran.query(results)
+    run_block("backup-sqlite", ran.folder, environment)
+    for file in ran.folder.glob("*.db"):
+        file.write_bytes(b"spoilt")
+    shutil.rmtree(ran.folder / "mlruns")
+    run_block("restore-sqlite", ran.folder, environment)
+    assert ran.query(results) == before
+    history = run_script("promote.py", "--history", cwd=ran.folder)
+    assert "decisions" in history.stdout
+    shown = run_script("score_client.py", "--dry-run", cwd=ran.folder)  # reads a model's files
+    assert shown.returncode == 0, shown.stderr
+    shutil.rmtree(ran.folder / "backup")

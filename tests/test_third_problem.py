@@ -21,7 +21,7 @@ import score_client
 import train
 from registry import versions
 from tests.browsing import form_of
-from tests.helpers import PROJECT, query, run_main, run_script
+from tests.helpers import PROJECT, new_postgres_database, query, run_main, run_script
 from tests.servers import serving
 
 FOLDER = PROJECT / "tests" / "third_problem"
@@ -64,17 +64,26 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     assert project_files() == before
 
 
-def test_every_row_is_scored_by_the_served_champion(elsewhere: Path) -> None:
+def test_every_row_is_scored_by_the_served_champion(elsewhere: Path, postgres: str) -> None:
+    where = ("--problem", elsewhere / "my problem", "--database")
+    file, shared = f"sqlite:///{elsewhere / 'hospital.db'}", new_postgres_database(postgres)
+    done = run_script("ingest.py", *where, shared, "--source", "data", cwd=elsewhere)
+    assert done.returncode == 0, done.stderr
     store = f"sqlite:///{elsewhere / 'mlflow.db'}"
     with serving("models:/biopsies@champion", store, elsewhere / "server.log") as url:
-        for _ in range(2):  # the second run finds nothing to do
+        for database in (file, shared, file):  # the second run finds nothing to do
             done = run_script(
-                "score_client.py", "--problem", elsewhere / "my problem", "--database",
-                "hospital.db", "--endpoint", url, "--batch-size", 100, cwd=elsewhere,
+                "score_client.py", *where, database, "--endpoint", url, "--batch-size", 100,
+                cwd=elsewhere,
             )  # fmt: skip
             assert done.returncode == 0, done.stderr
+    for database in (file, shared):
+        assert_scored_as_the_champion_does(database, store)
+
+
+def assert_scored_as_the_champion_does(database: str, store: str) -> None:
     rows = query(
-        elsewhere / "hospital.db",
+        database,
         'SELECT biopsy, finding, malignant_probability, "mean radius" FROM results_biopsies',
     )
     stored = pd.DataFrame(rows, columns=["biopsy", "finding", "probability", "mean radius"])

@@ -327,8 +327,10 @@ def test_a_model_is_better_than_the_base_rate(client: MlflowClient) -> None:
         assert run.data.metrics["test_log_loss"] < base
 
 
-def test_no_lead_is_on_both_sides_over_two_ingests(generator: ModuleType, tmp_path: Path) -> None:
-    problem, url = problems.load(), f"sqlite:///{tmp_path / 'two.db'}"
+def test_no_lead_is_on_both_sides_over_two_ingests(
+    generator: ModuleType, database: str, tmp_path: Path
+) -> None:
+    problem = problems.load()
     whole, part = tmp_path / "whole", tmp_path / "part"
     generator.write(whole, leads=900, seed=3)
     shutil.copytree(whole, part)
@@ -340,8 +342,8 @@ def test_no_lead_is_on_both_sides_over_two_ingests(generator: ModuleType, tmp_pa
     clicks.to_parquet(part / "ds_clicks.parquet.gzip", index=False)
     sides: list[dict[str, bool]] = []
     for folder in (part, whole):
-        assert run_main(ingest.main, "--source", folder, "--database", url, "--add") == 0
-        with opened(database_url(url)) as engine:
+        assert run_main(ingest.main, "--source", folder, "--database", database, "--add") == 0
+        with opened(database_url(database)) as engine:
             data = dataset.read(engine, problem)
         assert not set(data.train.group) & set(data.test.group)
         for seen, left_out in data.folds(data.train, 5, 0):
@@ -359,14 +361,16 @@ def test_the_held_out_share_is_as_stated_and_fixed_for_good() -> None:
     ]  # fmt: skip
 
 
-def test_a_column_of_nulls_alone_trains(generator: ModuleType, tmp_path: Path) -> None:
+def test_a_column_of_nulls_alone_trains(
+    generator: ModuleType, database: str, tmp_path: Path
+) -> None:
     generator.write(tmp_path, leads=700, seed=5)
     leads = pq.read_table(tmp_path / "ds_leads.parquet.gzip")
     leads = leads.set_column(3, "credit", pa.nulls(len(leads)))
     pq.write_table(leads, tmp_path / "ds_leads.parquet.gzip")
-    url, problem = f"sqlite:///{tmp_path / 'nulls.db'}", problems.load()
-    assert run_main(ingest.main, "--source", tmp_path, "--database", url) == 0
-    with opened(database_url(url)) as engine:
+    problem = problems.load()
+    assert run_main(ingest.main, "--source", tmp_path, "--database", database) == 0
+    with opened(database_url(database)) as engine:
         data = dataset.read(engine, problem)
     for candidate in problem.candidates(data.categories, 0):
         fitted = candidate.pipeline.fit(data.train.features, data.train.label)
