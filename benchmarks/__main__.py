@@ -1,4 +1,4 @@
-"""Measure the ten figures of speed and memory, and write benchmarks/RESULTS.md.
+"""Measure the eleven figures of speed and memory, and write benchmarks/RESULTS.md.
 
     make bench                  # on made-up files of full size: 100,000 leads
     make bench DATA=folder      # on your own; ten times the rows are made up all the same
@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from benchmarks import learning, scoring, servers
+from benchmarks import learning, scoring, servers, sharing
 from benchmarks.figures import PROBLEM, PROJECT, URI, Bench, Figure
 from benchmarks.original import save_model
 from benchmarks.processes import RUNS, run
@@ -49,6 +49,7 @@ FIGURES = (
     servers.one_row,
     servers.many_clients,
     servers.bulk,
+    sharing.two_clients,
 )
 
 

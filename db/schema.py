@@ -1,27 +1,8 @@
 """Make the tables of a database, check them, and bring those of an earlier release up to date."""
 
 import uuid
-from collections.abc import Callable
 
-from alembic.operations import Operations
-from alembic.runtime.migration import MigrationContext
-from sqlalchemy import (
-    JSON,
-    BigInteger,
-    Column,
-    Connection,
-    DateTime,
-    Engine,
-    ForeignKey,
-    Integer,
-    MetaData,
-    String,
-    func,
-    insert,
-    inspect,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Engine, MetaData, func, insert, inspect, select, update
 from sqlalchemy.exc import ProgrammingError
 
 from console.show import say
@@ -82,19 +63,20 @@ def _bring_up_to_date(connection: Connection) -> None:
             f"The database {shown} has schema {version}, of a later release than this one, which "
             f"knows {SCHEMA_VERSION}: use that release, or another --database."
         )
-    operations = Operations(MigrationContext.configure(connection))
+    if version == SCHEMA_VERSION:
+        return
+    from db import steps  # here, as it takes a tenth of a second that others need not wait
+
     try:
-        for step in range(version, SCHEMA_VERSION):
-            STEPS[step](operations)
-            say(f"Bringing {shown} up to date: from schema {step} to {step + 1}.")
+        steps.take(connection, range(version, SCHEMA_VERSION))
     except ProgrammingError as error:
         reason = " ".join(str(error.orig).split())
         raise DatabaseError(
             f"The database {shown} has schema {version} and could not be brought to "
             f"{SCHEMA_VERSION} ({reason}): run this once as the owner of its tables."
         ) from error
-    if version < SCHEMA_VERSION:
-        connection.execute(update(database_info).values(schema_version=SCHEMA_VERSION))
+    connection.execute(update(database_info).values(schema_version=SCHEMA_VERSION))
+    say(f"Bringing {shown} up to date: from schema {version} to {SCHEMA_VERSION}.")
 
 
 def _version(connection: Connection) -> int | None:
@@ -102,24 +84,6 @@ def _version(connection: Connection) -> int | None:
     if not inspect(connection).has_table(database_info.name):
         return None
     return connection.scalar(select(database_info.c.schema_version))
-
-
-def _claims(operations: Operations) -> None:
-    """Clients divide the work on a table."""
-    for column in (Column("host", String), Column("pid", Integer), Column("seen_at", DateTime)):
-        operations.add_column("scoring_runs", column)
-    key = BigInteger().with_variant(Integer, "sqlite")
-    operations.create_table(
-        "claims",
-        Column("id", key, primary_key=True),
-        Column("scoring_run_id", key, ForeignKey("scoring_runs.id"), nullable=False),
-        Column("first_key", JSON, nullable=False),
-        Column("last_key", JSON, nullable=False),
-    )
-
-
-# by the schema that each starts from; they are history, and say what they do without db/tables.py
-STEPS: dict[int, Callable[[Operations], None]] = {1: _claims}
 
 
 def _require_columns(connection: Connection, problem_tables: MetaData) -> None:
