@@ -29,7 +29,8 @@ test: .venv/dev.stamp .venv/browser.stamp  ## all tests
 	$(BIN)/python -m pytest
 
 soak: .venv/dev.stamp  ## kill client and server 50 and 10 times, swap versions and send nonsense 10,000 times
-	SOAK_CLIENT_KILLS=50 SOAK_SERVER_KILLS=10 $(BIN)/python -m pytest tests/test_soak.py
+	SOAK_CLIENT_KILLS=50 SOAK_SERVER_KILLS=10 SOAK_SHARING_KILLS=50 $(BIN)/python -m pytest \
+		tests/test_soak.py tests/test_sharing.py
 	SOAK_SWAPS=10 SOAK_SWAP_REQUESTS=10000 SOAK_FUZZ_REQUESTS=10000 $(BIN)/python -m pytest -s \
 		tests/test_swaps.py tests/test_serve_fuzz.py
 

@@ -6,6 +6,8 @@
 import contextlib
 import os
 import random
+import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
@@ -29,6 +31,7 @@ from db.engine import database_url, opened
 from db.runs import Run
 from db.schema import create_tables
 from db.tables import scoring_runs, utc_now
+from serving.pace import Limits
 from tests import helpers
 from tests.helpers import (
     SAMPLE_OFFERS,
@@ -46,6 +49,7 @@ from tests.misbehaving import Answer, Misbehaving, Request, misbehaving_server, 
 KILLS = int(os.environ.get("SOAK_SHARING_KILLS", "4"))
 SCORING = problems.load().scoring
 BATCH = 1_000
+SECONDS_A_KILL = 4
 
 
 @pytest.fixture
@@ -68,7 +72,9 @@ def rows_sent(server: Misbehaving, canaries: int) -> int:
     return sum(request.rows.num_rows - canaries for request in server.requests)
 
 
-def client(database: str, endpoint: str, trained: Trained) -> contextlib.AbstractContextManager:
+def client(
+    database: str, endpoint: str, trained: Trained
+) -> contextlib.AbstractContextManager[subprocess.Popen[str]]:
     flags = ("--database", database, "--endpoint", endpoint, "--batch-size", BATCH)
     folder = trained.folder
     return started_script(
@@ -111,27 +117,37 @@ def test_two_clients_divide_the_rows_and_send_none_twice(
 def test_clients_killed_at_random_leave_every_row_once(
     loaded: str, trained: Trained, champion: str
 ) -> None:
-    chance, killed = random.Random(int(os.environ.get("SOAK_SEED", "8"))), 0
+    chance = random.Random(int(os.environ.get("SOAK_SEED", "8")))
     goals = sorted(chance.sample(range(SAMPLE_OFFERS * 9 // 10), KILLS))
+    # so slow that the table lasts some seconds a kill, in which a client starts again
+    seconds = SECONDS_A_KILL * KILLS * 2 * Limits.in_flight * BATCH / SAMPLE_OFFERS
+
+    def slowly(request: Request) -> Answer:
+        threading.Event().wait(seconds)
+        return relay(champion, request.body)
 
     def reached(goal: int) -> bool:
         return stored(loaded) >= goal
 
     with ExitStack() as stack:
-        first = stack.enter_context(client(loaded, champion, trained))
-        pair = [first, stack.enter_context(client(loaded, champion, trained))]
+        (server,) = stack.enter_context(relays(champion, 1))
+        server.script = slowly
+
+        def another() -> subprocess.Popen[str]:
+            return stack.enter_context(client(loaded, server.url, trained))
+
+        pair = [another(), another()]
         for goal in goals:
             wait_for(partial(reached, goal), f"{goal:,} rows to be stored")
             which = chance.randrange(2)
-            killed += pair[which].poll() is None
             pair[which].kill()
             pair[which].communicate()  # else it counts as running
-            pair[which] = stack.enter_context(client(loaded, champion, trained))
+            pair[which] = another()
         for process in pair:
             _, error = process.communicate()
             assert process.returncode == 0, error
-    assert killed > KILLS / 2
-    assert [outcome for outcome, _ in outcomes(loaded)].count("running") <= killed
+    at_work = [outcome for outcome, _ in outcomes(loaded)].count("running")
+    assert KILLS / 2 <= at_work <= KILLS
     assert_every_offer_once(loaded, champion_version(trained).model_id)
 
 
