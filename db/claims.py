@@ -84,10 +84,15 @@ def free(key: Column, taken: Iterable[Row]) -> Iterator[ColumnElement[bool]]:
         yield or_(key < _key(key, range.first_key), key > _key(key, range.last_key))
 
 
-def of_others(engine: Engine, run: Run) -> int:
-    """How many claims other runs have, or had until now, on rows for the same version."""
+def unfinished(engine: Engine, run: Run) -> int:
+    """How many claims stand, or stood until now, when this run has nothing more in flight.
+
+    Its own, whose rows never reached it as when a connection broke, are dropped.
+    """
     with writing(engine) as connection:
-        return look(connection, run).of_others
+        found = look(connection, run).of_others
+        own = delete(claims).where(claims.c.scoring_run_id == run.id)
+        return found + connection.execute(own).rowcount
 
 
 def renew(engine: Engine, run: Run) -> None:

@@ -37,6 +37,7 @@ def _claims(operations: Operations) -> None:
         Column("scoring_run_id", key, ForeignKey("scoring_runs.id"), nullable=False),
         Column("first_key", JSON, nullable=False),
         Column("last_key", JSON, nullable=False),
+        sqlite_autoincrement=True,
     )
 
 

@@ -88,6 +88,7 @@ claims = Table(  # rows that a scoring run has to itself: from one key to anothe
     Column("scoring_run_id", ForeignKey(scoring_runs.c.id), nullable=False),
     Column("first_key", JSON, nullable=False),
     Column("last_key", JSON, nullable=False),
+    sqlite_autoincrement=True,  # else a claim might get the number of one that was taken away
 )
 
 

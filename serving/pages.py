@@ -77,18 +77,19 @@ class Pages:
         """
         if not self._room:
             return False
-        if self._others():
+        if self._unfinished():
             self._incomplete = True
-            self._watch.say("Other clients have claimed the last rows: waiting for them ...")
-            while self._others() and not self._watch.stop.wait(SECONDS_BETWEEN_LOOKS):
+            if self._unfinished():
+                self._watch.say("Other clients have claimed the last rows: waiting for them ...")
+            while self._unfinished() and not self._watch.stop.wait(SECONDS_BETWEEN_LOOKS):
                 pass
         if not self._incomplete or self._watch.stop.is_set():
             return False
         self._start_pass()
         return True
 
-    def _others(self) -> int:
-        return self._watch.patiently(claims.of_others, self._engine, self._run)
+    def _unfinished(self) -> int:
+        return self._watch.patiently(claims.unfinished, self._engine, self._run)
 
 
 @contextmanager

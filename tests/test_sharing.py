@@ -28,6 +28,7 @@ from sqlalchemy import (
 import problems
 from db import claims, results, runs
 from db.engine import database_url, opened
+from db.results import Page
 from db.runs import Run
 from db.schema import create_tables
 from db.tables import scoring_runs, utc_now
@@ -151,7 +152,7 @@ def test_clients_killed_at_random_leave_every_row_once(
     assert_every_offer_once(loaded, champion_version(trained).model_id)
 
 
-def claimed_elsewhere(engine: Engine, trained: Trained) -> Run:
+def claimed_elsewhere(engine: Engine, trained: Trained) -> tuple[Run, Page]:
     """A run on another machine that has claimed the first rows, and was just heard of."""
     version = champion_version(trained)
     runs.remember_version(
@@ -162,8 +163,9 @@ def claimed_elsewhere(engine: Engine, trained: Trained) -> Run:
         connection.execute(
             update(scoring_runs).where(scoring_runs.c.id == run.id).values(host="elsewhere")
         )
-    assert len(results.claim_page(engine, SCORING, run, None, 5_000)) == 5_000
-    return run
+    page = results.claim_page(engine, SCORING, run, None, 5_000)
+    assert len(page) == 5_000
+    return run, page
 
 
 def silent_for(engine: Engine, run: Run, seconds: float) -> None:
@@ -176,7 +178,7 @@ def silent_for(engine: Engine, run: Run, seconds: float) -> None:
 def test_what_another_machine_claimed_is_waited_for_and_taken_over_when_it_is_silent(
     loaded: str, engine: Engine, trained: Trained, champion: str
 ) -> None:
-    away = claimed_elsewhere(engine, trained)
+    away, _ = claimed_elsewhere(engine, trained)
     with client(loaded, champion, trained) as process:
         assert process.stderr
         while "Other clients have claimed the last rows" not in process.stderr.readline():
@@ -192,14 +194,12 @@ def test_what_another_machine_claimed_is_waited_for_and_taken_over_when_it_is_si
 def test_who_lost_its_claims_stores_nothing_by_them(
     loaded: str, engine: Engine, trained: Trained
 ) -> None:
-    away = claimed_elsewhere(engine, trained)
-    page = results.claim_page(engine, SCORING, away, None, 100)
+    away, page = claimed_elsewhere(engine, trained)
     silent_for(engine, away, claims.LEASE_SECONDS + 1)
     here = runs.start_run(engine, away.model_id, "http://here:5001")
     taken = results.claim_page(engine, SCORING, here, None, 100_000)
     assert len(taken) == SAMPLE_OFFERS
-    words, trained_on = ["Clicked"] * len(page), [None] * len(page)
-    scored = results.Scored(page, [0.5] * len(page), words, trained_on)
+    scored = results.Scored(page, [0.5] * 5_000, ["Clicked"] * 5_000, [None] * 5_000)
     assert not results.store(engine, SCORING, away, scored)
     assert not results.store_rejected(engine, SCORING, away, page, "for no reason")
     counts = results.reconcile(engine, SCORING, away.model_id)
@@ -224,6 +224,21 @@ def test_a_client_that_stalls_reads_again_what_it_lost(
     assert score(loaded, misbehaving.url, "--batch-size", BATCH) == 0
     assert rows_sent(misbehaving, len(version.canary.rows)) > SAMPLE_OFFERS
     assert_every_offer_once(loaded, version.model_id)
+
+
+def test_a_claim_whose_rows_never_came_is_let_go_at_the_end(
+    loaded: str, engine: Engine, trained: Trained, champion: str, misbehaving: Misbehaving
+) -> None:
+    def script(request: Request) -> Answer:
+        if request.number == 1:  # as when the connection breaks while a claim is committed
+            ((number, model_id),) = query(loaded, "SELECT id, model_id FROM scoring_runs")
+            lost = results.claim_page(engine, SCORING, Run(number, model_id), 30_000, 2_000)
+            assert len(lost) == 2_000
+        return relay(champion, request.body)
+
+    misbehaving.script = script
+    assert score(loaded, misbehaving.url, "--batch-size", BATCH) == 0
+    assert_every_offer_once(loaded, champion_version(trained).model_id)
 
 
 def test_a_run_at_work_says_so_again_and_again(
@@ -257,7 +272,7 @@ def test_max_rejected_counts_what_the_version_rejected_whoever_asked_it(
     misbehaving: Misbehaving,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    away = claimed_elsewhere(engine, trained)
+    away, _ = claimed_elsewhere(engine, trained)
     part = results.claim_page(engine, SCORING, away, None, 400)
     refused: list[Callable[[], bool]] = [
         lambda: results.store_rejected(engine, SCORING, away, part, "by another")
