@@ -179,6 +179,7 @@ def run(main: Callable[[], int]) -> NoReturn:
     """Run a script's `main` and exit with its code, a user's mistake as one sentence."""
 
     def stop(signum: int, _frame: object) -> NoReturn:
+        threading.excepthook = lambda _args: None  # threads that our end cuts off tell nothing new
         raise SystemExit(128 + signum)  # an exception, so that every `finally` still runs
 
     signal.signal(signal.SIGTERM, stop)

@@ -20,6 +20,7 @@ from tests.helpers import (
     score,
     started_script,
     stored,
+    wait_for,
 )
 from tests.misbehaving import Answer, Misbehaving, Request, misbehaving_server, refuse, relay
 
@@ -59,6 +60,8 @@ def test_reset_429_502_and_503_are_tried_again_with_fewer_in_flight(
     status: int, loaded: str, trained: Trained, champion: str, misbehaving: Misbehaving
 ) -> None:
     def down_for_a_while(request: Request) -> Answer | None:
+        if request.number == 1:
+            wait_for(lambda: misbehaving.under_way > 1, "a second request beside the first")
         if 4 <= request.number <= 8:
             return refuse(status) if status else None
         return relay(champion, request.body)
