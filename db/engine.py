@@ -18,9 +18,12 @@ DEFAULT_URL = "sqlite:///even_financial.db"
 LOADER_LOCK = 7_305_001  # any number of ours: PostgreSQL's advisory lock of loads
 LOCK_SECONDS = 60.0  # how long to wait for another process's lock
 CONNECT_SECONDS = 10  # how long to wait for PostgreSQL, if its address does not say
-# SQLite's codes and PostgreSQL's classes of states that pass: locked, full, restarting, deadlock
+# after which PostgreSQL ends a session that stopped in the middle of a transaction, with its locks
+IDLE_SECONDS = 60
+# SQLite's codes and PostgreSQL's classes of states that pass: locked, full, restarting, deadlock,
+# idle for too long
 PASSING_CODES = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL}
-PASSING_STATES = ("08", "40", "53", "55P03", "57P")
+PASSING_STATES = ("08", "25P03", "40", "53", "55P03", "57P")
 
 
 class DatabaseError(UserError):
@@ -115,7 +118,8 @@ def explained(url: URL) -> Iterator[None]:
         yield
     except DBAPIError as error:
         # exactly these two classes: the others, their subclasses, say that a statement is wrong
-        if type(error).__name__ not in ("OperationalError", "DatabaseError"):
+        named = type(error).__name__ in ("OperationalError", "DatabaseError")
+        if not named and not may_pass(error):
             raise
         reason = " ".join(str(error.orig).split()).rstrip(".?")
         shown = url.render_as_string(hide_password=True)
@@ -191,6 +195,7 @@ def insert_for(connection: Connection):  # type: ignore[no-untyped-def]
 
 def _prepare_postgresql(milliseconds: int, dbapi_connection, _record) -> None:  # type: ignore[no-untyped-def]
     dbapi_connection.execute(f"SET lock_timeout = {milliseconds:d}")
+    dbapi_connection.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS:d}s'")
     dbapi_connection.commit()
 
 

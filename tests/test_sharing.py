@@ -24,10 +24,12 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.exc import DBAPIError
 
 import problems
 from db import claims, results, runs
-from db.engine import database_url, opened
+from db import engine as db_engine
+from db.engine import database_url, may_pass, opened
 from db.results import Page
 from db.runs import Run
 from db.schema import create_tables
@@ -39,6 +41,7 @@ from tests.helpers import (
     Trained,
     champion_version,
     execute,
+    new_postgres_database,
     query,
     score,
     started_script,
@@ -208,6 +211,26 @@ def test_who_lost_its_claims_stores_nothing_by_them(
     scored = results.Scored(taken, [0.5] * rows, ["Clicked"] * rows, [None] * rows)
     assert results.store(engine, SCORING, here, scored)
     assert_every_offer_once(loaded, away.model_id)
+
+
+def test_who_stops_in_the_middle_of_a_transaction_keeps_nobody_waiting(
+    postgres: str, trained: Trained, champion: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", trained.tracking_uri)
+    database = new_postgres_database(postgres)
+    trained.load_into(database)
+    monkeypatch.setattr(db_engine, "IDLE_SECONDS", 3)
+    with opened(database_url(database)) as engine:
+        away, page = claimed_elsewhere(engine, trained)
+        silent_for(engine, away, claims.LEASE_SECONDS + 1)
+        with engine.connect() as stopped:
+            assert page.claim
+            assert claims.stands(stopped, page.claim)  # and holds its lock
+            assert score(database, champion) == 0
+            with pytest.raises(DBAPIError) as ended:
+                stopped.scalar(select(1))
+        assert may_pass(ended.value)
+    assert_every_offer_once(database, away.model_id)
 
 
 def test_a_client_that_stalls_reads_again_what_it_lost(
