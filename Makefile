@@ -22,8 +22,10 @@ run: .venv/run.stamp  ## sample data to scored offers, all steps; DATA=folder DB
 web: .venv/run.stamp  ## the form for trying served models by hand, at http://127.0.0.1:8000; PROBLEM=
 	$(BIN)/python -m web --problem "$(PROBLEM)" --database "$(DB)"
 
+# by the environment, where ps does not show a password, and as it stands
+server: export MLFLOW_BACKEND_STORE_URI = $(value STORE)
 server: .venv/run.stamp  ## MLflow's tracking server at http://127.0.0.1:5000, artifacts behind it; STORE=postgresql://… FLAGS=
-	@MLFLOW_BACKEND_STORE_URI="$(STORE)" $(BIN)/mlflow server --artifacts-destination mlartifacts $(FLAGS)
+	@$(BIN)/mlflow server --artifacts-destination mlartifacts $(FLAGS)
 
 test: .venv/dev.stamp .venv/browser.stamp  ## all tests
 	$(BIN)/python -m pytest

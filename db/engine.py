@@ -23,6 +23,7 @@ IDLE_SECONDS = 60
 # SQLite's codes and PostgreSQL's classes of states that pass: locked, full, restarting, deadlock,
 # idle for too long
 PASSING_CODES = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL}
+NOT_ALLOWED = "42501"
 PASSING_STATES = ("08", "25P03", "40", "53", "55P03", "57P")
 
 
@@ -50,6 +51,11 @@ def database_url(given: str = "") -> URL:
         backend = ""
     scheme = text.partition("://")[0]
     if backend not in ("sqlite", "postgresql") or url.drivername not in DRIVERS:
+        if scheme in DRIVERS and scheme.startswith("postgresql"):
+            raise DatabaseError(
+                f"The {scheme} address cannot be read: give postgresql://user@host:port/name; in a "
+                "user or password write @ as %40, : as %3A and / as %2F."
+            )
         raise DatabaseError(
             f"The address of kind {scheme!r} is not one of a database that is supported: give "
             "sqlite:///file.db, a file's path or postgresql://user@host/name."
@@ -110,7 +116,7 @@ def opened(
 
 @contextmanager
 def explained(url: URL) -> Iterator[None]:
-    """Turn the database's own errors (unreachable, locked, full, not a database) into a sentence.
+    """Turn the database's own errors (unreachable, locked, full, forbidden) into a sentence.
 
     Faults of our own statements (`ProgrammingError`, `IntegrityError`) pass through as bugs.
     """
@@ -118,8 +124,10 @@ def explained(url: URL) -> Iterator[None]:
         yield
     except DBAPIError as error:
         # exactly these two classes: the others, their subclasses, say that a statement is wrong
-        named = type(error).__name__ in ("OperationalError", "DatabaseError")
-        if not named and not may_pass(error):
+        ours = type(error).__name__ not in ("OperationalError", "DatabaseError")
+        not_allowed = getattr(error.orig, "sqlstate", None) == NOT_ALLOWED
+        connecting = error.statement is None  # with an option that it does not know
+        if ours and not (not_allowed or connecting or may_pass(error)):
             raise
         reason = " ".join(str(error.orig).split()).rstrip(".?")
         shown = url.render_as_string(hide_password=True)

@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import tempfile
+import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from mlflow.entities import Experiment
 from mlflow.environment_variables import (
     MLFLOW_HTTP_REQUEST_MAX_RETRIES,
     MLFLOW_RUN_ID,
+    MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT,
     MLFLOW_TRACKING_URI,
 )
 from mlflow.exceptions import MlflowException
@@ -26,6 +28,10 @@ from db.engine import DRIVERS, database_url, opened
 
 DEFAULT_FILE = "mlflow.db"
 POSTGRES_DRIVERS = tuple(driver for driver in DRIVERS if driver.startswith("postgresql"))
+
+
+STORE = "see whether MLFLOW_TRACKING_URI names a store, and whether its server is up"
+LOGIN = "give MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
 
 
 class RegistryError(UserError):
@@ -56,6 +62,7 @@ def connect(*, create: bool = False) -> MlflowClient:
         with opened(database_url(uri)):  # MLflow itself would try for minutes
             pass
     mlflow.set_tracking_uri(uri)
+    MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT.set(True)  # the address, with its password
     with explained(), _alone_with(uri) if create else contextlib.nullcontext(), impatient():
         client = MlflowClient()
         client.search_experiments(max_results=1)
@@ -113,11 +120,10 @@ def explained() -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError) as error:
-        reason = " ".join(re.sub(r"//[^/@\s]*@", "//***@", str(error)).split())[:300].rstrip(".")
-        raise RegistryError(
-            f"MLflow at {shown_uri()} refused ({reason}): see whether MLFLOW_TRACKING_URI names "
-            "a store, and whether its server is up."
-        ) from error
+        hidden = re.sub(r"//[^/@\s]*@", "//***@", str(error))
+        reason = textwrap.shorten(hidden, 300, placeholder=" …").rstrip(".")
+        hint = LOGIN if "error code 401" in reason else STORE
+        raise RegistryError(f"MLflow at {shown_uri()} refused ({reason}): {hint}.") from error
 
 
 @contextlib.contextmanager

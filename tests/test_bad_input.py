@@ -178,6 +178,8 @@ def test_too_many_bad_rows_leave_no_new_database(source: Path, tmp_path: Path) -
         ("postgresql://u:secret@127.0.0.1:1/d", "cannot be used"),
         ("postgresql://u@127.0.0.1:1/d?password=secret", "cannot be used"),
         ("postgresql+psycopg2://u:secret@h/d", "is not one of a database"),
+        ("postgresql://u:p@ss:w/rd secret@h:port/d", "write @ as %40"),
+        ("postgresql://u@127.0.0.1:1/d?ssl=true", 'invalid connection option "ssl"'),
     ],
 )
 def test_a_database_that_cannot_be_used_is_refused_in_one_sentence(

@@ -143,10 +143,11 @@ def test_tables_and_store_come_back_from_a_backup_as_they_were(ran: Ran) -> None
     for file in ran.folder.glob("*.db"):
         file.write_bytes(b"spoilt")
     shutil.rmtree(ran.folder / "mlruns")
-    run_block("restore-sqlite", ran.folder, environment)
+    (backup,) = ran.folder.glob("backup-*")
+    run_block("restore-sqlite", ran.folder, environment | {"B": backup.name})
     assert ran.query(results) == before
     history = run_script("promote.py", "--history", cwd=ran.folder)
     assert "decisions" in history.stdout
     shown = run_script("score_client.py", "--dry-run", cwd=ran.folder)  # reads a model's files
     assert shown.returncode == 0, shown.stderr
-    shutil.rmtree(ran.folder / "backup")
+    shutil.rmtree(backup)

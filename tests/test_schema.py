@@ -120,8 +120,13 @@ def test_who_does_not_own_the_tables_is_told(
         connection.execute((FIRST / "postgresql.sql").read_text().encode())
         connection.execute("DROP ROLE IF EXISTS reader")
         connection.execute("CREATE ROLE reader LOGIN")
-        connection.execute("GRANT pg_read_all_data, pg_write_all_data TO reader")
     reader = database_url(address).set(username="reader").render_as_string(hide_password=False)
+    assert run_main(score_client.main, "--database", reader) == 2
+    error = capsys.readouterr().err
+    assert "cannot be used: permission denied for table database_info" in error
+    assert error.count("\n") == 1
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute("GRANT pg_read_all_data, pg_write_all_data TO reader")
     assert run_main(score_client.main, "--database", reader) == 2
     error = capsys.readouterr().err
     assert "has schema 1 and could not be brought to 2 (must be owner of table" in error

@@ -101,7 +101,8 @@ def test_tables_and_store_come_back_from_a_backup_as_they_were(
     for address in (shared.database, shared.store):
         execute(address, "DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
     shutil.rmtree(shared.folder / "mlartifacts")
-    run_block("restore-postgresql", shared.folder, told)
+    (backup,) = shared.folder.glob("backup-*")
+    run_block("restore-postgresql", shared.folder, told | {"B": backup.name})
     assert sorted(query(shared.database, counts)) == before
     with shared.served() as tracking:
         told = {"MLFLOW_TRACKING_URI": tracking, "DATABASE_URL": shared.database}
@@ -112,7 +113,7 @@ def test_tables_and_store_come_back_from_a_backup_as_they_were(
 
 
 def test_a_server_with_a_login_is_used_by_name_and_password(postgres: str, tmp_path: Path) -> None:
-    password = "a pass phrase"  # noqa: S105
+    password = 'a "pass" phrase for $1'  # noqa: S105
     environment = {
         "FLAGS": "--app-name basic-auth",
         "MLFLOW_FLASK_SERVER_SECRET_KEY": os.urandom(16).hex(),
@@ -124,6 +125,7 @@ def test_a_server_with_a_login_is_used_by_name_and_password(postgres: str, tmp_p
         refused = run_script(*ask_for, cwd=tmp_path, MLFLOW_TRACKING_URI=url)
         assert refused.returncode == 2
         assert "You are not authenticated" in refused.stderr
+        assert "give MLFLOW_TRACKING_USERNAME" in refused.stderr
         assert refused.stderr.count("\n") == 1
         login = {"MLFLOW_TRACKING_USERNAME": "admin", "MLFLOW_TRACKING_PASSWORD": password}
         allowed = run_script(*ask_for, cwd=tmp_path, MLFLOW_TRACKING_URI=url, **login)
