@@ -22,12 +22,12 @@ from sqlalchemy import Engine
 
 import console
 import problems
-from console.show import progress, table
+from console.show import progress
 from db import results, runs
 from db.engine import database_url, opened
 from db.schema import require_tables
 from registry import aliases, store, versions
-from serving import record
+from serving import closing, record
 from serving.pace import Limits
 from serving.proven import ProvenEndpoint
 from serving.rest import Endpoint, Timeouts
@@ -37,12 +37,6 @@ from serving.watch import Watch
 DEFAULTS = Limits()
 Found = TypeVar("Found")
 LOCK_SECONDS = 2.0  # for one try; between tries we listen to signals
-
-
-class Incomplete(console.UserError):
-    """The run ended, but not with every row scored and the counts in agreement."""
-
-    exit_code = 5
 
 
 @dataclass(frozen=True)
@@ -136,7 +130,7 @@ def preview(job: Job, args: argparse.Namespace) -> None:
     counts = job.ask(results.reconcile)
     rows = counts.pending + (counts.rejected if args.replay == "yes" else 0)
     rows = min(args.limit or rows, rows)
-    show(job, counts, {"would score": rows, "requests": -(-rows // args.batch_size)})
+    sum_up(job, counts, {"would score": rows, "requests": -(-rows // args.batch_size)})
 
 
 def score(job: Job, args: argparse.Namespace) -> None:
@@ -182,11 +176,11 @@ def score(job: Job, args: argparse.Namespace) -> None:
         finally:
             did = watch.patiently(runs.end_run, job.engine, job.problem.scoring, run, outcome)
         seconds, counts = time.monotonic() - started, job.ask(results.reconcile)
-        show(job, counts, {"this run": did.rows, "rows a second": round(did.rows / seconds)})
+        sum_up(job, counts, {"this run": did.rows, "rows a second": round(did.rows / seconds)})
         record.log(scorer.tally, did, counts, outcome, seconds)
         if error:
             raise error
-    prove(counts, complete=outcome == "finished")
+    closing.prove(counts, complete=outcome == "finished", script="score_client.py")
 
 
 def parameters(job: Job, args: argparse.Namespace) -> dict[str, object]:
@@ -199,29 +193,8 @@ def parameters(job: Job, args: argparse.Namespace) -> dict[str, object]:
     }
 
 
-def show(job: Job, counts: results.Counts, more: Mapping[str, int]) -> None:
-    """Print how the version stands on the table, and why it rejected what it did."""
-    header = ("selected", "scored", "rejected", "pending", *more)
-    row = (counts.selected, counts.scored, counts.rejected, counts.pending, *more.values())
-    table(str(job), header, [row])
-    if reasons := job.ask(results.reasons):
-        table("Rejected", ("rows", "reason"), [(n, reason) for reason, n in reasons.items()])
-
-
-def prove(counts: results.Counts, *, complete: bool) -> None:
-    """Make sure that the counts agree, and that a complete run left nothing pending.
-
-    Raises:
-        Incomplete: they do not, or it did.
-    """
-    if not counts.agree:
-        raise Incomplete(
-            f"The counts do not agree: {counts.selected:,} selected, but {counts.scored:,} scored, "
-            f"{counts.rejected:,} rejected and {counts.pending:,} pending; was the table changed "
-            "by something other than ingest.py?"
-        )
-    if counts.pending and complete:
-        raise Incomplete(f"{counts.pending:,} rows are still pending: run score_client.py again.")
+def sum_up(job: Job, counts: results.Counts, more: Mapping[str, int]) -> None:
+    closing.show(str(job), counts, job.ask(results.reasons), more)
 
 
 if __name__ == "__main__":

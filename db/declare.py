@@ -115,6 +115,22 @@ def kind(column: Column) -> str:
     return next(words for of, words in KINDS.items() if isinstance(column.type, of))
 
 
+def repeated(table: Table) -> str:
+    """Why a row is set aside whose key an earlier row of its source has."""
+    return f"{' and '.join(column.name for column in table.primary_key)} is repeated"
+
+
+def parents(table: Table) -> dict[Column, Column]:
+    """The columns of a source table that must be found in another one's, and those."""
+    found = {c: key.column for c in table.columns for key in c.foreign_keys}
+    return {column: parent for column, parent in found.items() if column.name not in OURS}
+
+
+def unknown(column: Column, parent: Column) -> str:
+    """Why a row is set aside whose value is not among its parents."""
+    return f"{column.name} is not in {parent.table.name}"
+
+
 def content_key(name: str, *, of: Sequence[str]) -> Column:
     """A primary key for rows that have none in their file: a hash of these columns' values.
 

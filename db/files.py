@@ -115,8 +115,7 @@ class SourceFile:
 
     @property
     def _read(self) -> list[Column]:
-        names = self.content.schema.names
-        return [c for c in self.source.columns if c.name in names or not c.info.get("optional")]
+        return present(self.source, self.content.schema.names)
 
     def batches(self) -> Batches:
         """The good rows in the table's types, with `row_number`, and the bad ones, in turn.
@@ -161,7 +160,7 @@ def open_sources(given: Path, sources: Sequence[Source]) -> list[SourceFile]:
             faults.append(f"{path.name} is not a whole {read.kind} ({_reason(error)})")
             continue
         opened.append(file)
-        faults += _column_faults(file)
+        faults += column_faults(source, file.name, file.content.schema, text=read is Csv)
         if file.rows == 0:
             faults.append(f"{file.name} has no rows")
     if faults:
@@ -201,24 +200,30 @@ def _reason(error: Exception) -> str:
     return text.splitlines()[0].rstrip(".") if text else "no reason given"
 
 
-def _column_faults(file: SourceFile) -> list[str]:
-    columns, schema = file.source.columns, file.content.schema
+def column_faults(source: Source, file: str, schema: pa.Schema, *, text: bool) -> list[str]:
+    """What is wrong with a file's columns, if it is to fill this table; `text`: all are text."""
+    columns = source.columns
     required = [column for column in columns if not column.info.get("optional")]
     if not any(column.name in schema.names for column in columns):
         # a CSV file without a header would show somebody's row here, so what it has is not said
         header = ": its first line must be the columns' names, separated by commas"
-        hint = header if isinstance(file.content, Csv) else ""
-        return [f"{file.name} has no column {', '.join(c.name for c in required)}{hint}"]
+        names = ", ".join(column.name for column in required)
+        return [f"{file} has no column {names}{header if text else ''}"]
     faults = []
     for column in columns:
-        where = f"column {column.name} of {file.name} must be {kind(column)}"
+        where = f"column {column.name} of {file} must be {kind(column)}"
         if column.name not in schema.names:
             if column in required:
                 faults.append(f"{where}, but is missing")
         elif schema.names.count(column.name) > 1:
             faults.append(f"{where}, but is there more than once")
-        elif isinstance(file.content, Parquet):
+        elif not text:
             found = schema.field(column.name).type
             if not fits(found, kind(column)):
                 faults.append(f"{where}, but is {found}")
     return faults
+
+
+def present(source: Source, names: Sequence[str]) -> list[Column]:
+    """The columns of a table that a file with columns of these names brings."""
+    return [c for c in source.columns if c.name in names or not c.info.get("optional")]

@@ -78,9 +78,8 @@ class Counts:
 def pending_page(engine: Engine, scoring: Scoring, model_id: str, after: Any, most: int) -> Page:
     """The next rows by key, after the key `after`, that the version has not dealt with.
 
-    Besides the select's own columns each row has `load_id`: the latest load that wrote any part
-    of it, or null if it has no label. The read is short, so that it does not hold back SQLite's
-    log.
+    Besides the select's own columns each row has its `latest_load`. The read is short, so that it
+    does not hold back SQLite's log.
     """
     with reading(engine) as connection:
         return _read(connection, _page_query(scoring, model_id, after, most))
@@ -98,12 +97,17 @@ def claim_page(engine: Engine, scoring: Scoring, run: Run, after: Any, most: int
         return replace(page, claim=claim, shared=found.of_others > 0)
 
 
-def _page_query(scoring: Scoring, model_id: str, after: Any, most: int) -> Select:
+def latest_load(scoring: Scoring) -> ColumnElement[int | None]:
+    """The latest load that wrote any part of a row, as a column; null if it has no label."""
     written: list[ColumnElement[int]] = [table.c.load_id for table in scoring.tables]
-    load_id = reduce(_later, written)
+    load_id: ColumnElement = reduce(_later, written)
     if scoring.labelled is not None:
         load_id = case((scoring.labelled, load_id))
-    query = _pending(scoring, model_id).add_columns(load_id.label("load_id"))
+    return load_id.label("load_id")
+
+
+def _page_query(scoring: Scoring, model_id: str, after: Any, most: int) -> Select:
+    query = _pending(scoring, model_id).add_columns(latest_load(scoring))
     if after is not None:
         query = query.where(scoring.key > after)
     return query.order_by(scoring.key).limit(most)

@@ -32,7 +32,7 @@ from sqlalchemy import (
 
 from db import bulk
 from db.cells import Rejected, storable
-from db.declare import ROW_NUMBER, Scoring
+from db.declare import ROW_NUMBER, Scoring, parents, repeated, unknown
 from db.engine import insert_for
 from db.files import SourceError, SourceFile
 from db.tables import rejected_rows
@@ -52,6 +52,16 @@ class FileReport:
     @property
     def unchanged(self) -> int:
         return self.rows - self.added - self.updated - self.rejected.total()
+
+    def stop_if_too_many(self, max_rejected: float, done: str) -> None:
+        """Raises SourceError if more than this share of the rows is rejected: nothing is `done`."""
+        if self.rejected.total() > max_rejected * self.rows:
+            counts = ", ".join(f"{n:,} {reason}" for reason, n in self.rejected.most_common())
+            raise SourceError(
+                f"More than {max_rejected:.2%} of the {self.rows:,} rows of {self.file} are bad "
+                f"({counts}, and perhaps more): nothing was {done}; mend the file or allow more "
+                "with --max-rejected."
+            )
 
 
 @dataclass(frozen=True)
@@ -99,12 +109,9 @@ class StagedFile:
             advance(good.num_rows + len(rejected))
         if self.file.source.content_key is not None:
             self._number_repeated(self.file.source.content_key.name)
-        self._set_aside(self._repeated(), f"{' and '.join(self.keys)} is repeated")
-        for column in self.table.columns:
-            for foreign in column.foreign_keys:
-                if column.name != "load_id":
-                    unknown = f"{column.name} is not in {foreign.column.table.name}"
-                    self._set_aside(self._unknown(column.name, foreign.column), unknown)
+        self._set_aside(self._repeated(), repeated(self.table))
+        for column, parent in parents(self.table).items():
+            self._set_aside(self._unknown(column.name, parent), unknown(column, parent))
         self._merge()
         self.staging.drop(self.connection)
         return self.report
@@ -126,16 +133,7 @@ class StagedFile:
         self._stop_if_too_many()
 
     def _stop_if_too_many(self) -> None:
-        total, allowed = self.report.rejected.total(), self.load.max_rejected * self.file.rows
-        if total > allowed:
-            counts = ", ".join(
-                f"{n:,} {reason}" for reason, n in self.report.rejected.most_common()
-            )
-            raise SourceError(
-                f"More than {self.load.max_rejected:.2%} of the {self.file.rows:,} rows of "
-                f"{self.report.file} are bad ({counts}, and perhaps more): nothing was loaded; "
-                "mend the file or allow more with --max-rejected."
-            )
+        self.report.stop_if_too_many(self.load.max_rejected, "loaded")
 
     def _number_repeated(self, key: str) -> None:
         """Tell rows with the same content apart by how many of them came before in the file."""

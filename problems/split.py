@@ -1,7 +1,7 @@
 """Which rows are held out: decided by the key alone, so it is the same every day, everywhere."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 HELD_OUT_SHARE = 0.25  # of the groups: enough clicks for an interval, most rows left to learn from
 
@@ -15,6 +15,22 @@ def held_out(groups: Iterable[object]) -> list[bool]:
     return [
         known[group] if group in known else known.setdefault(group, _is_held_out(group))
         for group in groups
+    ]
+
+
+def learned_from(
+    groups: Sequence[object], loads: Sequence[int | None], last_load: int | None
+) -> list[bool | None]:
+    """For each row, given its group key and its load, may a version have learned from it.
+
+    The version was trained on this database's rows up to `last_load`: None if on other data, or if
+    the rows' loads are not known, and then nobody knows. A row without a label has no load.
+    """
+    if last_load is None:
+        return [None] * len(groups)
+    return [
+        load is not None and load <= last_load and not out
+        for load, out in zip(loads, held_out(groups), strict=True)
     ]
 
 

@@ -33,6 +33,10 @@ class TrainedOn:
     database_id: str
     last_load: int
 
+    def known_in(self, database_id: str) -> int | None:
+        """The last load that it may have learned from, if that database is the one; else None."""
+        return self.last_load if database_id == self.database_id else None
+
 
 @dataclass(frozen=True)
 class Version:

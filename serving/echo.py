@@ -14,7 +14,12 @@ def without_echo(text: str, rows: pa.Table) -> str:
         message = str(json.loads(text)["message"])
     except (ValueError, KeyError, TypeError):
         return "no reason given"
-    reason = " ".join(message.rpartition("\nError: ")[2].split())
+    return without_values(message.rpartition("\nError: ")[2], rows)
+
+
+def without_values(reason: str, rows: pa.Table) -> str:
+    """A model's error in one line, without what these rows hold."""
+    reason = " ".join(reason.split())
     if "Failed to predict data" in reason:  # an echo in a form that we do not know
         return "no reason given"
     reason = "".join(c for c in reason if c.isprintable())  # nothing that a terminal obeys

@@ -21,7 +21,8 @@ from db.results import Page
 from db.runs import Run
 from db.tables import database_id
 from problems import Problem
-from problems.split import held_out
+from problems.split import learned_from
+from serving.closing import TooManyRejected
 from serving.pace import Limits, Pace
 from serving.pages import Pages, at_work
 from serving.proven import ProvenEndpoint
@@ -31,12 +32,6 @@ from serving.tally import Tally
 from serving.watch import Watch
 
 Found = TypeVar("Found")
-
-
-class TooManyRejected(UserError):
-    """The version rejects more of the table than it may."""
-
-    exit_code = 5
 
 
 @dataclass(frozen=True)
@@ -76,10 +71,9 @@ class Scorer:
             TooManyRejected: the version rejects more rows than it may.
                 What came back before either stays stored.
         """
-        trained_on = self._endpoint.version.trained_on
         with self._engine.connect() as connection:
-            here = database_id(connection) == trained_on.database_id
-        self._trained_to = trained_on.last_load if here else None
+            here = database_id(connection)
+        self._trained_to = self._endpoint.version.trained_on.known_in(here)
         with at_work(self._engine, self._run), closing(self._sender):
             self._pass()
             while not self._closing and self._pages.another_pass():
@@ -186,12 +180,7 @@ class Scorer:
         model_id = self._run.model_id
         if self._patiently(results.rejected, self._scoring, model_id) <= self._bounds.rejected:
             return
-        found = self._patiently(results.reasons, self._scoring, model_id)
-        counts = ", ".join(f"{n:,} for: {reason}" for reason, n in list(found.items())[:5])
-        raise TooManyRejected(
-            f"{self._run.model_id} rejects more rows than --max-rejected allows ({counts}): mend "
-            "the rows or the model and say --replay, or allow more."
-        )
+        raise TooManyRejected(model_id, self._patiently(results.reasons, self._scoring, model_id))
 
     def _store(self, page: Page, answers: np.ndarray) -> None:
         words = self._endpoint.version.decide(answers, self._problem.words)
@@ -205,15 +194,8 @@ class Scorer:
             self._pages.overtook(page)
 
     def _trained_on(self, columns: Mapping[str, Any]) -> list[bool | None]:
-        """Was each row a training row; None where that is not known: trained elsewhere."""
-        last, loads = self._trained_to, columns["load_id"]
-        if last is None:
-            return [None] * len(loads)
-        held = held_out(columns[self._problem.group_name])
-        return [
-            load_id is not None and load_id <= last and not out
-            for load_id, out in zip(loads, held, strict=True)
-        ]
+        groups = columns[self._problem.group_name]
+        return learned_from(groups, columns["load_id"], self._trained_to)
 
     def _patiently(self, work: Callable[..., Found], *args: Any) -> Found:
         return self._watch.patiently(work, self._engine, *args)

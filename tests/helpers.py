@@ -20,6 +20,7 @@ import mlflow
 import psycopg
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from sqlalchemy import make_url
@@ -219,6 +220,23 @@ def execute(database: Path | str, *statements: str) -> None:
 
 def stored(database: Path | str) -> int:
     return int(query(database, "SELECT count(*) FROM results_clicked")[0][0])
+
+
+def spoiled(store: Store, number: str, folder: Path, *, loads: bool) -> str:
+    """A version with the files of this one, but changed since; returns its number."""
+    mlflow.set_tracking_uri(store.uri)
+    files = folder / "spoiled"
+    files.mkdir()
+    mlflow.artifacts.download_artifacts(f"models:/{MODEL}/{number}", dst_path=str(files))
+    if loads:  # it answers as another one than it says
+        described = files / "MLmodel"
+        content = yaml.safe_load(described.read_text())
+        content["metadata"]["canary"]["probabilities"][0] += 1e-6
+        described.write_text(yaml.safe_dump(content))
+    else:
+        model = files / "model.skops"
+        model.write_bytes(model.read_bytes()[:1000])
+    return str(store.client.create_model_version(MODEL, str(files)).version)
 
 
 def champion_version(trained: Trained) -> versions.Version:

@@ -17,7 +17,6 @@ from typing import Any
 import mlflow
 import pytest
 import requests
-import yaml
 
 from serving.local import free_port
 from tests.asking import FRAME, JSON, ROWS, ask, records
@@ -26,6 +25,7 @@ from tests.helpers import (
     Store,
     assert_every_offer_once,
     score,
+    spoiled,
     started_script,
     stored,
     wait_for,
@@ -153,28 +153,11 @@ def test_what_was_just_promoted_is_served_to_the_first_who_asks(
         assert score(loaded, server.url, "--limit", 100) == 0
 
 
-def spoiled(store: Store, folder: Path, *, loads: bool) -> str:
-    """A version whose files were changed since it was trained; returns its number."""
-    mlflow.set_tracking_uri(store.uri)
-    files = folder / "spoiled"
-    files.mkdir()
-    mlflow.artifacts.download_artifacts(f"models:/{MODEL}/{PLAIN}", dst_path=str(files))
-    if loads:  # it answers as another one than it says
-        described = files / "MLmodel"
-        content = yaml.safe_load(described.read_text())
-        content["metadata"]["canary"]["probabilities"][0] += 1e-6
-        described.write_text(yaml.safe_dump(content))
-    else:
-        model = files / "model.skops"
-        model.write_bytes(model.read_bytes()[:1000])
-    return str(store.client.create_model_version(MODEL, str(files)).version)
-
-
 @pytest.mark.parametrize("loads", [True, False])
 def test_a_version_that_fails_never_serves_and_the_old_one_goes_on(
     store: Store, tmp_path: Path, *, loads: bool
 ) -> None:
-    number = spoiled(store, tmp_path, loads=loads)
+    number = spoiled(store, PLAIN, tmp_path, loads=loads)
     with our_server(store.uri, tmp_path) as server:
         store.point("champion", number)
         wait_for(lambda: server.metric("scoring_version_refused_workers") == 2, "refusals")
