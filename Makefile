@@ -5,16 +5,18 @@ DATA ?=
 DB ?=
 STORE ?= sqlite:///mlflow.db
 
+export PG_JDBC ?= /usr/share/java/postgresql.jar
+
 BIN := .venv/bin
 # uv installs in seconds what takes pip a minute; pip alone will do
 UV := $(shell command -v uv)
 INSTALL = $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
 
 .DEFAULT_GOAL := help
-.PHONY: help run web server test soak bench lint lock clean
+.PHONY: help run web server test test-spark soak bench lint lock clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/run.stamp  ## sample data to scored offers, all steps; DATA=folder DB=file.db PROBLEM=name-or-folder
 	$(BIN)/python pipeline.py --problem "$(PROBLEM)" --source "$(DATA)" --database "$(DB)"
@@ -27,8 +29,11 @@ server: export MLFLOW_BACKEND_STORE_URI = $(value STORE)
 server: .venv/run.stamp  ## MLflow's tracking server at http://127.0.0.1:5000, artifacts behind it; STORE=postgresql://… FLAGS=
 	@$(BIN)/mlflow server --artifacts-destination mlartifacts $(FLAGS)
 
-test: .venv/dev.stamp .venv/browser.stamp  ## all tests
-	$(BIN)/python -m pytest
+test: .venv/dev.stamp .venv/browser.stamp  ## all tests but those of Spark
+	$(BIN)/python -m pytest --ignore tests/spark
+
+test-spark: .venv/dev.stamp .venv/spark.stamp .venv/java.stamp  ## the tests of score_spark.py, on executors of their own
+	$(BIN)/python -m pytest tests/spark
 
 soak: .venv/dev.stamp  ## kill client and server 50 and 10 times, swap versions and send nonsense 10,000 times
 	SOAK_CLIENT_KILLS=50 SOAK_SERVER_KILLS=10 SOAK_SHARING_KILLS=50 $(BIN)/python -m pytest \
@@ -39,7 +44,7 @@ soak: .venv/dev.stamp  ## kill client and server 50 and 10 times, swap versions 
 bench: .venv/dev.stamp  ## measure speed and memory into benchmarks/RESULTS.md, 45 minutes
 	$(BIN)/python -m benchmarks --source "$(abspath $(DATA))"
 
-lint: .venv/dev.stamp  ## style and types
+lint: .venv/dev.stamp .venv/spark.stamp  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
@@ -49,6 +54,8 @@ lock: .venv/dev.stamp  ## pin what requirements*.in ask for, in requirements*.tx
 		--custom-compile-command "make lock" requirements.in -o requirements.txt
 	$(BIN)/uv pip compile $(UPGRADE) --quiet --python-version 3.11 --no-annotate \
 		--custom-compile-command "make lock" requirements-dev.in -o requirements-dev.txt
+	$(BIN)/uv pip compile $(UPGRADE) --quiet --python-version 3.11 --no-annotate \
+		--custom-compile-command "make lock" requirements-spark.in -o requirements-spark.txt
 	sed '/- pip:$$/q' conda.yaml > conda.yaml.new
 	sed -n 's/^[^#].*/      - "&"/p' requirements.txt >> conda.yaml.new
 	mv conda.yaml.new conda.yaml
@@ -62,8 +69,16 @@ lock: .venv/dev.stamp  ## pin what requirements*.in ask for, in requirements*.tx
 		|| { echo "No browser: install Chromium, or see why the download failed, and try again"; exit 2; }
 	touch $@
 
+# Java 17, and PostgreSQL's driver for it: this machine's, or Debian's packages
+.venv/java.stamp: .venv/spark.stamp
+	@{ command -v java && test -e "$(PG_JDBC)"; } || { command -v apt-get >/dev/null \
+		&& test "$$(id -u)" = 0 && apt-get update -qq \
+		&& apt-get install -y -qq openjdk-17-jre-headless libpostgresql-jdbc-java >/dev/null; } \
+		|| { echo "Install Java 17 and PostgreSQL's JDBC driver, say PG_JDBC=/path/to/its.jar, and try again"; exit 2; }
+	touch $@
+
 clean:  ## remove databases, runs and models (not .venv)
-	rm -rf even_financial.db* mlflow.db* mlruns mlartifacts
+	rm -rf even_financial.db* mlflow.db* mlruns mlartifacts scores
 
 .venv/run.stamp: requirements.txt
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not installed: install Python 3.11, or say make PYTHON=/path/to/it"; exit 2; }
@@ -73,4 +88,8 @@ clean:  ## remove databases, runs and models (not .venv)
 
 .venv/dev.stamp: .venv/run.stamp requirements-dev.txt
 	$(INSTALL) -r requirements-dev.txt
+	touch $@
+
+.venv/spark.stamp: .venv/run.stamp requirements-spark.txt
+	$(INSTALL) -r requirements-spark.txt
 	touch $@

@@ -7,6 +7,10 @@ All or nothing: after an error the database is as it was. Loading the same files
 nothing; changed and new rows update and add, and a changed row loses its scores, so that it is
 scored again. Bad rows are set aside in the table rejected_rows with their reason and values.
 A database remembers its sources, and takes rows from another one only with --add.
+
+    python ingest.py --results scores                    # what score_spark.py wrote there
+
+brings its results into the tables of results, each row once, however often it is done.
 """
 
 import argparse
@@ -16,9 +20,11 @@ from pathlib import Path
 import console
 import problems
 from console.show import progress, table
+from db import results_folder
 from db.engine import database_url, discard_if_empty, opened
 from db.files import open_sources
 from db.load import load
+from db.schema import require_tables
 from db.staging import FileReport, Load
 
 
@@ -34,6 +40,9 @@ def parser() -> argparse.ArgumentParser:
         metavar="SHARE",
         help="bad rows allowed in a file, as a share of its rows (default: %(default)s)",
     )
+    made.add_argument(
+        "--results", default="", metavar="DIR", help="bring in results of score_spark.py instead"
+    )
     console.add_switch(made, "--add", "load a further source into a database that has one")
     return made
 
@@ -41,6 +50,8 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     problem = problems.load(args.problem)
+    if args.results:
+        return bring_results(problem, args)
     if not (given := args.source or problem.sample):
         raise console.UserError(f"{problem.name} has no sample: give a folder with --source.")
     folder = Path(given).resolve()
@@ -55,6 +66,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     ):
         reports = load(engine, what, files, bar.advance)
     report(f"{folder} -> {url.render_as_string(hide_password=True)}", reports)
+    return 0
+
+
+def bring_results(problem: problems.Problem, args: argparse.Namespace) -> int:
+    """Bring in what score_spark.py wrote, and say what became of it."""
+    if args.source or args.add == "yes":
+        raise console.UserError("Rows and results go in one by one: give --source, or --results.")
+    folder, url = Path(args.results).resolve(), database_url(args.database)
+    found = results_folder.versions_in(folder, problem.scoring)
+    with opened(url) as engine:
+        require_tables(engine, problem.metadata)
+        with progress("ingest", sum(version.rows for version in found)) as bar:
+            brought = [
+                results_folder.bring(engine, problem.scoring, folder, version, bar.advance)
+                for version in found
+            ]
+    header = ("version", "results", "added", "known", "of rows that are others now")
+    rows = [(b.model_id, b.rows, b.added, b.known, b.outdated) for b in brought]
+    table(f"{folder} -> {url.render_as_string(hide_password=True)}", header, rows)
     return 0
 
 

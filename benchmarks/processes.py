@@ -15,12 +15,14 @@ class Taken:
     """What a process took: seconds on the clock, MiB at its peak; and what it printed.
 
     `peak` is that of its largest process; `together`, if it was asked for, that of all of them,
-    looked at ten times a second, where pages that they share count once (Linux).
+    looked at ten times a second, where pages that they share count once (Linux); `own` is that
+    without the pages of files, which the system takes back when it needs them.
     """
 
     wall: float
     peak: float
     together: float
+    own: float
     output: str
 
 
@@ -34,27 +36,27 @@ def tree(pid):
         for child in tasks.read_text().split():
             yield from tree(child)
 
-def together(pid):
+def together(pid, name):
     total = 0
     for process in tree(pid):
         try:
             for line in open(f"/proc/{process}/smaps_rollup"):
-                total += int(line.split()[1]) if line.startswith("Pss:") else 0
+                total += int(line.split()[1]) if line.startswith(name) else 0
         except OSError:
             pass  # it has ended
     return total
 
 def watch():
-    global most
     while process.poll() is None:
-        try:
-            most = max(most, together(process.pid))
-        except OSError:
-            pass
+        for name in most:
+            try:
+                most[name] = max(most[name], together(process.pid, name))
+            except OSError:
+                pass
         time.sleep(0.1)
 
 watched, *command = sys.argv[1:]
-most, started = 0, time.perf_counter()
+most, started = {"Pss:": 0, "Pss_Anon:": 0}, time.perf_counter()
 process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 watching = threading.Thread(target=watch)
 if watched == "yes":
@@ -64,7 +66,7 @@ wall = time.perf_counter() - started
 if watched == "yes":
     watching.join()
 peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-print(json.dumps([wall, peak, most, process.returncode, output.decode(errors="replace")]))
+print(json.dumps([wall, peak, *most.values(), process.returncode, output.decode(errors="replace")]))
 """
 
 
@@ -77,11 +79,11 @@ def run(*argv: object, watched: bool = False) -> Taken:
     watch = "yes" if watched else "no"
     command = [sys.executable, "-I", "-S", "-c", LAUNCHER, watch, sys.executable, *map(str, argv)]
     launched = subprocess.run(command, stdout=subprocess.PIPE, check=True)
-    wall, peak, together, code, output = json.loads(launched.stdout)
+    wall, peak, together, own, code, output = json.loads(launched.stdout)
     if code:
         raise RuntimeError(f"{argv} ended with {code}:\n{output[-2000:]}")
     unit = 1024 if sys.platform == "linux" else 1024**2  # KiB there, bytes elsewhere
-    return Taken(wall, peak / unit, together / 1024, output)
+    return Taken(wall, peak / unit, together / 1024, own / 1024, output)
 
 
 def in_turn(*measures: Callable[[], float], runs: int = RUNS) -> list[list[float]]:

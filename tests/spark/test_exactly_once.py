@@ -1,0 +1,188 @@
+"""Killed, stopped, doubled, a lost executor, a changed row: each is scored once all the same."""
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+import pandas as pd
+import pytest
+
+import console
+from tests.helpers import SAMPLE, SAMPLE_OFFERS, Trained, started_script, wait_for
+from tests.sources import LEADS, OFFERS, change, put
+from tests.spark.helpers import CLUSTER, SparkScore, assert_each_once, commits, found
+
+LEADS_MADE = 8_000
+COMMIT_ROWS = 8_000
+
+
+@pytest.fixture(scope="module")
+def large(generator: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Offers for several commits."""
+    folder = tmp_path_factory.mktemp("large")
+    generator.write(folder, leads=LEADS_MADE, seed=3)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def offers(large: Path) -> int:
+    return len(pd.read_parquet(large / OFFERS, columns=["offer_id"]))
+
+
+@contextmanager
+def started(
+    trained: Trained, source: Path, results: Path, tmp_path: Path, master: str = CLUSTER
+) -> Iterator[subprocess.Popen[str]]:
+    """score_spark.py at work in a process of its own, on a cluster or on cores of its own."""
+    with started_script(
+        "score_spark.py",
+        *("--source", source, "--results", results, "--master", master),
+        *("--commit-rows", COMMIT_ROWS),
+        cwd=tmp_path,
+        MLFLOW_TRACKING_URI=trained.tracking_uri,
+        SPARK_LOCAL_DIRS=str(tmp_path / "local"),
+    ) as process:
+        yield process
+
+
+def executors(of: int) -> set[int]:
+    """The processes of the executors that this process has started, by way of its Java."""
+    found = subprocess.run(
+        ["pgrep", "-f", "CoarseGrainedExecutorBackend"], capture_output=True, text=True, check=False
+    )
+    return {pid for pid in map(int, found.stdout.split()) if descends(pid, of)}
+
+
+def descends(pid: int, ancestor: int) -> bool:
+    while pid > 1 and pid != ancestor:
+        try:
+            pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        except FileNotFoundError:  # it has ended
+            return False
+    return pid == ancestor
+
+
+def test_an_executor_killed_in_mid_job_loses_and_doubles_nothing(
+    spark_score: SparkScore,
+    large: Path,
+    offers: int,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    results = tmp_path / "scores"
+    before = executors(os.getpid())
+    assert len(before) == 2
+    at_kill: list[int] = []
+
+    def kill_one() -> None:
+        wait_for(lambda: commits(results), "a first commit")
+        os.kill(min(before), signal.SIGKILL)
+        at_kill.append(len(commits(results)))
+
+    killer = threading.Thread(target=kill_one)
+    killer.start()
+    assert spark_score(large, results, "--commit-rows", COMMIT_ROWS) == 0
+    killer.join()
+    assert at_kill[0] < len(commits(results)) == -(-offers // COMMIT_ROWS)
+    assert_each_once(results, offers)
+    assert f"{offers:,}" in capfd.readouterr().out
+    wait_for(lambda: len(executors(os.getpid())) == 2, "an executor in its place")
+    assert executors(os.getpid()) != before
+
+
+def test_a_run_killed_between_commits_is_taken_up_where_it_was(
+    spark_score: SparkScore,
+    trained: Trained,
+    large: Path,
+    offers: int,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    results = tmp_path / "scores"
+    with started(trained, large, results, tmp_path) as process:
+        wait_for(lambda: len(commits(results)) > 1, "two commits")
+        theirs = executors(process.pid)
+        process.kill()
+        process.wait()
+    assert len(theirs) == 2
+    wait_for(lambda: not any(map(console.is_running, theirs)), "the executors to leave")
+    kept = len(found(results))
+    assert 0 < kept < offers
+    assert (results / "_staging").exists()
+    assert spark_score(large, results) == 0
+    assert f" {offers - kept:,} " in capfd.readouterr().out  # this run
+    assert_each_once(results, offers)
+    assert not (results / "_staging").exists()
+    there = commits(results)
+    assert spark_score(large, results) == 0
+    assert commits(results) == there
+
+
+def test_two_runs_at_once_score_no_row_twice(
+    trained: Trained, large: Path, offers: int, tmp_path: Path
+) -> None:
+    results = tmp_path / "scores"
+    for name in "ab":
+        (tmp_path / name).mkdir()
+    with (
+        started(trained, large, results, tmp_path / "a", "local[1]") as one,
+        started(trained, large, results, tmp_path / "b", "local[1]") as other,
+    ):
+        ended = [process.communicate(timeout=600) for process in (one, other)]
+    assert (one.returncode, other.returncode) == (0, 0), ended
+    assert_each_once(results, offers)
+
+
+def test_a_run_that_is_asked_to_stop_publishes_what_it_is_at_and_sums_up(
+    trained: Trained, large: Path, offers: int, tmp_path: Path
+) -> None:
+    results = tmp_path / "scores"
+    with started(trained, large, results, tmp_path, "local[2]") as process:
+        wait_for(lambda: commits(results), "a first commit")
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=600)
+    assert process.returncode == 130, errors
+    assert "Finishing what is in flight" in errors
+    kept = len(found(results))
+    assert 0 < kept < offers
+    assert f" {kept:,} " in output
+    assert f" {offers - kept:,} " in output  # pending
+    assert not (results / "_staging").exists()
+
+
+def test_a_row_that_changes_is_scored_again_and_its_old_score_stays_known_as_that(
+    spark_score: SparkScore, source: Path, tmp_path: Path
+) -> None:
+    results = tmp_path / "scores"
+    assert spark_score(source, results, "--limit", 40_000) == 0
+    assert len(found(results)) == 40_000
+    assert spark_score(source, results) == 0
+    assert_each_once(results, SAMPLE_OFFERS)
+    lead = pd.read_parquet(source / LEADS).loc[7]
+    change(source, LEADS, put("annual_income", 7, lead["annual_income"] + 1))
+    theirs = pd.read_parquet(source / OFFERS).query("lead_uuid == @lead.lead_uuid")["offer_id"]
+    assert len(theirs)
+    assert spark_score(source, results) == 0
+    scored = found(results)
+    again = scored[scored["commit"] == scored["commit"].max()]
+    assert sorted(again["offer_id"]) == sorted(theirs)
+    assert set(again["annual_income"]) == {lead["annual_income"] + 1}
+    assert len(scored) == SAMPLE_OFFERS + len(theirs)
+
+
+def test_a_registry_that_began_again_does_not_pass_for_the_first(
+    spark_score: SparkScore, scored: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    results = tmp_path / "scores"
+    (of_version,) = (scored / "model_versions").iterdir()
+    told = pd.read_parquet(of_version).assign(logged_model_id="m-another")
+    (results / "model_versions" / of_version.name).mkdir(parents=True)
+    told.to_parquet(results / "model_versions" / of_version.name / "part.parquet")
+    assert spark_score(SAMPLE, results) == 2
+    assert "knows it as model m-another" in capfd.readouterr().err
+    assert not (results / "results_clicked").exists()
