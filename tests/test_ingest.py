@@ -5,14 +5,17 @@ import os
 import signal
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import Engine, insert, text
 
 import problems
 from db import load as loading
 from db.engine import database_url, opened
-from db.files import open_sources
+from db.files import Parquet, open_sources
 from db.staging import Load
 from db.tables import model_versions, utc_now
 from tests.sources import CLICKS, LEADS, OFFERS, change, content, load, put
@@ -159,3 +162,13 @@ def test_a_load_that_is_killed_leaves_the_database_as_it_was(source: Path, datab
     assert process.exitcode == -signal.SIGKILL
     assert content(database) == before
     assert load(source, database) == 0
+
+
+def test_a_parquet_file_is_read_in_memory_that_does_not_grow_with_it(tmp_path: Path) -> None:
+    path, rows = tmp_path / "ds_offers.parquet", 1_000_000
+    numbers = np.random.default_rng(0).random(rows)  # which no codec makes smaller
+    pq.write_table(pa.table({"apr": numbers, "offer_id": range(rows)}), path, row_group_size=10_000)
+    before, most = pa.total_allocated_bytes(), 0
+    for good, _ in Parquet(path).batches(["apr"]):
+        most = max(most, pa.total_allocated_bytes() - before - good.nbytes)
+    assert most < numbers.nbytes / 5
