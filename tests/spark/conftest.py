@@ -25,6 +25,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     before = set(logs.iterdir()) if logs.exists() else set()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPARK_LOCAL_DIRS", str(work))
+        # a run of minutes is not worth Java's better compiler, nor threads that collect garbage
+        patch.setenv("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
         with session("tests", CLUSTER, [f"spark.jars={driver}"]) as made:
             yield made
     for left in set(logs.iterdir()) - before:

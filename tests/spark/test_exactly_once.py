@@ -12,10 +12,9 @@ from types import ModuleType
 import pandas as pd
 import pytest
 
-import console
 from tests.helpers import SAMPLE, SAMPLE_OFFERS, Trained, started_script, wait_for
 from tests.sources import LEADS, OFFERS, change, put
-from tests.spark.helpers import CLUSTER, SparkScore, assert_each_once, commits, found
+from tests.spark.helpers import SparkScore, assert_each_once, commits, found
 
 LEADS_MADE = 8_000
 COMMIT_ROWS = 8_000
@@ -36,12 +35,12 @@ def offers(large: Path) -> int:
 
 @contextmanager
 def started(
-    trained: Trained, source: Path, results: Path, tmp_path: Path, master: str = CLUSTER
+    trained: Trained, source: Path, results: Path, tmp_path: Path
 ) -> Iterator[subprocess.Popen[str]]:
-    """score_spark.py at work in a process of its own, on a cluster or on cores of its own."""
+    """score_spark.py at work in a process of its own, beside the cluster."""
     with started_script(
         "score_spark.py",
-        *("--source", source, "--results", results, "--master", master),
+        *("--source", source, "--results", results, "--master", "local[2]"),
         *("--commit-rows", COMMIT_ROWS),
         cwd=tmp_path,
         MLFLOW_TRACKING_URI=trained.tracking_uri,
@@ -106,11 +105,8 @@ def test_a_run_killed_between_commits_is_taken_up_where_it_was(
     results = tmp_path / "scores"
     with started(trained, large, results, tmp_path) as process:
         wait_for(lambda: len(commits(results)) > 1, "two commits")
-        theirs = executors(process.pid)
         process.kill()
         process.wait()
-    assert len(theirs) == 2
-    wait_for(lambda: not any(map(console.is_running, theirs)), "the executors to leave")
     kept = len(found(results))
     assert 0 < kept < offers
     assert (results / "_staging").exists()
@@ -124,34 +120,40 @@ def test_a_run_killed_between_commits_is_taken_up_where_it_was(
 
 
 def test_two_runs_at_once_score_no_row_twice(
-    trained: Trained, large: Path, offers: int, tmp_path: Path
+    spark_score: SparkScore, trained: Trained, large: Path, offers: int, tmp_path: Path
 ) -> None:
     results = tmp_path / "scores"
-    for name in "ab":
-        (tmp_path / name).mkdir()
-    with (
-        started(trained, large, results, tmp_path / "a", "local[1]") as one,
-        started(trained, large, results, tmp_path / "b", "local[1]") as other,
-    ):
-        ended = [process.communicate(timeout=600) for process in (one, other)]
-    assert (one.returncode, other.returncode) == (0, 0), ended
+    with started(trained, large, results, tmp_path) as other:
+        wait_for(lambda: commits(results), "a first commit")
+        assert spark_score(large, results, "--commit-rows", COMMIT_ROWS) == 0
+        output, errors = other.communicate(timeout=900)
+    assert other.returncode == 0, output + errors
     assert_each_once(results, offers)
 
 
 def test_a_run_that_is_asked_to_stop_publishes_what_it_is_at_and_sums_up(
-    trained: Trained, large: Path, offers: int, tmp_path: Path
+    spark_score: SparkScore,
+    large: Path,
+    offers: int,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     results = tmp_path / "scores"
-    with started(trained, large, results, tmp_path, "local[2]") as process:
+
+    def ask() -> None:
         wait_for(lambda: commits(results), "a first commit")
-        process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=600)
-    assert process.returncode == 130, errors
-    assert "Finishing what is in flight" in errors
+        os.kill(os.getpid(), signal.SIGINT)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    assert spark_score(large, results, "--commit-rows", COMMIT_ROWS) == 130
+    asking.join()
+    output = capfd.readouterr()
+    assert "Finishing what is in flight" in output.err
     kept = len(found(results))
     assert 0 < kept < offers
-    assert f" {kept:,} " in output
-    assert f" {offers - kept:,} " in output  # pending
+    assert f" {kept:,} " in output.out
+    assert f" {offers - kept:,} " in output.out  # pending
     assert not (results / "_staging").exists()
 
 
