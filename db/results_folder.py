@@ -1,10 +1,11 @@
 """Results that score_spark.py wrote as Parquet: where they lie, and bringing them into the tables.
 
-model_versions/model_id=name%2F3/…             what results refer to, as in a database
-results_clicked/model_id=name%2F3/commit=000001/outcome=scored/…
-                                                      outcome=rejected/…
-rejected_rows/run=…/…                                 rows of the source that were set aside
-_staging/…                                            what is not whole yet; no reader looks
+What such a folder holds:
+
+    model_versions/model_id=name%2F3/…       what results refer to, as in a database
+    results_…/model_id=name%2F3/commit=000001/outcome=scored/…      and outcome=rejected/…
+    rejected_rows/run=…/…                    rows of the source that were set aside
+    _staging/…                               what is not whole yet; no reader looks
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -41,7 +42,7 @@ from db.tables import model_versions
 
 BATCH_ROWS = 20_000
 SCORED, REJECTED = "scored", "rejected"
-# what both kinds of results keep beside the row itself
+# what a folder knows of a version, as the table of versions does
 IDENTITY = ("logged_model_id", "registry", "decision_threshold")
 
 
@@ -238,7 +239,7 @@ class _Staged:
 
     def _both(self) -> Any:
         rejects, key = self._scoring.results.rejects, self._scoring.results.key
-        mine = and_(rejects.c.model_id == self._run.model_id)
+        mine = rejects.c.model_id == self._run.model_id
         staged = exists().where(self._staging.c[key] == rejects.c[key])
         return and_(mine, staged, exists().where(self._has(rejects.c)))
 
