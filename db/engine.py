@@ -13,7 +13,8 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from console import UserError
 
-DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
+POSTGRESQL = ("postgresql", "postgresql+psycopg")
+DRIVERS = ("sqlite", "sqlite+pysqlite", *POSTGRESQL)
 DEFAULT_URL = "sqlite:///even_financial.db"
 LOADER_LOCK = 7_305_001  # any number of ours: PostgreSQL's advisory lock of loads
 LOCK_SECONDS = 60.0  # how long to wait for another process's lock
@@ -51,7 +52,7 @@ def database_url(given: str = "") -> URL:
         backend = ""
     scheme = text.partition("://")[0]
     if backend not in ("sqlite", "postgresql") or url.drivername not in DRIVERS:
-        if scheme in DRIVERS and scheme.startswith("postgresql"):
+        if scheme in POSTGRESQL:
             raise DatabaseError(
                 f"The {scheme} address cannot be read: give postgresql://user@host:port/name; in a "
                 "user or password write @ as %40, : as %3A and / as %2F."

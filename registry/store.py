@@ -24,12 +24,9 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from console import UserError
-from db.engine import DRIVERS, database_url, opened
+from db.engine import POSTGRESQL, database_url, opened
 
 DEFAULT_FILE = "mlflow.db"
-POSTGRES_DRIVERS = tuple(driver for driver in DRIVERS if driver.startswith("postgresql"))
-
-
 STORE = "see whether MLFLOW_TRACKING_URI names a store, and whether its server is up"
 LOGIN = "give MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
 
@@ -58,7 +55,7 @@ def connect(*, create: bool = False) -> MlflowClient:
         )
     if path and not path.parent.is_dir():
         raise RegistryError(f"There is no folder {path.parent} for the MLflow store {path.name}.")
-    if uri.startswith(tuple(f"{driver}:" for driver in POSTGRES_DRIVERS)):
+    if uri.startswith(tuple(f"{driver}:" for driver in POSTGRESQL)):
         with opened(database_url(uri)):  # MLflow itself would try for minutes
             pass
     mlflow.set_tracking_uri(uri)

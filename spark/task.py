@@ -96,7 +96,7 @@ class Score:
         self._sent.append((rows,))
         try:
             return next(self._answers)
-        except BaseException:
+        except Exception:
             self._answers = None
             raise
 
