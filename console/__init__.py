@@ -180,9 +180,13 @@ def run(main: Callable[[], int]) -> NoReturn:
 
     def stop(signum: int, _frame: object) -> NoReturn:
         threading.excepthook = lambda _args: None  # threads that our end cuts off tell nothing new
+        if signum == signal.SIGINT:
+            raise KeyboardInterrupt
         raise SystemExit(128 + signum)  # an exception, so that every `finally` still runs
 
     signal.signal(signal.SIGTERM, stop)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not told to ignore it
+        signal.signal(signal.SIGINT, stop)
     try:
         code = main()
     except UserError as error:

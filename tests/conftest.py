@@ -26,12 +26,13 @@ from tests.servers import Server, our_server, serving
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No test sees the developer's own database or store, nor another test's signal handler."""
+    """No test sees the developer's own database or store, nor another test's handlers."""
     for name in OURS:
         monkeypatch.delenv(name, raising=False)
-    before = signal.getsignal(signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield
-    signal.signal(signal.SIGTERM, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
     for name in OURS:  # mlflow.set_tracking_uri sets it
         os.environ.pop(name, None)
 

@@ -189,3 +189,44 @@ def test_a_load_in_the_middle_of_a_batch_makes_it_be_read_again(
     assert kept == [False, True]
     rows = query(loaded, "SELECT DISTINCT annual_income, trained_on FROM results_clicked")
     assert rows == [(54321.0, 0)]
+
+
+CUT_OFF = """
+import sys, threading
+sys.path.insert(0, {project!r})
+import console
+
+ended = threading.Event()
+
+def cut_off():
+    ended.wait()
+    raise KeyError("what the end of all took away")
+
+def main():
+    thread = threading.Thread(target=cut_off)
+    thread.start()
+    try:
+        print("at work", flush=True)
+        threading.Event().wait()
+    finally:
+        ended.set()
+        thread.join()
+
+console.run(main)
+"""
+
+
+@pytest.mark.parametrize(
+    ("sent", "code", "said"), [(signal.SIGINT, 130, "Stopped.\n"), (signal.SIGTERM, 143, "")]
+)
+def test_a_stop_shows_no_traceback_of_the_threads_that_it_cuts_off(
+    sent: signal.Signals, code: int, said: str, tmp_path: Path
+) -> None:
+    script = tmp_path / "cut_off.py"
+    script.write_text(CUT_OFF.format(project=str(PROJECT)))
+    with started_script(str(script), cwd=tmp_path) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "at work\n"
+        process.send_signal(sent)
+        _, error = process.communicate(timeout=DEADLINE_SECONDS)
+        assert (process.returncode, error) == (code, said)
