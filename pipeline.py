@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         store.connect(), problem.model_name, aliases.CHAMPION
     ):
         raise NothingToServe
-    uri = f"models:/{problem.model_name}@{aliases.CHAMPION}"
+    uri = aliases.champion_uri(problem.model_name)
     print(f"\n== mlflow models serve -m {uri} --env-manager local", flush=True)
     with served(uri) as endpoint:
         print(f"served at {endpoint}")
@@ -101,7 +101,7 @@ def step(script: str, *flags: str, passing: Sequence[int] = ()) -> int:
 def summary(engine: Engine, problem: problems.Problem) -> None:
     """Print what is loaded, how each candidate did, and how the champion stands on the table."""
     client = store.connect()
-    champion = versions.resolve(client, f"models:/{problem.model_name}@{aliases.CHAMPION}")
+    champion = versions.resolve(client, aliases.champion_uri(problem.model_name))
     trained = versions.latest_training(client, problem)
     metrics = {v.version: client.get_run(str(v.run_id)).data.metrics for v in trained}
     base = client.get_run(trained[0].tags["training_run"]).data.metrics

@@ -26,8 +26,8 @@ from console.show import progress
 from db import results, runs
 from db.engine import database_url, opened
 from db.schema import require_tables
-from registry import aliases, store, versions
-from serving import closing, record
+from registry.versions import Version
+from serving import closing, opening, record
 from serving.pace import Limits
 from serving.proven import ProvenEndpoint
 from serving.rest import Endpoint, Timeouts
@@ -45,7 +45,7 @@ class Job:
 
     engine: Engine
     problem: problems.Problem
-    version: versions.Version
+    version: Version
     endpoint: Endpoint
     watch: Watch
 
@@ -63,13 +63,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--endpoint", default="http://127.0.0.1:5001", metavar="URL", help="(default: %(default)s)"
     )
-    made.add_argument(
-        "--model",
-        default="",
-        metavar="URI",
-        help="models:/name@alias or models:/name/number (default: the problem's champion)",
-    )
-    for flag, kind, default, help in (
+    numbers: list[opening.Number] = [
         (
             "--batch-size",
             console.at_least(1, 1_000_000),
@@ -77,7 +71,6 @@ def parser() -> argparse.ArgumentParser:
             "most rows a request",
         ),
         ("--in-flight", console.at_least(1, 64), DEFAULTS.in_flight, "most requests at once"),
-        ("--limit", console.at_least(0), 0, "most rows to score, 0 for all"),
         ("--timeout", console.some_seconds, Timeouts.read, "seconds to wait for one answer"),
         (
             "--max-wait",
@@ -91,16 +84,9 @@ def parser() -> argparse.ArgumentParser:
             DEFAULTS.wait_for_version,
             "seconds to wait for, while the endpoint serves another version",
         ),
-        (
-            "--max-rejected",
-            console.share,
-            0.01,
-            "stop when the version has rejected more than this share of the rows",
-        ),
-    ):
-        made.add_argument(flag, type=kind, default=default, help=f"{help} (default: %(default)s)")
-    console.add_switch(made, "--replay", "score again what the version has rejected")
-    console.add_switch(made, "--dry-run", "only show what would be scored")
+    ]
+    max_rejected = "stop when the version has rejected more than this share of the rows"
+    opening.add_flags(made, numbers, max_rejected)
     return made
 
 
@@ -111,9 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     endpoint = Endpoint(args.endpoint, Timeouts(read=args.timeout), token)
     with opened(database_url(args.database), lock_seconds=LOCK_SECONDS) as engine:
         require_tables(engine, problem.metadata)
-        uri = args.model or f"models:/{problem.model_name}@{aliases.CHAMPION}"
-        version = versions.resolve(store.connect(), uri)
-        problem = versions.fitted(version, problem)
+        version, problem = opening.chosen(args.model, problem)
         with console.finishing_first() as stop:
             watch = Watch(stop.asked, args.max_wait)
             job = Job(engine, problem, version, endpoint, watch)

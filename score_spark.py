@@ -28,8 +28,7 @@ from console.show import progress, table
 from db.engine import database_url, opened
 from db.schema import require_tables
 from db.staging import FileReport
-from registry import aliases, store, versions
-from serving import closing, record
+from serving import closing, opening, record
 from spark import session
 
 if TYPE_CHECKING:
@@ -45,12 +44,6 @@ def parser() -> argparse.ArgumentParser:
         "--results", default="scores", metavar="DIR", help="where results go (default: %(default)s)"
     )
     made.add_argument(
-        "--model",
-        default="",
-        metavar="URI",
-        help="models:/name@alias or models:/name/number (default: the problem's champion)",
-    )
-    made.add_argument(
         "--master",
         default="local[*]",
         metavar="URL",
@@ -62,28 +55,20 @@ def parser() -> argparse.ArgumentParser:
         metavar="SETTINGS",
         help="settings of Spark, as 'spark.executor.memory=4g spark.jars=postgresql.jar'",
     )
-    for flag, kind, default, help in (
-        ("--commit-rows", console.at_least(1), 5_000_000, "about how many rows a commit has"),
-        ("--limit", console.at_least(0), 0, "most rows to score, 0 for all"),
-        (
-            "--max-rejected",
-            console.share,
-            0.01,
-            "stop when more than this share of a file or of the rows is rejected",
-        ),
-    ):
-        made.add_argument(flag, type=kind, default=default, help=f"{help} (default: %(default)s)")
-    console.add_switch(made, "--replay", "score again what the version has rejected")
-    console.add_switch(made, "--dry-run", "only show what would be scored")
+    commit_rows = (
+        "--commit-rows",
+        console.at_least(1),
+        5_000_000,
+        "about how many rows a commit has",
+    )
+    max_rejected = "stop when more than this share of a file or of the rows is rejected"
+    opening.add_flags(made, [commit_rows], max_rejected)
     return made
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
-    problem = problems.load(args.problem)
-    uri = args.model or f"models:/{problem.model_name}@{aliases.CHAMPION}"
-    version = versions.resolve(store.connect(), uri)
-    problem = versions.fitted(version, problem)
+    version, problem = opening.chosen(args.model, problems.load(args.problem))
     # it says of every run that executors have this Python's packages, as they are to have
     logging.getLogger("mlflow.pyfunc").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas")

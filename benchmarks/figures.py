@@ -1,8 +1,11 @@
 """What one figure is, and what all of them are measured on."""
 
+import os
+import platform
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import problems
@@ -10,7 +13,14 @@ from registry import aliases
 
 PROJECT = Path(__file__).parents[1]
 PROBLEM = problems.load()
-URI = f"models:/{PROBLEM.model_name}@{aliases.CHAMPION}"
+URI = aliases.champion_uri(PROBLEM.model_name)
+
+
+def when_and_where() -> tuple[str, str]:
+    """Today's date, and what this machine is, as reports head their figures with."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    machine = f"{os.cpu_count()} cores ({platform.machine()}), {memory:.0f} GiB"
+    return f"{datetime.now(UTC):%Y-%m-%d}", machine
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,11 @@ from registry.store import RegistryError, explained
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 
 
+def champion_uri(name: str) -> str:
+    """How MLflow is asked for a model's champion, whichever version that is by then."""
+    return f"models:/{name}@{CHAMPION}"
+
+
 def number_with_alias(client: MlflowClient, name: str, alias: str) -> str | None:
     """The number of the version that an alias points to, if it points to any.
 
