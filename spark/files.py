@@ -1,7 +1,9 @@
 """Folders on whatever file system Spark reaches (file:, hdfs: …), by Hadoop's own client."""
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from py4j.protocol import Py4JJavaError
@@ -47,15 +49,30 @@ class Files:
 
     def publish(self, below: str, to: str) -> bool:
         """Rename a folder, all of it at once; False if there is one of the new name already."""
-        none = self._gateway.new_array(self._hadoop.Options.Rename, 0)
         with _explained(self.root):
             self._system.mkdirs(self._at(to).getParent())
+            if self.root.startswith("file:"):
+                return self._rename_here(below, to)
+            none = self._gateway.new_array(self._hadoop.Options.Rename, 0)
             try:
                 self._context.rename(self._at(below), self._at(to), none)
             except Py4JJavaError:
                 if not self.exists(to):
                     raise
                 return False
+        return True
+
+    def _rename_here(self, below: str, to: str) -> bool:
+        """Let the system rename it: Hadoop would copy into a folder that came in between."""
+        here, there = (Path(self._at(path).toUri().getPath()) for path in (below, to))
+        try:
+            here.rename(there)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise SparkError(
+                    f"The folder {there} cannot be made ({error.strerror})."
+                ) from error
+            return False
         return True
 
     def _at(self, below: str) -> Any:

@@ -1,18 +1,23 @@
 """Killed, stopped, doubled, a lost executor, a changed row: each is scored once all the same."""
 
 import os
+import shutil
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
 import pandas as pd
 import pytest
+from pyspark.sql import SparkSession
 
-from tests.helpers import SAMPLE, SAMPLE_OFFERS, Trained, started_script, wait_for
+from spark.files import Files
+from tests.helpers import DEADLINE_SECONDS, SAMPLE, SAMPLE_OFFERS, Trained, started_script, wait_for
 from tests.sources import LEADS, OFFERS, change, put
 from tests.spark.helpers import SparkScore, assert_each_once, commits, found
 
@@ -49,6 +54,20 @@ def started(
         yield process
 
 
+@contextmanager
+def at_first_commit(results: Path, act: Callable[[], None]) -> Iterator[None]:
+    """While the body scores, something happens as soon as a commit is there."""
+
+    def wait_and_act() -> None:
+        wait_for(lambda: commits(results), "a first commit")
+        act()
+
+    thread = threading.Thread(target=wait_and_act)
+    thread.start()
+    yield
+    thread.join()
+
+
 def executors(of: int) -> set[int]:
     """The processes of the executors that this process has started, by way of its Java."""
     found = subprocess.run(
@@ -79,14 +98,11 @@ def test_an_executor_killed_in_mid_job_loses_and_doubles_nothing(
     at_kill: list[int] = []
 
     def kill_one() -> None:
-        wait_for(lambda: commits(results), "a first commit")
         os.kill(min(before), signal.SIGKILL)
         at_kill.append(len(commits(results)))
 
-    killer = threading.Thread(target=kill_one)
-    killer.start()
-    assert spark_score(large, results, "--commit-rows", COMMIT_ROWS) == 0
-    killer.join()
+    with at_first_commit(results, kill_one):
+        assert spark_score(large, results, "--commit-rows", COMMIT_ROWS) == 0
     assert at_kill[0] < len(commits(results)) == -(-offers // COMMIT_ROWS)
     assert_each_once(results, offers)
     assert f"{offers:,}" in capfd.readouterr().out
@@ -131,6 +147,27 @@ def test_two_runs_at_once_score_no_row_twice(
     assert_each_once(results, offers)
 
 
+def test_of_two_that_publish_at_once_one_wins_and_nothing_is_mixed(
+    cluster: SparkSession, tmp_path: Path
+) -> None:
+    both = [Files(cluster, str(tmp_path)) for _ in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        for number in range(200):
+            ready, to = threading.Barrier(2), tmp_path / f"commit={number}"
+
+            def publish(who: int, ready: threading.Barrier, to: str) -> bool:
+                staged = tmp_path / f"staged-{who}" / "outcome=scored"
+                staged.mkdir(parents=True)
+                (staged / f"part-{who}").touch()
+                ready.wait(DEADLINE_SECONDS)
+                return both[who].publish(staged.parent.name, to)
+
+            won = list(pool.map(partial(publish, ready=ready, to=to.name), (0, 1)))
+            assert sorted(won) == [False, True]
+            assert [p.name for p in to.rglob("part-*")] == [f"part-{won.index(True)}"]
+            shutil.rmtree(tmp_path / f"staged-{won.index(False)}")
+
+
 def test_a_run_that_is_asked_to_stop_publishes_what_it_is_at_and_sums_up(
     spark_score: SparkScore,
     large: Path,
@@ -139,15 +176,8 @@ def test_a_run_that_is_asked_to_stop_publishes_what_it_is_at_and_sums_up(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     results = tmp_path / "scores"
-
-    def ask() -> None:
-        wait_for(lambda: commits(results), "a first commit")
-        os.kill(os.getpid(), signal.SIGINT)
-
-    asking = threading.Thread(target=ask)
-    asking.start()
-    assert spark_score(large, results, "--commit-rows", COMMIT_ROWS) == 130
-    asking.join()
+    with at_first_commit(results, lambda: os.kill(os.getpid(), signal.SIGINT)):
+        assert spark_score(large, results, "--commit-rows", COMMIT_ROWS) == 130
     output = capfd.readouterr()
     assert "Finishing what is in flight" in output.err
     kept = len(found(results))

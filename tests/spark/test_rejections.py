@@ -108,6 +108,8 @@ def test_replay_scores_the_rejected_rows_again(
     assert len(found(results)) == SAMPLE_OFFERS - 10
     assert "no such amount" in capfd.readouterr().out
     assert spark_score(SAMPLE, results, "--replay", "--dry-run") == 0
+    rejected, pending, would_score = capfd.readouterr().out.partition("Rejected")[0].split()[-3:]
+    assert (rejected, pending, would_score) == ("10", "0", "10")
     assert spark_score(SAMPLE, results, "--replay") == 0
     assert found(results)["offer_id"].nunique() == len(found(results)) == SAMPLE_OFFERS
     assert "no such amount" not in capfd.readouterr().out.rpartition("this run")[2]
