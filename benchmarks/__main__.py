@@ -14,14 +14,13 @@ import platform
 import sqlite3
 import tempfile
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from importlib.metadata import version as installed
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
 from benchmarks import learning, scoring, servers, sharing
-from benchmarks.figures import PROBLEM, PROJECT, URI, Bench, Figure
+from benchmarks.figures import PROBLEM, PROJECT, URI, Bench, Figure, when_and_where
 from benchmarks.original import save_model
 from benchmarks.processes import RUNS, run
 from benchmarks.scoring import ONE_BY_ONE
@@ -76,13 +75,12 @@ def prepare(folder: Path, source: Path) -> int:
 
 def report(figures: Sequence[Figure], rows: int, source: str) -> str:
     """The results as Markdown."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    date, machine = when_and_where()
     versions_used = ", ".join(f"{name} {installed(name)}" for name in PACKAGES)
     lines = [
         "# Results",
         "",
-        f"Measured by `make bench` on {datetime.now(UTC):%Y-%m-%d}: {source}, {rows:,} offers; "
-        f"{os.cpu_count()} cores ({platform.machine()}), {memory:.0f} GiB, Python "
+        f"Measured by `make bench` on {date}: {source}, {rows:,} offers; {machine}, Python "
         f"{platform.python_version()}, {versions_used}. One `mlflow models serve` worker "
         "with OPENBLAS_NUM_THREADS=1, as `make run` starts it. The baselines are `in_process.py`, "
         "`original.py` and `bare_load.py` in this folder, which say what they do.",

@@ -3,10 +3,7 @@
     python -m benchmarks.scale                              # 1, 10 and 100 times 100,000 leads
     python -m benchmarks.scale --times 1 10 --folder made   # its files stay, and are used again
 
-Each step once, as a whole process; 100 times takes some 40 minutes and 40 GB on two cores. "At
-work" is without the start: from the first row read to the last one stored. The memory is that of
-the process and all that it started, looked at ten times a second, where pages that they share count
-once (Linux); the served model is not in it.
+Each step once, as a whole process; 100 times takes some 40 minutes and 40 GB on two cores.
 """
 
 import argparse
@@ -21,7 +18,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from benchmarks.figures import PROBLEM, PROJECT, URI
+from benchmarks.figures import PROBLEM, PROJECT, URI, when_and_where
 from benchmarks.processes import Taken, run
 from serving.local import served
 
@@ -68,8 +65,18 @@ def measure(folder: Path, times: int, endpoint: str) -> Iterator[Step]:
 
 
 def report(steps: Sequence[Step]) -> str:
-    """The table as Markdown; the last column compares with the smallest size."""
+    """The results as Markdown."""
+    date, machine = when_and_where()
     lines = [
+        "# Sizes",
+        "",
+        f"Measured once each by `python -m benchmarks.scale` on {date}: {machine}; made-up offers, "
+        "and one `mlflow models serve` worker for the client, on the same cores. Whole processes; "
+        '"at work" is without the start, from the first row read to the last one stored. Memory is '
+        "that of a process and all that it started, looked at ten times a second, where pages that "
+        'they share count once; "own" is without pages of files. The served model is not in it. '
+        "The last two columns compare with the smallest size.",
+        "",
         "| script | times full size | offers | seconds | rows a second | at work alone "
         "| peak MiB | own | cost a row at work | peak, own |",
         "|---|---|---|---|---|---|---|---|---|---|",
