@@ -28,13 +28,24 @@ class Taken:
 
 # A process's peak is at least what the one that started it had at that moment, so a small one does.
 LAUNCHER = """
-import json, pathlib, resource, subprocess, sys, threading, time
+import json, os, pathlib, resource, subprocess, sys, threading, time
+
+NO_EXEC = 0x40  # of a process's flags: it is as it was forked
 
 def tree(pid):
     yield pid
     for tasks in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
         for child in tasks.read_text().split():
-            yield from tree(child)
+            if not in_its_parents_memory(child):
+                yield from tree(child)
+
+def in_its_parents_memory(pid):
+    # as whatever Java starts is for a moment, by vfork: else a gigabyte would count twice
+    try:
+        flags = int(pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[6])
+        return bool(flags & NO_EXEC) and os.readlink(f"/proc/{pid}/exe").endswith("/java")
+    except OSError:
+        return False  # it has ended
 
 def together(pid, name):
     total = 0
