@@ -29,8 +29,8 @@ server: export MLFLOW_BACKEND_STORE_URI = $(value STORE)
 server: .venv/run.stamp  ## MLflow's tracking server at http://127.0.0.1:5000, artifacts behind it; STORE=postgresql://… FLAGS=
 	@$(BIN)/mlflow server --artifacts-destination mlartifacts $(FLAGS)
 
-test: .venv/dev.stamp .venv/browser.stamp  ## all tests but those of Spark
-	$(BIN)/python -m pytest --ignore tests/spark
+test: .venv/dev.stamp .venv/browser.stamp  ## all tests but those of Spark, two at a time
+	$(BIN)/python -m pytest --ignore tests/spark -n 2 --dist loadfile
 
 test-spark: .venv/dev.stamp .venv/spark.stamp .venv/java.stamp  ## the tests of score_spark.py, on executors of their own
 	$(BIN)/python -m pytest tests/spark
