@@ -72,6 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     # it says of every run that executors have this Python's packages, as they are to have
     logging.getLogger("mlflow.pyfunc").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas")
+    # a stop cuts off its calls of Java, which is no news
+    logging.getLogger().addFilter(lambda said: "while sending command" not in said.getMessage())
     with contextlib.ExitStack() as stack:
         database = None
         if not args.source:
@@ -79,13 +81,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             require_network(database)
             require_tables(database, problem.metadata)
         name = f"score {version.model_id}"
+        print(f"Starting Spark, {args.master or 'as its settings say'} ...", flush=True)
         spark = stack.enter_context(session.session(name, args.master, args.conf.split()))
-        stop = stack.enter_context(console.finishing_first())
         from spark.job import prepared  # here, as it needs PySpark, which the session has found
 
-        job = stack.enter_context(prepared(spark, problem, version, database, stop, args))
-        score(job, args)
-    return stop.exit_code
+        job = stack.enter_context(prepared(spark, problem, version, database, args))
+        return score(job, args)
 
 
 def require_network(database: Engine) -> None:
@@ -99,8 +100,10 @@ def require_network(database: Engine) -> None:
         )
 
 
-def score(job: "Job", args: argparse.Namespace) -> None:
+def score(job: "Job", args: argparse.Namespace) -> int:
     """Score what is pending, as a run of MLflow, and sum up; or only show what would be scored.
+
+    Returns the code to exit with.
 
     Raises:
         Unproven, TooManyRejected: the run had to end early; what it committed stays.
@@ -116,17 +119,20 @@ def score(job: "Job", args: argparse.Namespace) -> None:
     total = min(args.limit or pending, pending)
     if dry:
         closing.show(str(job), before, job.scores.reasons(rows), {"would score": total})
-        return
+        return 0
     error = None
-    with record.recording(job.version, parameters(job, args)) as run_id:
+    with (
+        record.recording(job.version, parameters(job, args)) as run_id,
+        console.finishing_first() as stop,
+    ):
         if aside is not None:
             job.scores.put_aside(aside, job.staging, run_id)
         scorer = job.scorer(rows, before, run_id, args)
         started, outcome = time.monotonic(), "interrupted"
         try:
             with progress(f"score {job.version.model_id}", total) as bar:
-                scorer.run(replay, job.stop.asked, bar.advance)
-            if not job.stop.asked.is_set():
+                scorer.run(replay, stop.asked, bar.advance)
+            if not stop.asked.is_set():
                 outcome = "limited" if args.limit else "finished"
         except console.UserError as raised:
             outcome, error = "failed", raised
@@ -138,6 +144,7 @@ def score(job: "Job", args: argparse.Namespace) -> None:
         if error:
             raise error
     closing.prove(counts, complete=outcome == "finished", script="score_spark.py")
+    return stop.exit_code
 
 
 def parameters(job: "Job", args: argparse.Namespace) -> dict[str, object]:

@@ -154,8 +154,8 @@ def resolve(client: MlflowClient, uri: str) -> Version:
             found = client.get_model_version(name, number)
     except MlflowException as error:
         raise RegistryError(
-            f"{shown_uri()} has no version {uri}: train and promote one with "
-            "`python train.py` and `python promote.py`."
+            f"{shown_uri()} has no version {uri}: see in `mlflow ui` which there are, or train and "
+            "promote one with `python train.py` and `python promote.py`, for the same --problem."
         ) from error
     with explained():
         return _version(found)

@@ -7,15 +7,24 @@ from pathlib import Path
 from typing import Any
 
 from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from spark.session import SparkError
+from spark.session import SparkError, reason_of
+
+PATTERN = set("*?[]{}\\")  # where Spark reads, a path with any of these is a pattern
 
 
 class Files:
     """The file system of one folder; paths below it are given as texts relative to it."""
 
     def __init__(self, spark: SparkSession, folder: str) -> None:
+        """Raises SparkError: there is no such file system, or Spark cannot read such a name."""
+        if found := sorted(PATTERN.intersection(folder)):
+            raise SparkError(
+                f"The folder {folder} has {' '.join(found)} in its name, which Spark takes for a "
+                "pattern of names: rename it."
+            )
         context: Any = spark.sparkContext
         self._gateway, self._hadoop = context._gateway, context._jvm.org.apache.hadoop.fs
         configuration = context._jsc.hadoopConfiguration()
@@ -43,14 +52,20 @@ class Files:
                 str(f.getPath().getName()) for f in self._system.listStatus(self._at(below))
             )
 
-    def remove(self, below: str) -> None:
+    def make(self, below: str) -> None:
+        with _explained(self.root):
+            made = self._system.mkdirs(self._at(below))
+        if not made:
+            raise SparkError(f"The folder {self.root} cannot be written to: name another one.")
+
+    def remove(self, below: str = "") -> None:
         with _explained(self.root):
             self._system.delete(self._at(below), True)
 
     def publish(self, below: str, to: str) -> bool:
         """Rename a folder, all of it at once; False if there is one of the new name already."""
+        self.make(to.rpartition("/")[0])
         with _explained(self.root):
-            self._system.mkdirs(self._at(to).getParent())
             if self.root.startswith("file:"):
                 return self._rename_here(below, to)
             none = self._gateway.new_array(self._hadoop.Options.Rename, 0)
@@ -88,6 +103,8 @@ def _explained(folder: str) -> Iterator[None]:
     """
     try:
         yield
-    except Py4JJavaError as error:
-        reason = " ".join(str(error.java_exception.toString()).split())[:200].rstrip(".")
-        raise SparkError(f"The folder {folder} cannot be used ({reason}).") from error
+    except (Py4JJavaError, PySparkException) as error:
+        named = folder or "of no name"
+        raise SparkError(
+            f"The folder {named} cannot be used ({reason_of(error)}): name another one."
+        ) from error

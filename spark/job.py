@@ -9,7 +9,6 @@ from typing import Protocol
 from pyspark.sql import DataFrame, SparkSession
 from sqlalchemy import Engine
 
-import console
 import problems
 from console.show import say
 from db.results import Counts
@@ -49,7 +48,6 @@ class Job:
     scores: Scores
     staging: str
     last_load: int | None
-    stop: console.Stop
 
     def __str__(self) -> str:
         return f"{self.version.model_id} on {self.source}"
@@ -82,7 +80,6 @@ def prepared(
     problem: problems.Problem,
     version: versions.Version,
     database: Engine | None,
-    stop: console.Stop,
     args: argparse.Namespace,
 ) -> Iterator[Job]:
     """The job, with its source checked, and a staging folder for the body."""
@@ -96,5 +93,6 @@ def prepared(
         with database.connect() as connection:
             last_load = version.trained_on.known_in(database_id(connection))
     with contextlib.closing(source), scores.staging() as staging:
+        print(f"Checking the rows of {source} ...", flush=True)
         source.check()
-        yield Job(spark, problem, version, source, scores, staging, last_load, stop)
+        yield Job(spark, problem, version, source, scores, staging, last_load)

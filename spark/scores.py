@@ -85,13 +85,19 @@ class Scores:
             host, _, rest = left.rpartition("-")[0].rpartition("-")
             if host == HOST and rest.isdigit() and not console.is_running(int(rest)):
                 self.files.remove(f"{STAGING}/{left}")
-        mine = f"{STAGING}/{HOST}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        mine, was_there = (
+            f"{STAGING}/{HOST}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
+            self.files.exists(),
+        )
+        self.files.make(mine)  # now, before minutes of work for a folder that cannot be written to
         try:
             yield mine
         finally:
             self.files.remove(mine)
             if not self.files.names(STAGING):
                 self.files.remove(STAGING)
+            if not was_there and not self.files.names():
+                self.files.remove()
 
     def commits(self) -> int:
         """The number of the last commit, 0 if there is none; the next one must have seen it."""

@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 import shutil
+import signal
 import sys
 import tempfile
 import zipfile
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parents[1]
 SHIPPED = ("console", "db", "problems", "registry", "serving", "spark")  # what executors import
 BATCH_ROWS = 10_000  # that a model is asked about at once
+MASTER = re.compile(r"|local(\[.*\])?|local-cluster\[.*\]|spark://.+|yarn|k8s://.+")  # or none
 
 SAID_BY_US = "spark.task.Mismatch: "  # in an executor's traceback, what is for the user
 
@@ -87,15 +89,22 @@ def explained() -> Iterator[None]:
                 "Spark has no JDBC driver of PostgreSQL: give its file with "
                 "--conf spark.jars=/path/to/postgresql.jar."
             ) from error
+        if found := re.search(r"Encountered error while reading file (.*?)\. ", text):
+            raise SparkError(
+                f"The file {found[1]} is damaged ({reason_of(error)}): fetch it again."
+            ) from error
         if isinstance(error, PythonException | AnalysisException):
             raise
-        raise SparkError(f"Spark gave up ({reason_of(error)}): see its log.") from error
+        raise SparkError(
+            f"Spark gave up ({reason_of(error)}): on a cluster its executors' logs have more."
+        ) from error
 
 
 def reason_of(error: Exception) -> str:
     """What lies at the bottom of an exception of Java, in one line."""
     text = str(error)
-    causes = re.findall(r"Caused by: (.*)", text) or text.splitlines()[:1]
+    causes = re.findall(r"Caused by: (.*)", text) or re.findall(r"^: (.*)", text, re.M)
+    causes = causes or text.splitlines()[:1]
     return " ".join(causes[-1].split())[:300].rstrip(".")
 
 
@@ -107,6 +116,7 @@ def session(name: str, master: str, settings: Sequence[str]) -> Iterator["SparkS
         SparkError: PySpark or Java is missing, a setting is none, or no session can be had.
     """
     try:
+        from pyspark import SparkConf, SparkContext
         from pyspark.sql import SparkSession
     except ImportError as error:
         raise SparkError(
@@ -118,20 +128,27 @@ def session(name: str, master: str, settings: Sequence[str]) -> Iterator["SparkS
     local = master.startswith("local")
     if local:
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-    builder = SparkSession.builder.appName(name)
-    if master:
-        builder = builder.master(master)
-    for key, value in {**SETTINGS, **(LOCAL if local else {}), **_parsed(settings)}.items():
-        builder = builder.config(key, value)
+    given = {"spark.app.name": name} | ({"spark.master": master} if master else {})
+    chosen = [*{**SETTINGS, **(LOCAL if local else {}), **given, **_parsed(settings)}.items()]
+    builder = SparkSession.builder.config(map=dict(chosen))
     running = SparkSession.getActiveSession()  # a notebook's, which is not ours to stop
+    on_ctrl_c = signal.getsignal(signal.SIGINT)
     try:
+        if not MASTER.fullmatch(master):
+            raise ValueError("a master is local[*], spark://host:port, yarn or k8s://host:port")
+        with _held_signals():  # else they leave a Java behind that nobody knows
+            SparkContext._ensure_initialized(conf=SparkConf().setAll(chosen))
         made = builder.getOrCreate()
+        made.sql("SELECT 1")  # which finds out what of the settings is wrong
     except Exception as error:
         reason = " ".join(str(error).split())[:200].rstrip(".")
         raise SparkError(
             f"No Spark session can be had from {master or 'its own settings'} ({reason}): see "
-            "whether --master is right, its cluster is up, and `java -version` says 17 or later."
+            "whether --master and --conf are right, its cluster is up, and `java -version` says 17 "
+            "or later."
         ) from error
+    finally:
+        signal.signal(signal.SIGINT, on_ctrl_c)  # Spark's own would use Java in the midst of a call
     try:
         with tempfile.TemporaryDirectory(prefix="shipped-") as folder:
             _ship(made, Path(folder))
@@ -139,6 +156,21 @@ def session(name: str, master: str, settings: Sequence[str]) -> Iterator["SparkS
     finally:
         if running is None:
             made.stop()
+
+
+@contextmanager
+def _held_signals() -> Iterator[None]:
+    """What asks us to stop is heard after the body."""
+    heard: list[int] = []
+    held = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda got, _: heard.append(got)) for number in held}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if heard:
+            signal.raise_signal(heard[0])
 
 
 def _parsed(settings: Sequence[str]) -> dict[str, str]:

@@ -41,8 +41,8 @@ class SourceFiles:
         self._spark, self._problem, self._max_rejected = spark, problem, max_rejected
         self.files = Files(spark, folder)
         sources = [s for s in problem.sources if s.table in problem.scoring.tables]
-        paths = {source: self._path(source) for source in sources}
-        self._tables = {source: self._checked(source, path) for source, path in paths.items()}
+        self._names = {source: self._name(source) for source in sources}
+        self._tables = {source: self._checked(source, name) for source, name in self._names.items()}
         self._reports: dict[Source, FileReport] = {}
 
     def __str__(self) -> str:
@@ -90,7 +90,7 @@ class SourceFiles:
                 self._reports[source].stop_if_too_many(self._max_rejected, "scored")
         return reduce(DataFrame.unionByName, faulty) if faulty else None
 
-    def _path(self, source: Source) -> str:
+    def _name(self, source: Source) -> str:
         found = [f"{source.file}{e}" for e in ENDINGS if self.files.exists(f"{source.file}{e}")]
         if len(found) == 1:
             return found[0]
@@ -148,7 +148,7 @@ class SourceFiles:
         return rows.drop("_nth")
 
     def _report(self, source: Source) -> FileReport:
-        report = FileReport(source.file)
+        report = FileReport(self._names[source])
         with explained():
             for reason, number in self._tables[source].groupBy(REASON).count().collect():
                 report.rows += number

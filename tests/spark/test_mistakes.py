@@ -10,6 +10,14 @@ from tests.helpers import MODEL, SAMPLE, Store, Trained, champion_version, run_s
 from tests.sources import LEADS, OFFERS, change
 from tests.spark.helpers import SparkScore, found
 
+
+def garble(path: Path) -> None:
+    """Spoil a file in the middle: its end, which tells what is where, stays whole."""
+    content = bytearray(path.read_bytes())
+    content[200:4_000] = bytes(3_800)
+    path.write_bytes(content)
+
+
 MISTAKES: dict[str, tuple[Callable[[Path], object], str]] = {
     "a file is missing": (lambda s: (s / OFFERS).unlink(), "lacks ds_offers as "),
     "two of a name": (
@@ -21,6 +29,7 @@ MISTAKES: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda s: (s / OFFERS).write_bytes((s / OFFERS).read_bytes()[:-500]),
         f"{OFFERS} is no whole Parquet file",
     ),
+    "damaged": (lambda s: garble(s / OFFERS), f"{OFFERS} is damaged ("),
     "a column is missing": (
         lambda s: change(s, LEADS, lambda f: f.drop(columns="credit")),
         f"column credit of {LEADS} must be text, but is missing",
@@ -54,6 +63,13 @@ def test_a_bad_source_ends_with_one_sentence_and_nothing_scored(
         (("--conf", "executor.memory=1g"), "is no setting of Spark"),
         (("--problem", "loan_risk", "--model", "offer-click@champion"), "was trained for"),
         (("--results", "nowhere://scores"), "The folder nowhere://scores cannot be used"),
+        (("--results", "hdfs://no.such.host/scores"), "cannot be used (java.net.UnknownHost"),
+        (("--results", ""), "The folder of no name cannot be used"),
+        (("--results", "/proc/scores"), "The folder file:/proc/scores cannot be written to"),
+        (("--results", __file__), "Parent path is not a directory"),
+        (("--results", "scores[1]"), "has [ ] in its name, which Spark takes for a pattern"),
+        (("--source", "offers*"), "has * in its name"),
+        (("--master", "foo"), "No Spark session can be had from foo (a master is local[*], "),
     ],
 )
 def test_a_wrong_flag_is_told_in_one_sentence(
