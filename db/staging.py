@@ -192,9 +192,6 @@ class StagedFile:
             self._drop_results_of_changed(scored)
         put = insert_for(self.connection)(self.table)
         staged = select(*(self.staging.c[n] for n in names), literal(self.load_id)).where(true())
-        # texts, unlike numbers, come in no order: their index would grow all over, ever slower
-        texts = [key for key in self.keys if isinstance(self.table.c[key].type, String)]
-        staged = staged.order_by(*(self.staging.c[key] for key in texts))
         put = put.from_select([*names, "load_id"], staged).on_conflict_do_update(
             index_elements=self.keys,
             set_={name: put.excluded[name] for name in [*values, "load_id"]},
