@@ -20,11 +20,6 @@ class Files:
 
     def __init__(self, spark: SparkSession, folder: str) -> None:
         """Raises SparkError: there is no such file system, or Spark cannot read such a name."""
-        if found := sorted(PATTERN.intersection(folder)):
-            raise SparkError(
-                f"The folder {folder} has {' '.join(found)} in its name, which Spark takes for a "
-                "pattern of names: rename it."
-            )
         context: Any = spark.sparkContext
         self._gateway, self._hadoop = context._gateway, context._jvm.org.apache.hadoop.fs
         configuration = context._jsc.hadoopConfiguration()
@@ -32,6 +27,11 @@ class Files:
             path = self._hadoop.Path(folder)
             self._system = path.getFileSystem(configuration)
             self.root = str(self._system.makeQualified(path).toString())
+            if found := sorted(PATTERN.intersection(self.root)):
+                raise SparkError(
+                    f"The folder {self.root} has {' '.join(found)} in its name, which Spark takes "
+                    "for a pattern of names: rename it."
+                )
             self._context = self._hadoop.FileContext.getFileContext(
                 self._hadoop.Path(self.root).toUri(), configuration
             )

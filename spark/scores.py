@@ -85,10 +85,8 @@ class Scores:
             host, _, rest = left.rpartition("-")[0].rpartition("-")
             if host == HOST and rest.isdigit() and not console.is_running(int(rest)):
                 self.files.remove(f"{STAGING}/{left}")
-        mine, was_there = (
-            f"{STAGING}/{HOST}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
-            self.files.exists(),
-        )
+        mine = f"{STAGING}/{HOST}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        was_there = self.files.exists()
         self.files.make(mine)  # now, before minutes of work for a folder that cannot be written to
         try:
             yield mine
