@@ -161,7 +161,7 @@ class StagedFile:
         return exists().where(same_key, self.staging.c[ROW_NUMBER] > firsts.c.first)
 
     def _has_unknown(self, name: str, parent: Column) -> bool:
-        """By sorting both sides: to look up each of 46 million rows took a quarter of their load."""
+        """By sorting both sides: 46 million single look-ups took a quarter of the load."""
         child = self.staging.c[name]
         others = select(child).where(child.is_not(None)).except_(select(parent))
         return self.connection.execute(others.order_by(name).limit(1)).first() is not None
