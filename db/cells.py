@@ -120,7 +120,9 @@ def _parsed(found: pa.Array, expected: str) -> pa.Array:
         return pa.array(times.dt.tz_convert(None).to_numpy(), type=pa.timestamp("us"))
     if expected == "a whole number":  # pandas writes booleans as words
         texts = texts.replace({"True": "1", "False": "0"})
-    return pa.array(pd.to_numeric(texts, errors="coerce", dtype_backend="pyarrow"))
+    # without nulls, beside which pandas 3.1 takes a word for a number: its issue 67949
+    numbers = pd.to_numeric(texts.dropna(), errors="coerce", dtype_backend="pyarrow")
+    return pa.array(numbers.reindex(texts.index))
 
 
 def _numbers(found: pa.Array, column: Column) -> tuple[pa.Array, Faults]:
