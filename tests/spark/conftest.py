@@ -11,15 +11,16 @@ from pyspark.sql import SparkSession
 
 from serving.local import free_port
 from spark.session import session
-from tests.helpers import OURS, SAMPLE, Trained
-from tests.spark.helpers import CLUSTER, SparkScore
+from tests.spark.cluster_scoring import CLUSTER, SparkScore
+from tests.support.project import CONFIGURED_BY, SAMPLE
+from tests.support.trained import TrainedStore
 
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """Two executors of 1 GiB, which have nothing of ours but what score_spark.py ships to them."""
     work = tmp_path_factory.mktemp("spark")
-    driver = Path(os.environ["PG_JDBC"])
+    driver = Path(os.environ.get("PG_JDBC", "/usr/share/java/postgresql.jar"))
     assert driver.exists(), "no JDBC driver of PostgreSQL: run `make test-spark`, which sees to it"
     logs = Path(pyspark.__file__).parent / "work"  # where executors of such a cluster write
     before = set(logs.iterdir()) if logs.exists() else set()
@@ -42,28 +43,22 @@ def spark_score(cluster: SparkSession) -> SparkScore:
 
 @pytest.fixture(scope="session")
 def scored(
-    spark_score: SparkScore, trained: Trained, tmp_path_factory: pytest.TempPathFactory
+    spark_score: SparkScore, trained: TrainedStore, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """The sample of offers, scored on the cluster by the champion."""
     results = tmp_path_factory.mktemp("scored") / "scores"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", trained.tracking_uri)
         assert spark_score(SAMPLE, results) == 0
-    for name in OURS:  # mlflow leaves them behind
+    for name in CONFIGURED_BY:  # mlflow leaves them behind
         os.environ.pop(name, None)
     return results
 
 
 @pytest.fixture(autouse=True)
-def store_of_trained(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+def store_of_trained(trained: TrainedStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """The trained versions are there, but where a test has a store of its own."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", trained.tracking_uri)
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    """A copy of the sample, to spoil."""
-    return Path(shutil.copytree(SAMPLE, tmp_path / "source"))
 
 
 @pytest.fixture(scope="session")

@@ -17,19 +17,22 @@ import pytest
 from pyspark.sql import SparkSession
 
 from spark.files import Files
-from tests.helpers import DEADLINE_SECONDS, SAMPLE, SAMPLE_OFFERS, Trained, started_script, wait_for
-from tests.sources import LEADS, OFFERS, change, put
-from tests.spark.helpers import SparkScore, assert_each_once, commits, found
+from tests.spark.cluster_scoring import SparkScore, assert_each_once, commits, read_results
+from tests.support.project import SAMPLE
+from tests.support.scripts import ScriptProcess, start_script
+from tests.support.source_files import LEADS, OFFERS, edit_parquet, set_value
+from tests.support.trained import TrainedStore
+from tests.support.waiting import DEADLINE_SECONDS, wait_for
 
-LEADS_MADE = 8_000
-COMMIT_ROWS = 8_000
+MANY_LEADS = 2_500
+COMMIT_ROWS = 2_500
 
 
 @pytest.fixture(scope="module")
 def large(generator: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Offers for several commits."""
     folder = tmp_path_factory.mktemp("large")
-    generator.write(folder, leads=LEADS_MADE, seed=3)
+    generator.write(folder, leads=MANY_LEADS, seed=3)
     return folder
 
 
@@ -40,10 +43,10 @@ def offers(large: Path) -> int:
 
 @contextmanager
 def started(
-    trained: Trained, source: Path, results: Path, tmp_path: Path
-) -> Iterator[subprocess.Popen[str]]:
+    trained: TrainedStore, source: Path, results: Path, tmp_path: Path
+) -> Iterator[ScriptProcess]:
     """score_spark.py at work in a process of its own, beside the cluster."""
-    with started_script(
+    with start_script(
         "score_spark.py",
         *("--source", source, "--results", results, "--master", "local[2]"),
         *("--commit-rows", COMMIT_ROWS),
@@ -112,7 +115,7 @@ def test_an_executor_killed_in_mid_job_loses_and_doubles_nothing(
 
 def test_a_run_killed_between_commits_is_taken_up_where_it_was(
     spark_score: SparkScore,
-    trained: Trained,
+    trained: TrainedStore,
     large: Path,
     offers: int,
     tmp_path: Path,
@@ -123,7 +126,7 @@ def test_a_run_killed_between_commits_is_taken_up_where_it_was(
         wait_for(lambda: len(commits(results)) > 1, "two commits")
         process.kill()
         process.wait()
-    kept = len(found(results))
+    kept = len(read_results(results))
     assert 0 < kept < offers
     assert (results / "_staging").exists()
     assert spark_score(large, results) == 0
@@ -136,7 +139,7 @@ def test_a_run_killed_between_commits_is_taken_up_where_it_was(
 
 
 def test_two_runs_at_once_score_no_row_twice(
-    spark_score: SparkScore, trained: Trained, large: Path, offers: int, tmp_path: Path
+    spark_score: SparkScore, trained: TrainedStore, large: Path, offers: int, tmp_path: Path
 ) -> None:
     results = tmp_path / "scores"
     with started(trained, large, results, tmp_path) as other:
@@ -180,7 +183,7 @@ def test_a_run_that_is_asked_to_stop_publishes_what_it_is_at_and_sums_up(
         assert spark_score(large, results, "--commit-rows", COMMIT_ROWS) == 130
     output = capfd.readouterr()
     assert "Finishing what is in flight" in output.err
-    kept = len(found(results))
+    kept = len(read_results(results))
     assert 0 < kept < offers
     assert f" {kept:,} " in output.out
     assert f" {offers - kept:,} " in output.out  # pending
@@ -188,23 +191,23 @@ def test_a_run_that_is_asked_to_stop_publishes_what_it_is_at_and_sums_up(
 
 
 def test_a_row_that_changes_is_scored_again_and_its_old_score_stays_known_as_that(
-    spark_score: SparkScore, source: Path, tmp_path: Path
+    spark_score: SparkScore, source: Path, small_offers: int, tmp_path: Path
 ) -> None:
     results = tmp_path / "scores"
-    assert spark_score(source, results, "--limit", 40_000) == 0
-    assert len(found(results)) == 40_000
+    assert spark_score(source, results, "--limit", 1_000) == 0
+    assert len(read_results(results)) == 1_000
     assert spark_score(source, results) == 0
-    assert_each_once(results, SAMPLE_OFFERS)
+    assert_each_once(results, small_offers)
     lead = pd.read_parquet(source / LEADS).loc[7]
-    change(source, LEADS, put("annual_income", 7, lead["annual_income"] + 1))
+    edit_parquet(source, LEADS, set_value("annual_income", 7, lead["annual_income"] + 1))
     theirs = pd.read_parquet(source / OFFERS).query("lead_uuid == @lead.lead_uuid")["offer_id"]
     assert len(theirs)
     assert spark_score(source, results) == 0
-    scored = found(results)
+    scored = read_results(results)
     again = scored[scored["commit"] == scored["commit"].max()]
     assert sorted(again["offer_id"]) == sorted(theirs)
     assert set(again["annual_income"]) == {lead["annual_income"] + 1}
-    assert len(scored) == SAMPLE_OFFERS + len(theirs)
+    assert len(scored) == small_offers + len(theirs)
 
 
 def test_a_registry_that_began_again_does_not_pass_for_the_first(

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers import MODEL, SAMPLE, Store, Trained, champion_version, run_script, spoiled
-from tests.sources import LEADS, OFFERS, change
-from tests.spark.helpers import SparkScore, found
+from tests.spark.cluster_scoring import SparkScore, read_results
+from tests.support.project import MODEL, SAMPLE
+from tests.support.scripts import run_script
+from tests.support.source_files import LEADS, OFFERS, edit_parquet
+from tests.support.trained import StoreCopy, TrainedStore
 
 
 def garble(path: Path) -> None:
@@ -31,7 +33,7 @@ MISTAKES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "damaged": (lambda s: garble(s / OFFERS), f"{OFFERS} is damaged ("),
     "a column is missing": (
-        lambda s: change(s, LEADS, lambda f: f.drop(columns="credit")),
+        lambda s: edit_parquet(s, LEADS, lambda f: f.drop(columns="credit")),
         f"column credit of {LEADS} must be text, but is missing",
     ),
     "no folder": (shutil.rmtree, "lacks ds_leads as "),
@@ -87,13 +89,13 @@ def test_a_wrong_flag_is_told_in_one_sentence(
 
 
 def test_a_sqlite_database_is_not_for_a_cluster(
-    spark_score: SparkScore, loaded_file: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    spark_score: SparkScore, sample_database: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert spark_score("", tmp_path / "scores", "--database", loaded_file) == 2
+    assert spark_score("", tmp_path / "scores", "--database", sample_database) == 2
     assert "Spark reads PostgreSQL by its network address, not sqlite" in capfd.readouterr().err
 
 
-def test_without_java_it_says_what_to_install(trained: Trained, tmp_path: Path) -> None:
+def test_without_java_it_says_what_to_install(trained: TrainedStore, tmp_path: Path) -> None:
     told = {"MLFLOW_TRACKING_URI": trained.tracking_uri, "PATH": str(tmp_path), "JAVA_HOME": ""}
     done = run_script("score_spark.py", "--source", SAMPLE, cwd=tmp_path, **told)
     assert done.returncode == 2
@@ -101,7 +103,7 @@ def test_without_java_it_says_what_to_install(trained: Trained, tmp_path: Path) 
     assert not list(tmp_path.iterdir())
 
 
-def test_a_cluster_that_does_not_answer_is_told_of(trained: Trained, tmp_path: Path) -> None:
+def test_a_cluster_that_does_not_answer_is_told_of(trained: TrainedStore, tmp_path: Path) -> None:
     done = run_script(
         "score_spark.py", "--source", SAMPLE, "--master", "nonsense://host",
         cwd=tmp_path, MLFLOW_TRACKING_URI=trained.tracking_uri,
@@ -117,18 +119,19 @@ def test_a_cluster_that_does_not_answer_is_told_of(trained: Trained, tmp_path: P
 )
 def test_a_model_that_is_not_what_was_registered_is_found_out_by_the_executors(
     spark_score: SparkScore,
-    store: Store,
-    trained: Trained,
+    store: StoreCopy,
+    trained: TrainedStore,
+    small_source: Path,
     tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
     *,
     loads: bool,
     sentence: str,
 ) -> None:
-    number = spoiled(store, champion_version(trained).number, tmp_path, loads=loads)
+    number = store.register_broken_copy(trained.version().number, tmp_path, loads=loads)
     results = tmp_path / "scores"
-    assert spark_score(SAMPLE, results, "--model", f"{MODEL}/{number}") == 4
+    assert spark_score(small_source, results, "--model", f"{MODEL}/{number}") == 4
     error = capfd.readouterr().err
     assert sentence in error
     assert "Traceback" not in error
-    assert found(results).empty
+    assert read_results(results).empty

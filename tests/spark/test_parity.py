@@ -12,15 +12,12 @@ from pyspark.sql import SparkSession
 import problems
 from db.engine import database_url, opened
 from spark.source_files import SourceFiles
-from tests.helpers import (
-    SAMPLE_OFFERS,
-    Trained,
-    new_postgres_database,
-    query,
-    score,
-)
-from tests.sources import load
-from tests.spark.helpers import SparkScore, found
+from tests.spark.cluster_scoring import SparkScore, read_results
+from tests.support.databases import new_postgres_database, query
+from tests.support.project import SAMPLE_OFFERS
+from tests.support.scoring import score
+from tests.support.source_files import load_source
+from tests.support.trained import TrainedStore
 
 AS_EQUAL = 1e-9
 
@@ -43,14 +40,14 @@ def assert_same(
     return float(apart)
 
 
-def test_offers_are_scored_as_over_rest(scored: Path, loaded_file: Path, champion: str) -> None:
-    assert score(loaded_file, champion) == 0
+def test_offers_are_scored_as_over_rest(scored: Path, sample_database: str, champion: str) -> None:
+    assert score(sample_database, champion) == 0
     problem = problems.load()
     kept = problem.scoring.results
     columns = (kept.key, *kept.values.values(), kept.word, kept.probability)
-    over_rest = frame(loaded_file, "results_clicked", *columns)
+    over_rest = frame(sample_database, "results_clicked", *columns)
     assert len(over_rest) == SAMPLE_OFFERS
-    apart = assert_same(found(scored), over_rest, "offer_id", "click_probability")
+    apart = assert_same(read_results(scored), over_rest, "offer_id", "click_probability")
     print(f"parity with REST on {SAMPLE_OFFERS:,} offers: at most {apart:.1e} apart")
 
 
@@ -75,7 +72,7 @@ def test_the_row_select_finds_on_spark_what_it_finds_in_the_database(
         rows.to_parquet(loans.with_suffix(".parquet"))
         loans.unlink()
     database = f"sqlite:///{tmp_path / 'loaded.db'}"
-    assert load(source, database, "--problem", name) == 0
+    assert load_source(source, database, "--problem", name) == 0
     with opened(database_url(database)) as engine, engine.connect() as connection:
         expected = pd.read_sql(problem.scoring.rows, connection)
     with closing(SourceFiles(cluster, problem, str(source), max_rejected=0.01)) as files:
@@ -93,7 +90,7 @@ def test_the_row_select_finds_on_spark_what_it_finds_in_the_database(
 
 
 @pytest.fixture
-def over_network(trained: Trained, tcp_postgres: str) -> str:
+def over_network(trained: TrainedStore, tcp_postgres: str) -> str:
     """A PostgreSQL database with the sample, reached by its network address."""
     address = new_postgres_database(tcp_postgres)
     trained.load_into(address)
@@ -110,5 +107,5 @@ def test_a_database_is_read_by_jdbc_and_known_to_be_what_was_learned_from(
     assert spark_score("", tmp_path / "scores", "--database", over_network) == 0
     columns = ("offer_id", "trained_on", "clicked", "click_probability")
     over_rest = frame(over_network, "results_clicked", *columns)
-    assert_same(found(tmp_path / "scores"), over_rest, "offer_id", "click_probability")
+    assert_same(read_results(tmp_path / "scores"), over_rest, "offer_id", "click_probability")
     assert 0.7 < over_rest["trained_on"].mean() < 0.8

@@ -18,21 +18,29 @@ from sklearn.preprocessing import OrdinalEncoder
 import problems
 from modeling import canaries
 from registry import versions
-from tests.helpers import MODEL, SAMPLE, SAMPLE_OFFERS, Store, Trained, query, score
-from tests.servers import serving
-from tests.sources import CLICKS, LEADS, OFFERS, change, load, put
-from tests.spark.helpers import SparkScore, commits, found
+from tests.spark.cluster_scoring import (
+    SparkScore,
+    assert_each_once,
+    commits,
+    read_results,
+)
+from tests.support.databases import copy_sqlite, query
+from tests.support.model_server import model_server
+from tests.support.project import MODEL
+from tests.support.scoring import score
+from tests.support.source_files import CLICKS, LEADS, OFFERS, edit_parquet, load_source, set_value
+from tests.support.trained import StoreCopy
 
-REFUSED = "wedding"
+REFUSED = "home_improvement"
 
 
 @pytest.fixture
-def picky(store: Store) -> str:
+def picky(store: StoreCopy, small_source: Path) -> str:
     """A version that fails on a purpose which it does not know; its address in the registry."""
     problem, made_from = problems.load(), versions.resolve(store.client, f"{MODEL}@champion")
-    leads, offers = (pd.read_parquet(SAMPLE / file) for file in (LEADS, OFFERS))
+    leads, offers = (pd.read_parquet(small_source / file) for file in (LEADS, OFFERS))
     rows = offers.merge(leads)[problem.feature_names].dropna()
-    rows = rows[rows["loan_purpose"] != REFUSED].head(2_000)
+    rows = rows[rows["loan_purpose"] != REFUSED]
     known = [sorted(rows["loan_purpose"].unique())]
     columns = ColumnTransformer(
         [
@@ -58,14 +66,21 @@ def picky(store: Store) -> str:
 
 
 def test_rows_that_a_model_fails_on_are_rejected_as_over_rest(
-    spark_score: SparkScore, picky: str, trained: Trained, store: Store, tmp_path: Path
+    spark_score: SparkScore,
+    picky: str,
+    store: StoreCopy,
+    small_source: Path,
+    small_template: Path,
+    small_offers: int,
+    tmp_path: Path,
 ) -> None:
-    database, results = trained.copy_database(tmp_path / "offers.db"), tmp_path / "scores"
-    with serving(picky, store.uri, tmp_path / "serve.log") as url:
-        assert score(database, url, "--model", picky, "--max-rejected", 0.02) == 0
-    assert spark_score(SAMPLE, results, "--model", picky, "--max-rejected", 0.02) == 0
+    database, results = copy_sqlite(small_template, tmp_path / "offers.db"), tmp_path / "scores"
+    flags = ("--model", picky, "--max-rejected", 0.1)
+    with model_server(store.uri, picky) as url:
+        assert score(database, url, *flags) == 0
+    assert spark_score(small_source, results, *flags) == 0
     over_rest = query(database, "SELECT offer_id FROM results_clicked_rejected ORDER BY offer_id")
-    rejected = found(results, outcome="rejected").sort_values("offer_id")
+    rejected = read_results(results, outcome="rejected").sort_values("offer_id")
     assert len(over_rest) > 10
     assert [(offer,) for offer in rejected["offer_id"]] == over_rest
     # over REST only that it failed; here the model's own words, but for what they quote of the row
@@ -73,15 +88,19 @@ def test_rows_that_a_model_fails_on_are_rejected_as_over_rest(
     assert "Found unknown categories ['…'] in column 0 during transform" in said
     assert REFUSED not in str(said)
     assert rejected["click_probability"].isna().all()
-    assert len(found(results)) == SAMPLE_OFFERS - len(over_rest)
+    assert len(read_results(results)) == small_offers - len(over_rest)
 
 
 def test_more_than_max_rejected_stops_after_the_commit_that_has_them(
-    spark_score: SparkScore, picky: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    spark_score: SparkScore,
+    picky: str,
+    small_source: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     results = tmp_path / "scores"
-    flags = ("--model", picky, "--max-rejected", 0.0001, "--commit-rows", 10_000)
-    assert spark_score(SAMPLE, results, *flags) == 5
+    flags = ("--model", picky, "--max-rejected", 0.0001, "--commit-rows", 700)
+    assert spark_score(small_source, results, *flags) == 5
     output = capfd.readouterr()
     assert "rejects more rows than --max-rejected allows" in output.err
     assert "Found unknown categories" in output.out
@@ -91,39 +110,40 @@ def test_more_than_max_rejected_stops_after_the_commit_that_has_them(
 
 def test_replay_scores_the_rejected_rows_again(
     spark_score: SparkScore,
-    scored: Path,
+    small_source: Path,
+    small_offers: int,
     tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     results = tmp_path / "scores"
-    shutil.copytree(scored, results)
+    assert spark_score(small_source, results, "--limit", 10) == 0
     (commit,) = (results / "results_clicked").glob("*/commit=000001")
+    rejected = read_results(results).drop(columns=["model_id", "commit", "outcome", "trained_on"])
     shutil.rmtree(commit)
-    said = found(scored).head(10).drop(columns=["model_id", "commit", "outcome", "trained_on"])
     (commit / "outcome=rejected").mkdir(parents=True)
-    said.assign(reason="no such amount", click_probability=np.nan).to_parquet(
+    rejected.assign(reason="no such amount", click_probability=np.nan).to_parquet(
         commit / "outcome=rejected" / "part.parquet"
     )
-    assert spark_score(SAMPLE, results) == 0
-    assert len(found(results)) == SAMPLE_OFFERS - 10
+    assert spark_score(small_source, results) == 0
+    assert len(read_results(results)) == small_offers - 10
     assert "no such amount" in capfd.readouterr().out
-    assert spark_score(SAMPLE, results, "--replay", "--dry-run") == 0
-    rejected, pending, would_score = capfd.readouterr().out.partition("Rejected")[0].split()[-3:]
-    assert (rejected, pending, would_score) == ("10", "0", "10")
-    assert spark_score(SAMPLE, results, "--replay") == 0
-    assert found(results)["offer_id"].nunique() == len(found(results)) == SAMPLE_OFFERS
+    assert spark_score(small_source, results, "--replay", "--dry-run") == 0
+    counts = capfd.readouterr().out.partition("Rejected")[0].split()[-3:]
+    assert counts == ["10", "0", "10"]  # rejected, pending, would be scored
+    assert spark_score(small_source, results, "--replay") == 0
+    assert_each_once(results, small_offers)
     assert "no such amount" not in capfd.readouterr().out.rpartition("this run")[2]
 
 
 def spoil(source: Path) -> None:
     """Bad rows of every kind that the rows to score can have."""
-    change(source, LEADS, put("annual_income", 3, -1.0))
-    change(source, LEADS, put("requested", 4, np.inf))
-    change(source, LEADS, lambda f: pd.concat([f, f.iloc[[5, 6]].assign(credit="other")]))
-    change(source, OFFERS, put("apr", 11, -5.0))
-    change(source, OFFERS, put("lead_uuid", 12, "nobody"))
-    change(source, OFFERS, put("lead_uuid", 13, None))
-    change(source, OFFERS, lambda f: pd.concat([f, f.iloc[[20, 21, 21]].assign(apr=1.0)]))
+    edit_parquet(source, LEADS, set_value("annual_income", 3, -1.0))
+    edit_parquet(source, LEADS, set_value("requested", 4, np.inf))
+    edit_parquet(source, LEADS, lambda f: pd.concat([f, f.iloc[[5, 6]].assign(credit="other")]))
+    edit_parquet(source, OFFERS, set_value("apr", 11, -5.0))
+    edit_parquet(source, OFFERS, set_value("lead_uuid", 12, "nobody"))
+    edit_parquet(source, OFFERS, set_value("lead_uuid", 13, None))
+    edit_parquet(source, OFFERS, lambda f: pd.concat([f, f.iloc[[20, 21, 21]].assign(apr=1.0)]))
 
 
 def test_bad_rows_of_the_source_are_set_aside_as_ingest_does(
@@ -135,12 +155,13 @@ def test_bad_rows_of_the_source_are_set_aside_as_ingest_does(
     spoil(source)
     database, results = f"sqlite:///{tmp_path / 'ours.db'}", tmp_path / "scores"
     (source / CLICKS).rename(tmp_path / CLICKS)
-    assert spark_score(source, results) == 0  # clicks are not needed to score
+    flags = ("--max-rejected", 0.5)
+    assert spark_score(source, results, *flags) == 0  # clicks are not needed to score
     output = capfd.readouterr().out
     (tmp_path / CLICKS).rename(source / CLICKS)
-    assert load(source, database) == 0
-    told = "SELECT table_name, reason, row_number, row_values FROM rejected_rows "
-    ingested = query(database, told + "WHERE table_name <> 'clicks'")
+    assert load_source(source, database, *flags) == 0
+    columns = "SELECT table_name, reason, row_number, row_values FROM rejected_rows "
+    ingested = query(database, columns + "WHERE table_name <> 'clicks'")
     (folder,) = (results / "rejected_rows").iterdir()
     aside = pd.read_parquet(folder)
     assert Counter(zip(aside["table_name"], aside["reason"], strict=True)) == Counter(
@@ -155,23 +176,26 @@ def test_bad_rows_of_the_source_are_set_aside_as_ingest_does(
     assert "annual_income is negative" in output
     assert "lead_uuid is not in leads" in output
     kept = query(database, "SELECT offer_id, apr FROM offers JOIN leads USING (lead_uuid)")
-    scored = found(results)
+    scored = read_results(results)
     assert sorted(zip(scored["offer_id"], scored["apr"], strict=True)) == sorted(kept)
 
 
 def test_too_many_bad_rows_stop_before_anything_is_scored(
     spark_score: SparkScore,
     source: Path,
+    small_offers: int,
     tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    change(source, OFFERS, lambda f: f.assign(apr=f["apr"].where(f.index % 50 > 0, -1)))
+    edit_parquet(source, OFFERS, lambda f: f.assign(apr=f["apr"].where(f.index % 50 > 0, -1)))
     assert spark_score(source, tmp_path / "scores") == 2
     error = capfd.readouterr().err
-    assert "More than 1.00% of the 46,058 rows of ds_offers.parquet.gzip are bad" in error
+    assert (
+        f"More than 1.00% of the {small_offers:,} rows of ds_offers.parquet.gzip are bad" in error
+    )
     assert "apr is negative" in error
     assert "nothing was scored" in error
     assert not (tmp_path / "scores" / "results_clicked").exists()
-    change(source, OFFERS, lambda f: f.assign(apr=1.0, lead_uuid="nobody"))
+    edit_parquet(source, OFFERS, lambda f: f.assign(apr=1.0, lead_uuid="nobody"))
     assert spark_score(source, tmp_path / "scores") == 2
-    assert "46,058 lead_uuid is not in leads" in capfd.readouterr().err
+    assert f"{small_offers:,} lead_uuid is not in leads" in capfd.readouterr().err

@@ -1,0 +1,14 @@
+"""The offers of problems/offer_click, with a single candidate that is trained in a second."""
+
+from dataclasses import replace
+
+from problems.offer_click import PROBLEM as OFFERS
+
+PROBLEM = replace(
+    OFFERS,
+    name="tiny_offers",
+    model_name="tiny-offers",
+    module=__name__,
+    sample=None,
+    default=False,
+)

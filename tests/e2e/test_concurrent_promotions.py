@@ -1,0 +1,33 @@
+"""Several promote.py at once: no move of the champion is lost from the history."""
+
+from contextlib import ExitStack
+from itertools import pairwise
+from pathlib import Path
+
+from registry import promotions
+from tests.support.project import MODEL
+from tests.support.scripts import start_script
+from tests.support.trained import StoreCopy
+
+
+def test_history_is_complete_after_concurrent_promotions(store: StoreCopy, tmp_path: Path) -> None:
+    before = len(promotions.history(store.client, MODEL))
+    with ExitStack() as stack:
+        processes = [
+            stack.enter_context(
+                start_script(
+                    "promote.py", "--to", number, cwd=tmp_path, MLFLOW_TRACKING_URI=store.uri
+                )
+            )
+            for number in ("1", "3", "1", "2", "3", "1")
+        ]
+        outputs = [process.communicate() for process in processes]
+        assert [process.returncode for process in processes] == [0] * len(processes), outputs
+    moves = [output for output, _ in outputs if "already" not in output]
+    entries = promotions.history(store.client, MODEL)
+    assert len(entries) == before + len(moves)
+    assert {entry.outcome for entry in entries[: len(moves)]} == {"moved by hand"}
+    for later, earlier in pairwise(entries):
+        assert later.before == earlier.after  # no move is missing between the two
+    assert entries[0].after == store.alias("champion")
+    assert entries[0].before == store.alias("previous")

@@ -1,0 +1,164 @@
+"""A problem that the project has never seen, in a folder elsewhere, through all its steps."""
+
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import pytest
+from playwright.sync_api import Page
+
+import problems
+import promote
+from registry import versions
+from tests.support.databases import new_postgres_database, query
+from tests.support.own_problem import MEASURES, biopsies, copy_problem
+from tests.support.project import PROJECT
+from tests.support.scripts import run_script
+from tests.support.servers import form_server, mlflow_models_serve
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """A folder outside the project: the problem, its data, and both stores after promote.py."""
+
+    folder: Path
+
+    @property
+    def problem(self) -> Path:
+        return self.folder / "my problem"
+
+    @property
+    def database(self) -> str:
+        return f"sqlite:///{self.folder / 'hospital.db'}"
+
+    @property
+    def store(self) -> str:
+        return f"sqlite:///{self.folder / 'mlflow.db'}"
+
+    def run(self, script: str, *flags: object, database: str = "hospital.db") -> None:
+        """Run a script there, as a user does."""
+        where = ("--problem", "my problem", "--database", database)
+        done = run_script(script, *where, *flags, cwd=self.folder)
+        assert done.returncode == 0, done.stderr
+
+
+def project_files() -> dict[Path, int]:
+    """The project's files, except its tests, with the time of their last change."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", ":!tests"],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    return {p: p.stat().st_mtime_ns for name in listed if (p := PROJECT / name).exists()}
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Elsewhere]:
+    """The problem after ingest.py, train.py and promote.py; no file of the project changes."""
+    there = Elsewhere(tmp_path_factory.mktemp("elsewhere"))
+    copy_problem(there.folder)
+    (there.folder / "data").mkdir()
+    biopsies().to_csv(there.folder / "data" / "biopsies.csv", index=False)
+    before = project_files()
+    there.run("ingest.py", "--source", "data")
+    there.run("train.py", "--folds", 2, "--repeats", 1, "--jobs", 1)
+    there.run("promote.py")
+    yield there
+    assert project_files() == before
+
+
+@pytest.fixture(scope="module")
+def champion(elsewhere: Elsewhere) -> Iterator[str]:
+    """The address of a real `mlflow models serve` for the problem's champion."""
+    log = elsewhere.folder / "server.log"
+    with mlflow_models_serve("models:/biopsies@champion", elsewhere.store, log) as url:
+        yield url
+
+
+def test_every_row_is_scored_by_the_served_champion(
+    elsewhere: Elsewhere, champion: str, postgres: str
+) -> None:
+    shared = new_postgres_database(postgres)
+    elsewhere.run("ingest.py", "--source", "data", database=shared)
+    for database in ("hospital.db", shared, "hospital.db"):  # the third run has nothing to do
+        flags = ("--endpoint", champion, "--batch-size", 100)
+        elsewhere.run("score_client.py", *flags, database=database)
+    for database in (elsewhere.database, shared):
+        assert_scored_as_the_champion_does(database, elsewhere.store)
+
+
+def assert_scored_as_the_champion_does(database: str, store: str) -> None:
+    """Each row has one result, with the champion's probability and the word for it."""
+    columns = ["biopsy", "finding", "probability", "mean radius"]
+    rows = query(
+        database,
+        'SELECT biopsy, finding, malignant_probability, "mean radius" FROM results_biopsies '
+        "WHERE source = 'batch'",
+    )
+    results = pd.DataFrame(rows, columns=columns)
+    frame = biopsies()
+    assert sorted(results["biopsy"]) == sorted(frame["biopsy"])
+    mlflow.set_tracking_uri(store)
+    version = versions.resolve(mlflow.MlflowClient(), "models:/biopsies@champion")
+    model = mlflow.sklearn.load_model(version.uri)
+    joined = frame.merge(results, on="biopsy", suffixes=("", " kept"))
+    expected = model.predict_proba(joined[MEASURES])[:, 1]
+    assert joined["probability"].to_numpy() == pytest.approx(expected, abs=1e-9)
+    assert (joined["mean radius kept"] == joined["mean radius"]).all()
+    is_yes = joined["probability"] >= version.threshold
+    assert (joined["finding"] == is_yes.map({True: "Malignant", False: "Benign"})).all()
+    assert (is_yes == joined["malignant"].astype(bool)).mean() > 0.9
+
+
+def test_a_row_is_entered_by_hand_in_a_form_of_its_own(
+    elsewhere: Elsewhere, champion: str, page: Page, tmp_path: Path
+) -> None:
+    row = biopsies().iloc[0]
+    flags = ("--problem", elsewhere.problem, "--champion", champion)
+    with form_server(elsewhere.store, elsewhere.database, tmp_path, *flags) as url:
+        page.goto(url)
+        for name in MEASURES:
+            page.get_by_label(name.capitalize(), exact=True).fill(str(row[name]))
+        page.get_by_role("button", name="Ask").click()
+        assert page.locator(".verdict").inner_text().startswith("Malignant, with a probability")
+    assert query(
+        elsewhere.database,
+        "SELECT biopsy, finding, \"mean radius\" FROM results_biopsies WHERE source = 'form'",
+    ) == [(None, "Malignant", row["mean radius"])]
+
+
+def test_its_versions_stand_beside_each_other_in_its_own_experiment(elsewhere: Elsewhere) -> None:
+    client = mlflow.MlflowClient(elsewhere.store)
+    registered = client.search_model_versions("name = 'biopsies'")
+    assert {version.tags["candidate"] for version in registered} == {"logistic", "boosted_trees"}
+    assert client.get_experiment_by_name("biopsies")
+    assert set(client.get_registered_model("biopsies").aliases) == {"champion", "challenger"}
+
+
+def test_promote_passes_over_one_as_good_that_is_slower_for_a_row(elsewhere: Elsewhere) -> None:
+    client = mlflow.MlflowClient(elsewhere.store)
+    registered = client.search_model_versions("name = 'biopsies'")
+    best, other = sorted(registered, key=lambda version: float(version.tags["cv_log_loss"]))
+    names = ("cv_log_loss_se", "single_row_ms")
+    before = {v.version: {name: v.tags[name] for name in names} for v in registered}
+    mlflow.set_tracking_uri(elsewhere.store)
+    problem = problems.load(str(elsewhere.problem))
+
+    def first_when(error: float, best_ms: float, other_ms: float) -> str:
+        for version, milliseconds in ((best, best_ms), (other, other_ms)):
+            for name, value in zip(names, (error, milliseconds), strict=True):
+                client.set_model_version_tag("biopsies", version.version, name, str(value))
+        ranked = promote.contenders(client, problem, promote.parser().parse_args([]))
+        return str(ranked[0].version)
+
+    assert first_when(error=9.0, best_ms=28.0, other_ms=5.0) == str(other.version)
+    assert first_when(error=9.0, best_ms=9.0, other_ms=5.0) == str(best.version)
+    assert first_when(error=0.0, best_ms=28.0, other_ms=5.0) == str(best.version)
+    for number, tags in before.items():
+        for name, value in tags.items():
+            client.set_model_version_tag("biopsies", number, name, value)

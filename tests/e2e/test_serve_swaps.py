@@ -1,0 +1,205 @@
+"""A real serve.py takes up moved aliases, and no request notices.
+
+`make test` moves the alias 3 times, `make soak` 10 times under at least 10,000 requests. The rules
+that each worker follows are tried in tests/integration/test_deck.py.
+"""
+
+import http.client
+import json
+import os
+import random
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pytest
+
+from tests.support.databases import assert_every_offer_scored_once
+from tests.support.project import MODEL
+from tests.support.request_bodies import FRAME, JSON, ROWS, invoke, records_body
+from tests.support.scripts import start_script
+from tests.support.servers import ServePy, serve_py
+from tests.support.trained import StoreCopy, TrainedStore
+from tests.support.waiting import wait_for
+
+SWAPS = int(os.environ.get("SOAK_SWAPS", "3"))
+REQUESTS = int(os.environ.get("SOAK_SWAP_REQUESTS", "1000"))
+CLIENTS = 16
+WORKERS = 2
+PLAIN, ENGINEERED = "1", "2"  # the versions that take turns; the second is the champion
+
+
+@dataclass(frozen=True)
+class Served:
+    """A serve.py, and the store whose aliases it looks at five times a second."""
+
+    store: StoreCopy
+    server: ServePy
+
+    def move_champion(self, number: str) -> None:
+        self.store.set_alias("champion", number)
+        self.wait_until_all_serve(number)
+
+    def wait_until_all_serve(self, number: str) -> None:
+        self.server.wait_until_all_serve(f"{MODEL}/{number}", WORKERS)
+
+    def log_lines(self, event: str, **fields: str) -> list[dict[str, Any]]:
+        """The lines of the log about such an event."""
+        fields = {"event": event} | fields
+        return [line for line in self.server.events if fields.items() <= line.items()]
+
+
+@pytest.fixture(scope="module")
+def server_and_store(
+    trained: TrainedStore, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("swaps")
+    store = trained.copy_store(folder / "mlflow.db")
+    with serve_py(store.uri, folder, workers=WORKERS, refresh=0.2) as server:
+        yield Served(store, server)
+
+
+@pytest.fixture
+def served(server_and_store: Served, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    """The server, whose champion is version 2 before and after the test."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server_and_store.store.uri)
+    yield server_and_store
+    server_and_store.move_champion(ENGINEERED)
+
+
+@dataclass
+class Crowd:
+    """Clients that send requests until `over`, and the faults that they saw."""
+
+    url: str
+    expected: dict[str, list[float]]  # of each version, for ROWS
+    over: threading.Event = field(default_factory=threading.Event)
+    faults: list[str] = field(default_factory=list)
+    answers: dict[str, int] = field(default_factory=dict)  # by version
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def answered(self) -> int:
+        return sum(self.answers.values())
+
+    def wait_until_answered(self, requests: int) -> None:
+        wait_for(lambda: self.answered >= requests or self.faults, f"{requests} answers")
+
+    def client(self, number: int) -> None:
+        """One that keeps its connection, if its number is even, or makes one a request."""
+        address = self.url.removeprefix("http://")
+        connection, rng = http.client.HTTPConnection(address, timeout=60), random.Random(number)
+        headers = {"Content-Type": JSON} | ({"Connection": "close"} if number % 2 else {})
+        while not self.over.is_set():
+            at = rng.randrange(len(ROWS))
+            try:
+                connection.request("POST", "/invocations", records_body(ROWS[at]), headers)
+                response = connection.getresponse()
+                self._check(at, response, response.read())
+            except (OSError, http.client.HTTPException) as error:
+                self.faults.append(repr(error))
+                connection.close()
+        connection.close()
+
+    def _check(self, at: int, response: http.client.HTTPResponse, content: bytes) -> None:
+        if response.status != 200:
+            self.faults.append(f"{response.status}: {content[:200]!r}")
+            return
+        version = response.headers["X-Model-Version"]
+        probability = json.loads(content)["predictions"][0][1]
+        if probability != pytest.approx(self.expected[version][at], rel=1e-9):
+            self.faults.append(f"{version} answered {probability} for row {at}")
+        with self.lock:
+            self.answers[version] = self.answers.get(version, 0) + 1
+
+
+def probabilities(number: str) -> list[float]:
+    model = mlflow.pyfunc.load_model(f"models:/{MODEL}/{number}")
+    return [float(p) for p in model.predict(FRAME)[:, 1]]
+
+
+def test_swaps_under_16_clients_fail_no_request_and_every_answer_is_its_version_s(
+    served: Served,
+) -> None:
+    mlflow.set_tracking_uri(served.store.uri)
+    expected = {f"{MODEL}/{number}": probabilities(number) for number in (PLAIN, ENGINEERED)}
+    assert not set(expected[f"{MODEL}/{PLAIN}"]) & set(expected[f"{MODEL}/{ENGINEERED}"])
+    take_overs_before = len(served.log_lines("takes over"))
+    crowd = Crowd(served.server.url, expected)
+    with ThreadPoolExecutor(CLIENTS) as threads:
+        clients = [threads.submit(crowd.client, number) for number in range(CLIENTS)]
+        try:
+            for swap in range(1, SWAPS + 1):
+                crowd.wait_until_answered(REQUESTS * swap // (SWAPS + 1))
+                served.move_champion((ENGINEERED, PLAIN)[swap % 2])
+            crowd.wait_until_answered(REQUESTS)
+        finally:
+            crowd.over.set()
+        for client in clients:
+            client.result()
+    assert crowd.faults == []
+    assert crowd.answered >= REQUESTS
+    assert set(crowd.answers) == set(expected)
+    wait_for(
+        lambda: len(served.log_lines("takes over")) == take_overs_before + WORKERS * SWAPS,
+        "a line about each take-over",
+    )
+    print(f"{SWAPS} swaps under {CLIENTS} clients: {crowd.answered:,} answers, {crowd.answers}")
+
+
+def test_a_rollback_by_promote_is_taken_up(served: Served) -> None:
+    assert served.store.promote("--to", PLAIN) == 0
+    served.wait_until_all_serve(PLAIN)
+    assert served.store.promote("--rollback") == 0
+    served.wait_until_all_serve(ENGINEERED)
+
+
+def test_a_client_at_work_finishes_by_the_version_it_began_with(
+    served: Served, small_database: str, small_offers: int, tmp_path: Path
+) -> None:
+    flags = ("--database", small_database, "--endpoint", served.server.url, "--batch-size", 8)
+    requests_before = len(served.log_lines("request"))
+    with start_script(
+        "score_client.py", *flags, cwd=tmp_path, MLFLOW_TRACKING_URI=served.store.uri
+    ) as client:
+        wait_for(lambda: len(served.log_lines("request")) > requests_before, "its first page")
+        client.send_signal(signal.SIGSTOP)  # so that it cannot end before the swap
+        served.move_champion(PLAIN)
+        client.send_signal(signal.SIGCONT)
+        _, errors = client.communicate()
+        assert client.returncode == 0, errors
+    assert_every_offer_scored_once(small_database, f"{MODEL}/{ENGINEERED}", small_offers)
+    lines = served.server.events
+    last_swap = max(at for at, line in enumerate(lines) if line["event"] == "takes over")
+    after_swap = [line["version"] for line in lines[last_swap + 1 :] if line["event"] == "request"]
+    assert set(after_swap) == {f"{MODEL}/{ENGINEERED}"}
+
+
+def test_a_version_that_fails_never_serves_and_the_old_one_goes_on(
+    served: Served, tmp_path: Path
+) -> None:
+    number = served.store.register_broken_copy(PLAIN, tmp_path, loads=True)
+    version = f"{MODEL}/{number}"
+    served.store.set_alias("champion", number)
+    wait_for(
+        lambda: served.server.metric("scoring_version_refused_workers") == WORKERS,
+        "all workers to refuse it",
+    )
+    response = invoke(served.server.url, JSON, records_body(*ROWS))
+    assert response.headers["X-Model-Version"] == f"{MODEL}/{ENGINEERED}"
+    assert served.server.model()["refused"]["version"] == version
+    refusals = wait_for(
+        lambda: (lines := served.log_lines("refused", version=version))[WORKERS - 1 :] and lines,
+        "the lines of all workers",
+    )
+    assert len({line["worker"] for line in refusals}) == len(refusals) == WORKERS
+    assert "does not answer its canary rows" in refusals[0]["why"]
+    assert {line["goes_on"] for line in refusals} == {f"{MODEL}/{ENGINEERED}"}
+    assert served.log_lines("takes over", version=version) == []
+    served.move_champion(PLAIN)
+    assert served.server.model()["refused"] is None

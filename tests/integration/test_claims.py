@@ -1,0 +1,208 @@
+"""Claims on rows: a run keeps them while it is heard of, and stores nothing by those it lost."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Column, DateTime, Engine, MetaData, Table, insert, select, update
+from sqlalchemy.exc import DBAPIError
+
+import problems
+from db import claims, results, runs
+from db import engine as db_engine
+from db.engine import database_url, may_pass, opened
+from db.results import Page
+from db.runs import Run
+from db.schema import create_tables
+from db.tables import scoring_runs, utc_now
+from serving import watch
+from tests.support.databases import assert_every_offer_scored_once, query
+from tests.support.scoring import score
+from tests.support.scripted_endpoint import Answer, Request, ScriptedEndpoint, forward
+from tests.support.scripts import start_script
+from tests.support.trained import TrainedStore
+
+SCORING = problems.load().scoring
+CLAIMED = 150  # rows that a run on another machine has claimed
+
+
+@pytest.fixture
+def engine(small_databases: str) -> Iterator[Engine]:
+    with opened(database_url(small_databases)) as opened_engine:
+        yield opened_engine
+
+
+def claim_elsewhere(engine: Engine, trained: TrainedStore) -> tuple[Run, Page]:
+    """Start a run on another machine that claims the first rows, and was just heard of."""
+    version = trained.version()
+    runs.remember_version(
+        engine, version.model_id, version.logged_model_id, version.registry, version.threshold
+    )
+    run = runs.start_run(engine, version.model_id, "http://elsewhere:5001")
+    with engine.begin() as connection:
+        of_run = update(scoring_runs).where(scoring_runs.c.id == run.id)
+        connection.execute(of_run.values(host="elsewhere"))
+    page = results.claim_page(engine, SCORING, run, None, CLAIMED)
+    assert len(page) == CLAIMED
+    return run, page
+
+
+def silence(engine: Engine, run: Run) -> None:
+    """Let it be longer than a lease that a run was heard of."""
+    with engine.begin() as connection:
+        seen_at = runs.now(connection) - timedelta(seconds=claims.LEASE_SECONDS + 1)
+        of_run = update(scoring_runs).where(scoring_runs.c.id == run.id)
+        connection.execute(of_run.values(seen_at=seen_at))
+
+
+def scored(page: Page) -> results.Scored:
+    rows = len(page)
+    return results.Scored(page, [0.5] * rows, ["Clicked"] * rows, [None] * rows)
+
+
+def assert_scored_once_and_nothing_claimed(database: str, model_id: str, offers: int) -> None:
+    assert_every_offer_scored_once(database, model_id, offers)
+    for table in ("results_clicked_rejected", "claims"):
+        assert query(database, f"SELECT count(*) FROM {table}") == [(0,)]
+
+
+def test_a_run_that_lost_its_claims_stores_nothing_by_them(
+    small_databases: str, engine: Engine, trained: TrainedStore, small_offers: int
+) -> None:
+    away, lost_page = claim_elsewhere(engine, trained)
+    silence(engine, away)
+    here = runs.start_run(engine, away.model_id, "http://here:5001")
+    page = results.claim_page(engine, SCORING, here, None, 100_000)
+    assert len(page) == small_offers
+    assert not results.store(engine, SCORING, away, scored(lost_page))
+    assert not results.store_rejected(engine, SCORING, away, lost_page, "for no reason")
+    counts = results.reconcile(engine, SCORING, away.model_id)
+    assert (counts.scored, counts.rejected) == (0, 0)
+    assert results.store(engine, SCORING, here, scored(page))
+    assert_scored_once_and_nothing_claimed(small_databases, away.model_id, small_offers)
+
+
+def test_a_run_that_was_heard_of_keeps_its_claims(
+    engine: Engine, trained: TrainedStore, small_offers: int
+) -> None:
+    away, claimed_page = claim_elsewhere(engine, trained)
+    here = runs.start_run(engine, away.model_id, "http://here:5001")
+    page = results.claim_page(engine, SCORING, here, None, 100_000)
+    assert len(page) == small_offers - CLAIMED
+    keys = SCORING.key.name
+    assert not set(page.columns[keys]) & set(claimed_page.columns[keys])
+    assert results.store(engine, SCORING, away, scored(claimed_page))
+
+
+@pytest.mark.parametrize("process", ["that has ended", "whose number is now ours"])
+def test_claims_of_a_process_on_this_machine_are_taken_over_at_once(
+    process: str, engine: Engine, trained: TrainedStore, small_offers: int
+) -> None:
+    before, _ = claim_elsewhere(engine, trained)
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    pid = ended.pid if process == "that has ended" else os.getpid()
+    with engine.begin() as connection:
+        of_run = update(scoring_runs).where(scoring_runs.c.id == before.id)
+        connection.execute(of_run.values(host=runs.HOST, pid=pid))
+    here = runs.start_run(engine, before.model_id, "http://here:5001")
+    assert len(results.claim_page(engine, SCORING, here, None, 100_000)) == small_offers
+
+
+def test_claims_of_another_machine_are_waited_for_and_taken_over_when_it_is_silent(
+    small_databases: str,
+    engine: Engine,
+    trained: TrainedStore,
+    champion: str,
+    small_offers: int,
+    tmp_path: Path,
+) -> None:
+    away, _ = claim_elsewhere(engine, trained)
+    flags = ("--database", small_databases, "--endpoint", champion)
+    with start_script(
+        "score_client.py", *flags, cwd=tmp_path, MLFLOW_TRACKING_URI=trained.tracking_uri
+    ) as client:
+        while "Other clients have claimed the last rows" not in (line := client.stderr.readline()):
+            assert line, "the client did not say that it waits"
+        counts = results.reconcile(engine, SCORING, away.model_id)
+        assert (counts.scored, counts.pending) == (small_offers - CLAIMED, CLAIMED)
+        silence(engine, away)
+        _, error = client.communicate()
+        assert client.returncode == 0, error
+    assert_scored_once_and_nothing_claimed(small_databases, away.model_id, small_offers)
+
+
+@pytest.mark.parametrize("small_databases", ["postgresql"], indirect=True)
+def test_a_client_that_stops_during_a_transaction_keeps_nobody_waiting(
+    small_databases: str,
+    trained: TrainedStore,
+    champion: str,
+    small_offers: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(db_engine, "IDLE_SECONDS", 1)
+    monkeypatch.setattr(watch, "DATABASE_PAUSE", 0.05)
+    with opened(database_url(small_databases)) as engine:
+        away, page = claim_elsewhere(engine, trained)
+        silence(engine, away)
+        with engine.connect() as stopped:
+            assert page.claim
+            assert claims.stands(stopped, page.claim)  # and holds its lock
+            assert score(small_databases, champion) == 0
+            with pytest.raises(DBAPIError) as ended:
+                stopped.scalar(select(1))
+        assert may_pass(ended.value)
+    assert_scored_once_and_nothing_claimed(small_databases, away.model_id, small_offers)
+
+
+def test_max_rejected_counts_the_rows_that_other_clients_had_rejected(
+    small_databases: str,
+    engine: Engine,
+    trained: TrainedStore,
+    champion: str,
+    small_offers: int,
+    endpoint: ScriptedEndpoint,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    away, _ = claim_elsewhere(engine, trained)
+    allowed, of_another = 14, 10
+    part = results.claim_page(engine, SCORING, away, None, of_another)
+    reject_once: list[Callable[[], bool]] = [
+        lambda: results.store_rejected(engine, SCORING, away, part, "by another")
+    ]
+    canaries = len(trained.version().canary.rows)
+
+    def script(request: Request) -> Answer:
+        if reject_once:
+            assert reject_once.pop()()
+        if request.rows.num_rows > canaries:
+            return Answer(400, "application/json", b'{"message": "x\\nError: no"}')
+        return forward(champion, request.body)
+
+    endpoint.script = script
+    share = (allowed + 0.5) / small_offers
+    assert score(small_databases, endpoint.url, "--batch-size", 1, "--max-rejected", share) == 5
+    assert results.rejected(engine, SCORING, away.model_id) == allowed + 1
+    reasons = results.reasons(engine, SCORING, away.model_id)
+    assert reasons == {"by another": of_another, "no": allowed + 1 - of_another}
+    assert "rejects more rows than --max-rejected allows" in capsys.readouterr().err
+
+
+def test_rows_with_timestamps_for_keys_can_be_claimed(database: str) -> None:
+    moments = [utc_now() + timedelta(days=day) for day in range(5)]
+    events = Table("events", MetaData(), Column("at", DateTime, primary_key=True))
+    with opened(database_url(database), create=True) as engine:
+        with engine.begin() as connection:
+            create_tables(connection, events.metadata)
+            connection.execute(insert(events), [{"at": moment} for moment in moments])
+        runs.remember_version(engine, "events/1", "m-1", "here", 0.5)
+        run = runs.start_run(engine, "events/1", "http://here:5001")
+        with engine.begin() as connection:
+            claims.claim(connection, run, moments[1:3])
+            standing = claims.look(connection, run).standing
+            free = select(events.c.at).where(*claims.free(events.c.at, standing))
+            assert connection.scalars(free).all() == [moments[0], *moments[3:]]

@@ -1,0 +1,93 @@
+"""A client at work and its claims: it renews them, and misses no row when it loses them."""
+
+import pytest
+
+import problems
+from db import claims, results
+from db.engine import database_url, opened
+from db.runs import Run
+from tests.support.databases import assert_every_offer_scored_once, execute, query
+from tests.support.scoring import score
+from tests.support.scripted_endpoint import Answer, Request, ScriptedEndpoint, forward
+from tests.support.trained import TrainedStore
+from tests.support.waiting import wait_for
+
+SCORING = problems.load().scoring
+BATCH = 50
+
+
+def assert_scored_once_and_nothing_claimed(database: str, model_id: str, offers: int) -> None:
+    assert_every_offer_scored_once(database, model_id, offers)
+    assert query(database, "SELECT count(*) FROM claims") == [(0,)]
+
+
+def test_a_client_whose_claims_were_taken_reads_the_rows_again(
+    small_databases: str,
+    trained: TrainedStore,
+    champion: str,
+    small_offers: int,
+    endpoint: ScriptedEndpoint,
+) -> None:
+    def script(request: Request) -> Answer:
+        if request.number == 3:
+            execute(small_databases, "DELETE FROM claims")
+        return forward(champion, request.body)
+
+    endpoint.script = script
+    version = trained.version()
+    assert score(small_databases, endpoint.url, "--batch-size", BATCH) == 0
+    canaries = len(version.canary.rows)
+    sent_rows = sum(request.rows.num_rows - canaries for request in endpoint.requests)
+    assert sent_rows > small_offers
+    assert_scored_once_and_nothing_claimed(small_databases, version.model_id, small_offers)
+
+
+def test_a_claim_whose_rows_never_reached_the_client_is_dropped_at_the_end(
+    small_databases: str,
+    trained: TrainedStore,
+    champion: str,
+    small_offers: int,
+    endpoint: ScriptedEndpoint,
+) -> None:
+    ((middle_key,),) = query(
+        small_databases,
+        f"SELECT offer_id FROM offers ORDER BY 1 LIMIT 1 OFFSET {small_offers // 2}",
+    )
+
+    def script(request: Request) -> Answer:
+        if request.number == 1:  # as when the connection breaks while a claim is committed
+            ((number, model_id),) = query(small_databases, "SELECT id, model_id FROM scoring_runs")
+            run = Run(number, model_id)
+            with opened(database_url(small_databases)) as engine:
+                lost_page = results.claim_page(engine, SCORING, run, middle_key, 150)
+            assert len(lost_page) == 150
+        return forward(champion, request.body)
+
+    endpoint.script = script
+    assert score(small_databases, endpoint.url, "--batch-size", BATCH) == 0
+    assert_scored_once_and_nothing_claimed(small_databases, trained.champion_id, small_offers)
+
+
+def test_a_run_at_work_says_so_again_and_again(
+    small_databases: str,
+    trained: TrainedStore,
+    champion: str,
+    small_offers: int,
+    endpoint: ScriptedEndpoint,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(claims, "LEASE_SECONDS", 0.2)
+
+    def seen_at() -> object:
+        ((moment,),) = query(small_databases, "SELECT seen_at FROM scoring_runs")
+        return moment
+
+    def script(request: Request) -> Answer:
+        before = seen_at()
+        wait_for(lambda: seen_at() != before, "another sign of life")
+        return forward(champion, request.body)
+
+    endpoint.script = script
+    assert score(small_databases, endpoint.url, "--batch-size", 700, "--in-flight", 1) == 0
+    assert len(endpoint.requests) > 1
+    assert_scored_once_and_nothing_claimed(small_databases, trained.champion_id, small_offers)

@@ -1,0 +1,48 @@
+"""The search finds what GridSearchCV finds, for each candidate of the project's problem."""
+
+import numpy as np
+import pytest
+from sklearn.model_selection import GridSearchCV
+
+import problems
+from modeling.dataset import Dataset
+from modeling.search import search
+from problems import Candidate
+from tests.support.datasets import generated_offers
+from tests.support.threads import one_thread
+
+PROBLEM = problems.load()
+GRIDS: dict[str, dict[str, list[float]]] = {
+    "logistic_plain": {"model__C": [1e-5, 1e-3, 0.1]},
+    "logistic_engineered": {"columns__fine__bins__n_bins": [10, 20], "model__C": [0.01, 0.06]},
+    "boosted_trees": {"model__max_iter": [5, 10], "model__l2_regularization": [0.0, 10.0]},
+}
+
+
+@pytest.fixture(scope="module")
+def data() -> Dataset:
+    return generated_offers(1_000, seed=4)
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_it_finds_what_grid_search_finds(data: Dataset, name: str) -> None:
+    candidates = {c.name: c for c in PROBLEM.candidates(data.categories, 0)}
+    assert candidates.keys() == GRIDS.keys()
+    candidate = Candidate(name, "", candidates[name].pipeline, GRIDS[name])
+    rows, folds = data.train, data.folds(data.train, 3, 0)
+    result = search(candidate, rows, [folds], 2)
+    with one_thread():  # as in the search's own processes; more wait for each other
+        grid = GridSearchCV(
+            candidate.pipeline, dict(candidate.grid), scoring="neg_log_loss", cv=folds
+        ).fit(rows.features, rows.label)
+        expected = grid.best_estimator_.predict_proba(data.test.features)[:, 1]
+        probabilities = result.estimator.predict_proba(data.test.features)[:, 1]
+    losses = [point.scores["log_loss"].mean for point in result.points]
+    assert losses == pytest.approx(-grid.cv_results_["mean_test_score"], rel=2e-4)
+    assert result.best is result.points[grid.best_index_]
+    assert probabilities == pytest.approx(expected, rel=1e-6)
+    assert len(np.unique(probabilities)) > 10
+    for train, left_out in folds:
+        fitted = grid.best_estimator_.fit(rows.features.iloc[train], rows.label[train])
+        of_unseen_rows = fitted.predict_proba(rows.features.iloc[left_out])[:, 1]
+        assert result.out_of_fold[0, left_out] == pytest.approx(of_unseen_rows, rel=0.02)

@@ -1,0 +1,82 @@
+"""A load that is killed, damaged or has too many bad rows leaves the database as it was."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+import problems
+from db import load as loading
+from db.engine import database_url, opened
+from db.files import open_sources
+from db.staging import Load
+from tests.support.databases import all_rows
+from tests.support.scripts import FORKS
+from tests.support.source_files import LEADS, OFFERS, edit_parquet, load_source, set_value
+
+
+def load_and_kill_itself(source: Path, database: str) -> None:
+    """Load in this process, which is killed once all leads and offers are staged."""
+    problem = problems.load()
+    files = open_sources(source, problem.sources)
+    rows_left = sum(file.rows for file in files[:2])  # clicks are not staged yet
+
+    def advance(count: int) -> None:
+        nonlocal rows_left
+        rows_left -= count
+        if rows_left <= 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    what = Load(problem.name, problem.scoring, str(source), add=True, max_rejected=0.0)
+    with opened(database_url(database)) as engine:
+        loading.load(engine, what, files, advance)
+
+
+def test_a_load_that_is_killed_leaves_the_database_as_it_was(source: Path, database: str) -> None:
+    load_source(source, database)
+    before = all_rows(database)
+    edit_parquet(source, LEADS, set_value("annual_income", 0, 1.0))
+    process = FORKS.Process(target=load_and_kill_itself, args=(source, database))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert all_rows(database) == before
+    assert load_source(source, database) == 0
+
+
+def test_a_file_damaged_in_its_middle_leaves_the_database_as_it_was(
+    source: Path, database: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    load_source(source, database)
+    before = all_rows(database)
+    content = bytearray((source / OFFERS).read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 200] = bytes(200)
+    (source / OFFERS).write_bytes(content)
+    edit_parquet(source, LEADS, set_value("annual_income", 0, 1.0))  # loaded first, then undone
+    assert load_source(source, database) == 2
+    assert f"{OFFERS} is damaged" in capfd.readouterr().err
+    assert all_rows(database) == before
+
+
+def test_too_many_bad_rows_leave_the_database_as_it_was(
+    source: Path, database: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    load_source(source, database)
+    before = all_rows(database)
+    edit_parquet(source, OFFERS, lambda f: f.assign(apr=f["apr"].where(f.index % 40 > 0, -1.0)))
+    edit_parquet(source, LEADS, set_value("annual_income", 0, 1.0))
+    assert load_source(source, database) == 2
+    error = capfd.readouterr().err
+    assert "More than 1.00%" in error
+    assert "apr is negative" in error
+    assert "--max-rejected" in error
+    assert all_rows(database) == before
+    assert load_source(source, database, "--max-rejected", 0.1) == 0
+
+
+def test_too_many_bad_rows_leave_no_new_database(source: Path, tmp_path: Path) -> None:
+    edit_parquet(source, OFFERS, lambda f: f.assign(apr=-1.0))
+    assert load_source(source, f"sqlite:///{tmp_path / 'new.db'}") == 2
+    assert list(tmp_path.glob("new.db*")) == []

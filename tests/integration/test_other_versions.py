@@ -1,0 +1,82 @@
+"""Another version behind the endpoint: nothing of it is stored, and it can be waited for."""
+
+import pytest
+
+from serving import pace
+from tests.support.databases import assert_every_offer_scored_once, count_scored, query
+from tests.support.scoring import score
+from tests.support.scripted_endpoint import Answer, Request, ScriptedEndpoint, forward
+from tests.support.trained import TrainedStore
+
+
+@pytest.fixture(autouse=True)
+def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "FIRST_WAIT", 0.05)
+
+
+def test_another_version_behind_the_endpoint_stores_nothing(
+    small_database: str, challenger: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert score(small_database, challenger) == 4
+    assert "does not answer as offer-click/" in capfd.readouterr().err
+    assert count_scored(small_database) == 0
+    assert query(small_database, "SELECT outcome FROM scoring_runs") == [("failed",)]
+
+
+def test_a_version_that_changes_during_a_run_ends_the_run_there(
+    small_database: str, champion: str, challenger: str, endpoint: ScriptedEndpoint
+) -> None:
+    def swapped(request: Request) -> Answer:
+        return forward(champion if request.number <= 3 else challenger, request.body)
+
+    endpoint.script = swapped
+    assert score(small_database, endpoint.url, "--batch-size", 100) == 4
+    assert count_scored(small_database) == 300
+
+
+def test_another_version_is_waited_for_if_the_flag_says_so(
+    small_database: str,
+    trained: TrainedStore,
+    champion: str,
+    challenger: str,
+    small_offers: int,
+    endpoint: ScriptedEndpoint,
+) -> None:
+    def swapped_for_a_while(request: Request) -> Answer:
+        other = 3 <= request.number <= 6
+        return forward(challenger if other else champion, request.body)
+
+    endpoint.script = swapped_for_a_while
+    flags = ("--wait-for-version", 60, "--batch-size", 120)
+    assert score(small_database, endpoint.url, *flags) == 0
+    assert_every_offer_scored_once(small_database, trained.champion_id, small_offers)
+
+
+def test_another_version_is_waited_for_no_longer_than_the_flag_says(
+    small_database: str, challenger: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert score(small_database, challenger, "--wait-for-version", 0.5, "--max-wait", 0) == 4
+    error = capfd.readouterr().err
+    assert error.count("Trying again") == 1
+    assert "does not answer as" in error.splitlines()[-1]
+    assert count_scored(small_database) == 0
+
+
+@pytest.mark.parametrize("header", ["X-Model-Version", "X-Logged-Model-Id"])
+def test_right_answers_under_another_version_s_name_are_not_stored(
+    header: str,
+    small_database: str,
+    champion: str,
+    endpoint: ScriptedEndpoint,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    def another(request: Request) -> Answer:
+        return forward(champion, request.body)._replace(headers={header: "offer-click/9"})
+
+    endpoint.script = another
+    assert score(small_database, endpoint.url) == 4
+    assert "answered as offer-click/9, not as" in capfd.readouterr().err
+    assert count_scored(small_database) == 0
+    endpoint.script = lambda request: forward(champion, request.body)
+    assert score(small_database, endpoint.url, "--limit", 100) == 0
+    assert count_scored(small_database) == 100

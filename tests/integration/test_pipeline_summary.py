@@ -1,0 +1,23 @@
+"""The summary at the end of pipeline.py sets all candidates beside the base rate."""
+
+import re
+
+import pytest
+
+import pipeline
+import problems
+from db.engine import database_url, opened
+
+
+def test_the_summary_sets_all_candidates_beside_the_base_rate(
+    small_database: str, small_offers: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with opened(database_url(small_database)) as engine:
+        pipeline.summary(engine, problems.load())
+    output = capsys.readouterr().out
+    header = output.partition("─")[0]
+    for column in ("logistic_plain", "logistic_engineered", "boosted_trees", "base rate"):
+        assert column in " ".join(header.split()), column
+    assert re.search(r"roc auc( +0\.\d{4}){4}", output)
+    assert re.search(rf"rows pending +{small_offers:,}", output)
+    assert max(map(len, output.splitlines())) <= 80

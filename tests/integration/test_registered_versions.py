@@ -1,0 +1,120 @@
+"""What a registered version carries: its card, threshold, canary rows, and how it is saved."""
+
+import json
+import re
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.models import Model
+
+import problems
+from db.engine import database_url, opened
+from modeling import dataset, gate
+from registry import versions
+from tests.support.databases import query
+from tests.support.project import MODEL
+from tests.support.trained import TrainedStore
+
+YARDSTICK = "boosted_trees"
+
+
+@pytest.fixture
+def client(use_trained: TrainedStore) -> MlflowClient:
+    mlflow.set_tracking_uri(use_trained.tracking_uri)
+    return MlflowClient()
+
+
+def versions_by_candidate(client: MlflowClient) -> dict[str, ModelVersion]:
+    found = client.search_model_versions(f"name = '{MODEL}'")
+    return {version.tags["candidate"]: version for version in found}
+
+
+def test_the_better_by_cross_validation_is_champion_and_the_other_challenger(
+    client: MlflowClient,
+) -> None:
+    may_serve = versions_by_candidate(client)
+    assert may_serve.pop(YARDSTICK).tags["yardstick"] == "yes"
+    best = min(may_serve.values(), key=lambda version: float(version.tags["cv_log_loss"]))
+    champion = client.get_model_version_by_alias(MODEL, "champion")
+    challenger = client.get_model_version_by_alias(MODEL, "challenger")
+    assert champion.version == best.version
+    assert {champion.version, challenger.version} == {v.version for v in may_serve.values()}
+
+
+def test_a_version_is_saved_without_pickle_and_takes_doubles(client: MlflowClient) -> None:
+    for version in versions_by_candidate(client).values():
+        uri = f"models:/{MODEL}/{version.version}"
+        model = Model.load(uri)
+        folder = Path(mlflow.artifacts.download_artifacts(uri))
+        assert model.flavors["sklearn"]["serialization_format"] == "skops"
+        assert not list(folder.rglob("*.pkl"))
+        assert model.flavors["python_function"]["predict_fn"] == "predict_proba"
+        assert model.signature
+        kinds = {column.name: str(column.type) for column in model.signature.inputs}
+        assert set(kinds.values()) == {"DataType.double", "DataType.string"}
+        assert model.saved_input_example_info
+
+
+def test_a_version_carries_its_threshold_and_canary_rows_of_nobody(
+    client: MlflowClient, trained: TrainedStore
+) -> None:
+    problem = problems.load()
+    with opened(database_url(str(trained.database))) as engine:
+        raw = dataset.read(engine, problem).raw
+    real_rows = set(raw[problem.feature_names].itertuples(index=False, name=None))
+    canaries = []
+    for registered in versions_by_candidate(client).values():
+        version = versions.resolve(client, f"models:/{MODEL}/{registered.version}")
+        assert 0 < version.threshold < 1
+        assert gate.answers_as_logged(version, problem)
+        assert not any(tuple(row) in real_rows for row in version.canary.rows)
+        canaries.append(version.canary)
+    assert not canaries[0].answered_by(canaries[1].probabilities)
+
+
+def test_a_version_knows_which_rows_it_was_trained_on(
+    client: MlflowClient, trained: TrainedStore
+) -> None:
+    number = versions_by_candidate(client)["logistic_plain"].version
+    metadata = Model.load(f"models:/{MODEL}/{number}").metadata
+    assert metadata
+    ((database_id,),) = query(trained.database, "SELECT id FROM database_info")
+    ((last_load,),) = query(trained.database, "SELECT max(id) FROM loads")
+    assert metadata["trained_on"] == {"database_id": database_id, "last_load": last_load}
+    assert json.dumps(metadata)  # plain data, nothing that would need our code to be read
+
+
+def test_a_version_s_description_is_a_model_card(client: MlflowClient) -> None:
+    for name, version in versions_by_candidate(client).items():
+        card = str(version.description)
+        assert card.startswith(f"**{name}**")
+        training = client.get_run(version.tags["training_run"]).data
+        for text in (
+            training.params["digest"],
+            f"{int(training.params['rows_held_out']):,} rows are held out",
+            "hash of their lead_uuid",
+            "outcomes 2021-03-23 to 2021-04-2",
+            f"from {float(version.tags['decision_threshold']):.4f} on: largest F1",
+            "**Limits.**",
+            "random order",
+            "mlflow models serve -m models:/offer-click@champion",
+        ):
+            assert text in card, text
+        metrics = client.get_run(str(version.run_id)).data.metrics
+        for metric, title in (("roc_auc", "ROC AUC"), ("calibration_slope", "calibration slope")):
+            value, low, high = (metrics[f"test_{metric}{end}"] for end in ("", "_low", "_high"))
+            assert low < value < high
+            assert f"| {title} | {value:.4f} ({low:.4f} to {high:.4f}) |" in card
+
+
+def test_the_example_request_of_a_model_card_can_be_answered(client: MlflowClient) -> None:
+    for version in versions_by_candidate(client).values():
+        example = re.search(r"```json\n(.*)\n```", str(version.description))
+        assert example
+        rows = pd.DataFrame(json.loads(example[1])["dataframe_records"])
+        served = mlflow.pyfunc.load_model(f"models:/{MODEL}/{version.version}")
+        assert 0 < served.predict(rows)[0, 1] < 1

@@ -1,0 +1,94 @@
+"""The flags of serve.py: what is wrong with them is one sentence, and the others reach its workers.
+
+The supervisor's loop, which is uvicorn's, does not run here: no worker is started.
+"""
+
+import socket
+from pathlib import Path
+
+import pytest
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+import console
+import problems
+import serve
+from server import settings, tokens
+from server.settings import Settings
+from serving.local import free_port
+from tests.support.scripts import run_main
+
+IN_USE, NO_TOKENS = "address in use", "file without tokens"
+MISTAKES: dict[str, tuple[tuple[object, ...], str]] = {
+    "open to others": (("--host", "0.0.0.0"), "give --tokens FILE, or say --insecure"),  # noqa: S104
+    "no tokens": (("--tokens", NO_TOKENS), "holds no token: add one with --new-token NAME"),
+    "no file": (("--tokens", "none"), "cannot be read (No such file or directory)"),
+    "token for no file": (("--new-token", "me"), "name it with --tokens FILE"),
+    "two words": (("--tokens", NO_TOKENS, "--new-token", "a b"), "cannot name a token"),
+    "port in use": (("--port", IN_USE), "Address already in use"),
+    "no such host": (
+        ("--host", "nowhere.invalid", "--insecure"),
+        "Nothing can listen on nowhere.invalid",
+    ),
+    "no alias": (("--alias", ","), "--alias names none"),
+    "unknown alias": (("--alias", "winner"), "has no version models:/offer-click@winner"),
+}
+
+
+@pytest.mark.usefixtures("use_trained")
+@pytest.mark.parametrize("case", MISTAKES)
+def test_what_is_wrong_with_the_flags_is_one_sentence(
+    case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags, reason = MISTAKES[case]
+    file = tmp_path / "tokens.txt"
+    file.write_text("# none yet\n")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        values = {IN_USE: server.getsockname()[1], NO_TOKENS: file}
+        assert run_main(serve.main, *(values.get(str(flag), flag) for flag in flags)) == 2
+    error = capsys.readouterr().err
+    assert reason in error
+    assert error.count("\n") == 1
+
+
+def test_two_cannot_listen_at_one_address() -> None:
+    port = free_port()
+    with (
+        serve.listening("127.0.0.1", port),
+        pytest.raises(console.UserError, match="Address already in use"),
+    ):
+        serve.listening("127.0.0.1", port)
+
+
+@pytest.mark.usefixtures("use_trained")
+def test_the_flags_reach_the_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs: list[tuple[Settings, uvicorn.Config, tuple[str, int]]] = []
+
+    def run(supervisor: Multiprocess) -> None:
+        (listener,) = supervisor.sockets
+        runs.append((Settings.handed_over(), supervisor.config, listener.getsockname()))
+
+    monkeypatch.setattr(Multiprocess, "run", run)
+    for variable in (settings.VARIABLE, settings.METRICS_FOLDER, "OPENBLAS_NUM_THREADS"):
+        monkeypatch.setenv(variable, "")  # so that they are restored afterwards
+    tokens.issue(tmp_path / "tokens.txt", "scoring")
+    port = free_port()
+    flags: tuple[object, ...] = ("--alias", "challenger, champion", "--port", port, "--workers", 3)
+    flags += ("--refresh", 0.5, "--timeout", 7, "--in-flight", 9, "--max-body", 2)
+    assert run_main(serve.main, *flags, "--tokens", "tokens.txt") == 1  # ended by no signal
+    ((handed_over, config, address),) = runs
+    problem = problems.load()
+    assert handed_over == Settings(
+        model_name=problem.model_name,
+        words=problem.words,
+        aliases=("challenger", "champion"),
+        refresh=0.5,
+        timeout=7,
+        in_flight=9,
+        max_body=2 * 2**20,
+        tokens=str(tmp_path / "tokens.txt"),
+    )
+    assert config.workers == 3
+    assert config.timeout_graceful_shutdown == 8
+    assert not config.proxy_headers
+    assert address == ("127.0.0.1", port)

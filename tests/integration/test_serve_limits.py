@@ -1,0 +1,69 @@
+"""The limits of serve.py: of a body's size, of a request's time, and of requests at once."""
+
+import socket
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.support.request_bodies import JSON, ROWS, invoke, records_body
+from tests.support.serve_app import MIB, in_flight, serve_app
+from tests.support.trained import TrainedStore
+from tests.support.waiting import wait_for
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # as in serve.py's workers
+
+
+def start_request(url: str) -> socket.socket:
+    """Send a request without its body, which keeps the server waiting."""
+    host, port = url.removeprefix("http://").split(":")
+    connection = socket.create_connection((host, int(port)), timeout=60)
+    connection.sendall(
+        b"POST /invocations HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n"
+        b"Content-Length: 100\r\n\r\n{"
+    )
+    return connection
+
+
+@pytest.mark.parametrize("in_pieces", [False, True], ids=["whole", "in pieces"])
+def test_a_body_beyond_the_limit_is_refused(
+    trained: TrainedStore, tmp_path: Path, *, in_pieces: bool
+) -> None:
+    body = records_body(*ROWS * 10_000).encode()
+    assert len(body) > MIB
+    pieces = (body[at : at + 9999] for at in range(0, len(body), 9999))
+    with serve_app(trained.tracking_uri, tmp_path, max_body=MIB) as app:
+        response = requests.post(
+            f"{app.url}/invocations",
+            data=pieces if in_pieces else body,
+            headers={"Content-Type": JSON},
+            timeout=60,
+        )
+        assert response.status_code == 413
+        assert "1,048,576 bytes" in response.json()["message"]
+        assert invoke(app.url, JSON, records_body(ROWS[0])).status_code == 200
+
+
+def test_a_request_beyond_the_limit_of_those_at_once_is_refused(
+    trained: TrainedStore, tmp_path: Path
+) -> None:
+    with serve_app(trained.tracking_uri, tmp_path, in_flight=2) as app:
+        with start_request(app.url), start_request(app.url):
+            wait_for(lambda: in_flight() == 2, "two requests at work")
+            third = invoke(app.url, JSON, records_body(ROWS[0]))
+            assert third.status_code == 429
+            assert third.headers["Retry-After"] == "1"
+        wait_for(lambda: in_flight() == 0, "both to be given up")
+        assert invoke(app.url, JSON, records_body(ROWS[0])).status_code == 200
+        errors = [event["error"] for event in app.events if "error" in event]
+        assert sorted(errors) == ["BUSY", "CLIENT_LEFT", "CLIENT_LEFT"]
+
+
+def test_a_request_beyond_the_limit_of_time_is_given_up(
+    trained: TrainedStore, tmp_path: Path
+) -> None:
+    with serve_app(trained.tracking_uri, tmp_path, timeout=0.2) as app:
+        with start_request(app.url) as slow:
+            assert slow.recv(1000).startswith(b"HTTP/1.1 504")
+        wait_for(lambda: in_flight() == 0, "it to be given up")
+        assert app.model()["refused"] is None

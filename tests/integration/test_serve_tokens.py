@@ -1,0 +1,103 @@
+"""serve.py --tokens: only who holds a token is answered, and the file may change meanwhile."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from server import tokens
+from tests.support.databases import count_scored
+from tests.support.request_bodies import JSON, ROWS, invoke, records_body
+from tests.support.scoring import score
+from tests.support.serve_app import ServeApp, serve_app
+from tests.support.trained import TrainedStore
+from tests.support.waiting import wait_for
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # as in serve.py's workers
+
+
+@pytest.fixture(scope="module")
+def guarded(
+    trained: TrainedStore, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[ServeApp, str]]:
+    """An application that asks for tokens, and a token for it."""
+    folder = tmp_path_factory.mktemp("guarded")
+    token = tokens.issue(folder / "tokens.txt", "scoring")
+    with serve_app(trained.tracking_uri, folder, tokens=folder / "tokens.txt") as app:
+        yield app, token
+
+
+def status(app: ServeApp, authorization: str = "", path: str = "/model") -> int:
+    headers = {"Authorization": authorization}
+    return requests.get(app.url + path, headers=headers, timeout=60).status_code
+
+
+@pytest.mark.parametrize("path", ["/ping", "/health", "/ready"])
+def test_anybody_may_ask_whether_it_is_alive(path: str, guarded: tuple[ServeApp, str]) -> None:
+    assert status(guarded[0], path=path) == 200
+
+
+@pytest.mark.parametrize("path", ["/model", "/champion/model", "/metrics", "/version"])
+def test_who_has_no_token_sees_nothing_else(path: str, guarded: tuple[ServeApp, str]) -> None:
+    app, token = guarded
+    assert status(app, path=path) == 401
+    assert status(app, f"Bearer {token}", path) == 200
+    for wrong in (token, f"Basic {token}", "Bearer", f"Bearer {token}x", "Bearer \xff"):
+        assert status(app, wrong, path) == 401
+
+
+@pytest.mark.parametrize("path", ["", "/champion"])
+def test_who_has_no_token_gets_no_scores(path: str, guarded: tuple[ServeApp, str]) -> None:
+    app, token = guarded
+    body = records_body(ROWS[0])
+    refused = invoke(app.url + path, JSON, body)
+    assert refused.status_code == 401
+    assert refused.headers["WWW-Authenticate"] == "Bearer"
+    assert refused.json()["error_code"] == "UNAUTHORIZED"
+    answered = invoke(app.url + path, JSON, body, Authorization=f"Bearer {token}")
+    assert answered.status_code == 200
+    assert app.log_line_of(answered)["caller"] == "scoring"
+
+
+def test_a_change_of_the_file_is_taken_up_and_a_fault_in_it_logged(
+    trained: TrainedStore, tmp_path: Path
+) -> None:
+    file = tmp_path / "tokens.txt"
+    first = tokens.issue(file, "scoring")
+    with serve_app(trained.tracking_uri, tmp_path, tokens=file, refresh=0.05) as app:
+        second = tokens.issue(file, "form")
+        assert status(app, f"Bearer {first}") == status(app, f"Bearer {second}") == 200
+        file.write_text(f"nonsense\n{file.read_text().splitlines()[1]}\n")
+        assert status(app, f"Bearer {first}") == 401
+        assert status(app, f"Bearer {second}") == 200
+
+        def reports() -> list[str]:
+            return [event["why"] for event in app.events if event["event"] == "tokens"]
+
+        assert wait_for(reports, "the fault in the log")[0].startswith("Line 1 of")
+        file.write_text(file.read_text().removeprefix("nonsense\n"))
+        wait_for(lambda: "read again" in reports(), "the end of the fault in the log")
+        assert len(reports()) == 2
+
+
+def test_the_client_sends_the_token_of_its_environment(
+    guarded: tuple[ServeApp, str],
+    small_database: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    app, token = guarded
+    assert score(small_database, app.url) == 4
+    assert "ENDPOINT_TOKEN" in capsys.readouterr().err
+    monkeypatch.setenv("ENDPOINT_TOKEN", f"{token[:9]}\n{token}")
+    assert score(small_database, app.url) == 2
+    assert token[:9] not in capsys.readouterr().err
+    assert count_scored(small_database) == 0
+    monkeypatch.setenv("ENDPOINT_TOKEN", f"{token}\n")
+    assert score(small_database, app.url, "--limit", 100) == 0
+    wait_for(
+        lambda: any(e.get("caller") == "scoring" and e["rows"] > 10 for e in app.events),
+        "the client's requests in the log",
+    )
+    assert token not in app.log.read_text()

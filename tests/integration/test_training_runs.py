@@ -1,0 +1,144 @@
+"""What a training leaves in MLflow: its runs, their metrics, plots and pages."""
+
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.models import Model
+
+from tests.support.project import MODEL, SAMPLE, SAMPLE_OFFERS
+from tests.support.trained import TrainedStore
+
+CANDIDATES = {"logistic_plain", "logistic_engineered", "boosted_trees"}
+YARDSTICK = "boosted_trees"
+CV = {f"cv_{name}" for name in ("log_loss", "roc_auc", "average_precision", "brier")}
+TEST = {
+    f"test_{name}" for name in ("log_loss", "roc_auc", "average_precision", "brier", "accuracy")
+}
+
+
+@pytest.fixture
+def client(use_trained: TrainedStore) -> MlflowClient:
+    mlflow.set_tracking_uri(use_trained.tracking_uri)  # Model.load asks the one set last
+    return MlflowClient(use_trained.tracking_uri)
+
+
+@pytest.fixture
+def training(client: MlflowClient) -> Run:
+    """The run of the training that registered the versions."""
+    (run_id,) = {version.tags["training_run"] for version in versions_by_candidate(client).values()}
+    return client.get_run(run_id)
+
+
+def versions_by_candidate(client: MlflowClient) -> dict[str, ModelVersion]:
+    versions = client.search_model_versions(f"name = '{MODEL}'")
+    return {version.tags["candidate"]: version for version in versions}
+
+
+def children(client: MlflowClient, parent: Run) -> list[Run]:
+    runs_of_parent = f"tags.mlflow.parentRunId = '{parent.info.run_id}'"
+    return list(client.search_runs([parent.info.experiment_id], runs_of_parent))
+
+
+def files(client: MlflowClient, run: Run, folder: str) -> set[str]:
+    return {artifact.path for artifact in client.list_artifacts(run.info.run_id, folder)}
+
+
+def test_a_training_has_a_run_for_each_candidate_and_for_each_grid_point(
+    client: MlflowClient, training: Run
+) -> None:
+    assert training.info.run_name == "training"
+    experiment = client.get_experiment_by_name("offer_click")
+    assert experiment
+    assert training.info.experiment_id == experiment.experiment_id
+    candidates = children(client, training)
+    assert {run.info.run_name for run in candidates} == CANDIDATES
+    for run in candidates:
+        points = children(client, run)
+        assert len(points) >= 5
+        assert {point.info.status for point in points} == {"FINISHED"}
+        assert all(point.data.metrics.keys() >= CV for point in points)
+        searched = {"l2_regularization"} if run.info.run_name == YARDSTICK else {"C"}
+        assert all(searched <= point.data.params.keys() for point in points)
+        best = min(points, key=lambda point: point.data.metrics["cv_log_loss"])
+        assert best.data.tags["grid_point"] == "best"
+        assert best.data.params.items() <= run.data.params.items()
+        assert run.data.metrics["cv_log_loss"] == best.data.metrics["cv_log_loss"]
+
+
+def test_the_run_of_the_project_and_the_training_name_each_other(
+    client: MlflowClient, training: Run
+) -> None:
+    (envelope,) = client.search_runs(["0"])
+    assert envelope.info.status == "FINISHED"
+    assert envelope.data.tags["training_run"] == training.info.run_id
+    assert training.data.tags["project_run"] == envelope.info.run_id
+
+
+def test_metrics_and_parameters_belong_to_the_right_model(client: MlflowClient) -> None:
+    for name, version in versions_by_candidate(client).items():
+        run = client.get_run(str(version.run_id))
+        assert run.info.run_name == name
+        assert run.data.metrics.keys() >= CV | TEST
+        loaded = Model.load(f"models:/{MODEL}/{version.version}")
+        model = client.get_logged_model(str(loaded.model_id))
+        assert model.params["candidate"] == name
+        of_model = {metric.key: metric.value for metric in model.metrics or []}
+        assert {k: v for k, v in of_model.items() if k in CV | TEST} == {
+            k: v for k, v in run.data.metrics.items() if k in CV | TEST
+        }
+
+
+def test_a_training_shows_its_data_plots_and_commit(client: MlflowClient, training: Run) -> None:
+    columns = {"requested", "annual_income", "apr", "loan_purpose", "credit"}
+    profile = {f"profile/{column}.png" for column in columns} | {"profile/profile.html"}
+    assert files(client, training, "profile") == profile
+    assert len(training.data.tags["mlflow.source.git.commit"]) == 40
+    assert training.inputs
+    names = {entry.dataset.name for entry in training.inputs.dataset_inputs}
+    assert names == {"offer_click_train", "offer_click_held_out"}
+    for candidate in children(client, training):
+        plots = {
+            "roc", "precision_recall", "calibration", "lift", "confusion", "cross_validation",
+            "permutation_importance",
+        }  # fmt: skip
+        if candidate.info.run_name != YARDSTICK:
+            plots.add("coefficients")
+        assert files(client, candidate, "plots") == {f"plots/{plot}.png" for plot in plots}
+
+
+def test_the_profile_holds_shares_of_clicks_and_nobodys_row(
+    client: MlflowClient, training: Run
+) -> None:
+    page = client.download_artifacts(training.info.run_id, "profile/profile.html")
+    text = Path(page).read_text()
+    assert f"{SAMPLE_OFFERS:,} rows" in text
+    assert "debt_consolidation" in text
+    leads = pd.read_parquet(SAMPLE / "ds_leads.parquet.gzip")
+    assert not any(uuid in text for uuid in leads["lead_uuid"])
+
+
+def test_a_training_s_page_says_which_candidate_is_best_and_why(
+    client: MlflowClient, training: Run
+) -> None:
+    page = training.data.tags["mlflow.note.content"]
+    assert page.startswith("**logistic_engineered** is best: its cross-validated log loss is 0.")
+    versions = versions_by_candidate(client)
+    for name in CANDIDATES:
+        (line,) = (line for line in page.splitlines() if line.startswith("|") and name in line)
+        assert f"| {versions[name].version}" in line
+        assert line.count(" to ") == 5  # intervals
+    assert "(yardstick)" in page
+    assert "base rate" in page
+    assert "comparison.png" in files(client, training, "")
+
+
+def test_coefficients_are_listed_by_names_that_can_be_read(client: MlflowClient) -> None:
+    run_id = str(versions_by_candidate(client)["logistic_engineered"].run_id)
+    table = pd.read_csv(client.download_artifacts(run_id, "coefficients.csv"))
+    assert {"column", "coefficient", "weight"} == set(table.columns)
+    assert table["column"].str.contains(r"^apr [\d.,]+ to [\d.,]+ x credit = poor$").any()

@@ -1,0 +1,104 @@
+"""Endpoints that answer wrongly, or refuse: one sentence, and nothing wrong is ever stored."""
+
+import pytest
+
+from serving import pace
+from tests.support.databases import count_scored, query
+from tests.support.scoring import score
+from tests.support.scripted_endpoint import (
+    Answer,
+    Request,
+    Script,
+    ScriptedEndpoint,
+    refuse,
+)
+
+
+def answering(status: int, body: bytes, kind: str = "application/json") -> Script:
+    return lambda _request: Answer(status, kind, body)
+
+
+BAD_ANSWERS: dict[str, tuple[Script, str]] = {
+    "a web page": (answering(200, b"<html>Welcome</html>", "text/html"), "not JSON"),
+    "other JSON": (answering(200, b'{"status": "ok"}'), "no pair of probabilities"),
+    "a list": (answering(200, b"[1, 2]"), "no pair of probabilities"),
+    "too few": (answering(200, b'{"predictions": [[0.5, 0.5]]}'), "1 predictions for"),
+    "NaN": (
+        lambda request: Answer(200, "application/json", predictions(request, "NaN")),
+        "no probabilities between 0 and 1",
+    ),
+    "a probability of 1.5": (
+        lambda request: Answer(200, "application/json", predictions(request, "1.5")),
+        "no probabilities between 0 and 1",
+    ),
+    "probabilities as texts": (
+        lambda request: Answer(200, "application/json", predictions(request, '"0.5"')),
+        "no probabilities between 0 and 1",
+    ),
+    "lists in lists, 100,000 deep": (answering(200, b"[" * 100_000), "not JSON"),
+    "a body cut short": (
+        lambda _request: Answer(200, "application/json", b'{"pred', {"Content-Length": "900"}),
+        "its answer broke off",
+    ),
+    "a wait beyond all years": (
+        lambda _request: refuse(503, Retry_After="Mon, 01 Jan 99999 00:00:00 GMT"),
+        "answered 503",
+    ),
+    "a redirection": (
+        lambda _request: Answer(302, "text/plain", b"", {"Location": "http://127.0.0.1:9/"}),
+        "302",
+    ),
+    "no answer": (lambda _request: None, "No model answers"),
+    "not found": (answering(404, b"", "text/plain"), "404"),
+    "a fault": (answering(500, b"oops", "text/plain"), "500"),
+    "400 on everything": (
+        answering(400, b'{"error_code": "BAD_REQUEST", "message": "no"}'),
+        "refuses even the canary rows",
+    ),
+}
+
+
+@pytest.fixture(autouse=True)
+def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "FIRST_WAIT", 0.05)
+
+
+def predictions(request: Request, value: str) -> bytes:
+    pairs = ", ".join([f"[{value}, {value}]"] * request.rows.num_rows)
+    return f'{{"predictions": [{pairs}]}}'.encode()
+
+
+@pytest.mark.parametrize("case", BAD_ANSWERS)
+def test_a_bad_answer_is_one_sentence_and_stores_nothing(
+    case: str, small_database: str, endpoint: ScriptedEndpoint, capfd: pytest.CaptureFixture[str]
+) -> None:
+    endpoint.script, problem = BAD_ANSWERS[case]
+    assert score(small_database, endpoint.url, "--max-wait", 0.3) == 4
+    *before, error = capfd.readouterr().err.splitlines()
+    assert problem in error
+    assert error.startswith("error: ")
+    assert all("Trying again" in line for line in before)
+    for table in ("results_clicked", "results_clicked_rejected"):
+        assert query(small_database, f"SELECT count(*) FROM {table}") == [(0,)]
+
+
+def test_no_server_is_one_sentence(small_database: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert score(small_database, "http://127.0.0.1:9", "--max-wait", 0) == 4
+    assert "No model answers at http://127.0.0.1:9" in capfd.readouterr().err
+    for address in ("127.0.0.1:5001", "http://[::1", "http://127.0.0.1:5001?token=secret"):
+        assert score(small_database, address) == 2
+        error = capfd.readouterr().err
+        assert "is not an address of an endpoint" in error
+        assert "secret" not in error
+    assert count_scored(small_database) == 0
+
+
+def test_a_password_in_the_address_is_neither_shown_nor_stored(
+    small_database: str, endpoint: ScriptedEndpoint, capfd: pytest.CaptureFixture[str]
+) -> None:
+    endpoint.script = lambda _request: refuse(401)
+    address = endpoint.url.replace("http://", "http://me:secret@")
+    assert score(small_database, address) == 4
+    output = capfd.readouterr()
+    assert "secret" not in output.err + output.out
+    assert query(small_database, "SELECT endpoint FROM scoring_runs") == [(endpoint.url,)]

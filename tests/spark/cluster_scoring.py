@@ -1,0 +1,39 @@
+"""What tests on a cluster share: running the script, and looking into what it wrote."""
+
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.dataset as ds
+
+import score_spark
+from tests.support.scripts import run_main
+
+CLUSTER = "local-cluster[2,1,1024]"
+
+
+class SparkScore:
+    """Runs score_spark.py in this process, on the cluster that there is."""
+
+    def __call__(self, source: Path | str, results: Path, *flags: object) -> int:
+        given = ("--source", source) if source else ()
+        return run_main(score_spark.main, *given, "--results", results, "--master", CLUSTER, *flags)
+
+
+def read_results(
+    results: Path, table: str = "results_clicked", outcome: str = "scored"
+) -> pd.DataFrame:
+    """All results with one outcome, with the version and the commit that each is of."""
+    if not (results / table).exists():
+        return pd.DataFrame()
+    rows = ds.dataset(results / table, partitioning="hive").to_table().to_pandas()
+    return rows[rows["outcome"] == outcome].reset_index(drop=True)
+
+
+def assert_each_once(results: Path, rows: int) -> None:
+    """Every row of the table is scored, and no row twice."""
+    keys = read_results(results)["offer_id"]
+    assert (len(keys), keys.nunique()) == (rows, rows)
+
+
+def commits(results: Path) -> list[str]:
+    return sorted(path.name for path in (results / "results_clicked").glob("*/commit=*"))

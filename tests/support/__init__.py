@@ -1,0 +1,1 @@
+"""What tests share: starting scripts and servers, stores that were trained once, and databases."""

@@ -1,0 +1,35 @@
+"""Labelled offers to train on without a database, and a problem that is trained in a second."""
+
+import numpy as np
+import pandas as pd
+
+import problems
+from modeling import dataset
+from modeling.dataset import Dataset
+from registry.versions import TrainedOn
+from tests.support.project import PROJECT, load_generator
+
+TINY_PROBLEM = PROJECT / "tests" / "data" / "tiny_problem"
+
+
+def generated_rows(leads: int, seed: int) -> pd.DataFrame:
+    """The generated offers of so many leads, with `clicked` and the true `probability`."""
+    chunks = list(load_generator("offer_click").chunks(leads, seed))
+    offers = pd.concat([chunk.offers.to_pandas() for chunk in chunks], ignore_index=True)
+    offers["clicked"] = np.concatenate([chunk.clicked for chunk in chunks])
+    offers["probability"] = np.concatenate([chunk.probability for chunk in chunks])
+    all_leads = pd.concat([chunk.leads.to_pandas() for chunk in chunks])
+    return offers.merge(all_leads, on="lead_uuid", validate="many_to_one")
+
+
+def split_offers(rows: pd.DataFrame) -> Dataset:
+    """Generated rows, split into those to train on and those held out."""
+    problem = problems.load()
+    raw = rows[["offer_id", "lead_uuid", *problem.feature_names]]
+    raw = raw.assign(label=rows["clicked"].astype("int64"))
+    return dataset.split(problem, raw, "generated", TrainedOn("generated", 1), "", "lead_uuid")
+
+
+def generated_offers(leads: int, seed: int) -> Dataset:
+    """The generated offers of so many leads, split."""
+    return split_offers(generated_rows(leads, seed))

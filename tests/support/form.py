@@ -1,0 +1,78 @@
+"""The form of `python -m web`: served by a thread of this process, filled in, and its entries."""
+
+import contextlib
+import logging
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+from werkzeug.serving import make_server
+
+import problems
+from db.engine import database_url, opened
+from serving.rest import Endpoint, Timeouts
+from tests.support.databases import query
+from web.answers import Desk
+from web.app import create_app
+
+LOCK_SECONDS = 0.2  # that it waits for a locked database
+RATES = ("9.99", "35", "19.99")
+# of a test whose form is in a thread: WTForms deprecates how web/form.py gives choices
+IGNORE_OLD_CHOICES = pytest.mark.filterwarnings("ignore:Passing SelectField choices as tuples")
+
+
+@contextlib.contextmanager
+def form_in_thread(
+    database: Path | str, endpoints: Mapping[str, str], problem: str = ""
+) -> Iterator[str]:
+    """The form for a problem, with an address for each alias that can be asked; gives its own.
+
+    The MLflow store is the one that MLFLOW_TRACKING_URI names.
+    """
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    timeouts = Timeouts(read=30)
+    models = {alias: Endpoint(url, timeouts, "") for alias, url in endpoints.items()}
+    with opened(database_url(str(database)), lock_seconds=LOCK_SECONDS) as engine:
+        app = create_app(Desk(engine, problems.load(problem), models))
+        server = make_server("127.0.0.1", 0, app, threaded=True)
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+            server.server_close()
+
+
+def fill(page: Page, rates: Sequence[str] = RATES) -> None:
+    """Fill in the form for offers: one applicant, an offer for each rate."""
+    page.get_by_label("Amount requested").fill("8000")
+    page.get_by_label("Purpose of the loan").select_option("debt_consolidation")
+    page.get_by_label("Credit standing").select_option("fair")
+    page.get_by_label("Annual income").fill("52000")
+    for number, rate in enumerate(rates, 1):
+        page.get_by_label(f"APR {number}").fill(rate)
+
+
+def send(page: Page) -> None:
+    page.get_by_role("button", name="Ask").click()
+
+
+def rates_shown(page: Page) -> list[str]:
+    """The rates of the offers in the answer, from the first row down."""
+    table = page.get_by_role("table").first
+    column = table.locator("thead th").all_inner_texts().index("APR")
+    return [row.locator("td").nth(column).inner_text() for row in table.locator("tbody tr").all()]
+
+
+def stored_entries(database: Path | str) -> list[tuple[Any, ...]]:
+    """What the form for offers stored, in the order of storing."""
+    return query(
+        database,
+        "SELECT model_id, apr, click_probability, clicked, offer_id, scoring_run_id "
+        "FROM results_clicked WHERE source = 'form' ORDER BY id",
+    )

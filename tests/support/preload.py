@@ -1,0 +1,34 @@
+"""Imported by the fork server: all that our scripts import, which takes seconds.
+
+A fork copies neither threads nor open databases safely, so that there must be none here.
+"""
+
+import threading
+
+import matplotlib.figure
+import mlflow.pyfunc
+import mlflow.pyfunc.scoring_server
+import mlflow.sklearn
+import mlflow.store.model_registry.sqlalchemy_store
+import mlflow.store.tracking.sqlalchemy_store
+import psycopg
+import rich.progress
+import sklearn.ensemble
+import sklearn.linear_model
+import sklearn.model_selection
+import skops.io
+import uvicorn.supervisors
+
+import modeling.record
+import modeling.search
+import problems.loan_risk
+import problems.offer_click
+import server.application
+import serving.scoring
+
+__all__ = [
+    "matplotlib", "mlflow", "modeling", "problems", "psycopg", "rich", "server", "serving",
+    "sklearn", "skops", "uvicorn",
+]  # fmt: skip
+
+assert threading.active_count() == 1, threading.enumerate()

@@ -1,0 +1,210 @@
+"""Running our scripts: in this process, in a process of their own, and through `mlflow run`."""
+
+import atexit
+import contextlib
+import multiprocessing
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+import console
+from tests.support.project import CONFIGURED_BY, PROJECT
+from tests.support.waiting import DEADLINE_SECONDS
+
+# Importing MLflow and scikit-learn takes seconds. The fork server has imported them, and forks for
+# each script that is started.
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["tests.support.preload"])
+
+
+def run_main(main: Callable[[Sequence[str]], int], *argv: object) -> int:
+    """Run a script's main in this process, as its last lines do; return its exit code."""
+    with pytest.raises(SystemExit) as ended:
+        console.run(lambda: main([str(arg) for arg in argv]))
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+class ScriptProcess:
+    """A script in a process of its own, forked after the imports; used like `subprocess.Popen`."""
+
+    def __init__(
+        self,
+        script: str,
+        argv: Sequence[str],
+        cwd: Path,
+        environment: Mapping[str, str],
+        *,
+        new_session: bool,
+    ) -> None:
+        out, out_of_script = FORKS.Pipe(duplex=False)
+        err, err_of_script = FORKS.Pipe(duplex=False)
+        self._process = FORKS.Process(
+            target=_run_as_main,
+            args=(script, argv, cwd, environment, out_of_script, err_of_script, new_session),
+        )
+        self._process.start()
+        out_of_script.close()
+        err_of_script.close()
+        self.stdout, self.stderr = _text_of(out), _text_of(err)
+        assert self._process.pid
+        self.pid = self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.exitcode
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self, timeout: float = DEADLINE_SECONDS) -> int:
+        self._process.join(timeout)
+        if self._process.exitcode is None:
+            raise subprocess.TimeoutExpired(str(self._process), timeout)
+        return self._process.exitcode
+
+    def communicate(self, timeout: float = DEADLINE_SECONDS) -> tuple[str, str]:
+        """Read all that it writes until it ends."""
+        with ThreadPoolExecutor(2) as readers:
+            texts = [readers.submit(file.read) for file in (self.stdout, self.stderr)]
+            try:
+                self.wait(timeout)
+            except subprocess.TimeoutExpired:
+                self.kill()
+                raise
+            output, error = (text.result() for text in texts)
+        return output, error
+
+    def send_signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def close(self) -> None:
+        self.kill()
+        self._process.join()
+        self.stdout.close()
+        self.stderr.close()
+
+
+def _text_of(connection: Connection) -> IO[str]:
+    file = os.fdopen(os.dup(connection.fileno()), encoding="utf-8", errors="replace")
+    connection.close()
+    return file
+
+
+def _run_as_main(
+    script: str,
+    argv: Sequence[str],
+    cwd: Path,
+    environment: Mapping[str, str],
+    stdout: Connection,
+    stderr: Connection,
+    new_session: bool,
+) -> None:
+    """Become the script, as if Python had been started with it."""
+    if new_session:
+        os.setsid()
+    # a shell's background job ignores it, and so would everything that is started from there
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.dup2(stdout.fileno(), 1)
+    os.dup2(stderr.fileno(), 2)
+    stdout.close()
+    stderr.close()
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(cwd)
+    sys.argv = [script, *argv]
+    sys.path.insert(0, str(Path(script).parent))
+    try:
+        runpy.run_path(script, run_name="__main__")
+    finally:
+        # multiprocessing ends a process without these, which an interpreter does in this order
+        threading._shutdown()  # type: ignore[attr-defined]
+        atexit._run_exitfuncs()
+
+
+@contextlib.contextmanager
+def start_script(
+    script: str, *argv: object, cwd: Path, new_session: bool = False, **environment: str
+) -> Iterator[ScriptProcess]:
+    """Start a script in a process of its own, which is killed after the body at the latest.
+
+    Of our environment variables it sees only those given.
+    """
+    process = ScriptProcess(
+        str(PROJECT / script),
+        [str(arg) for arg in argv],
+        cwd,
+        script_environment(environment),
+        new_session=new_session,
+    )
+    try:
+        yield process
+    finally:
+        process.close()
+
+
+def run_script(
+    script: str, *argv: object, cwd: Path, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a script in a process of its own to its end."""
+    with start_script(script, *argv, cwd=cwd, new_session=False, **environment) as process:
+        output, error = process.communicate(DEADLINE_SECONDS * 2)
+        assert process.returncode is not None
+        return subprocess.CompletedProcess([script], process.returncode, output, error)
+
+
+def script_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment, with only these of the variables that configure our scripts."""
+    inherited = {name: value for name, value in os.environ.items() if name not in CONFIGURED_BY}
+    return {**inherited, "COLUMNS": "80", **environment}
+
+
+def path_with_python() -> str:
+    """PATH with this interpreter's folder first: `mlflow` starts python and uvicorn by name."""
+    return os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+
+
+def mlflow_run(cwd: Path, tracking_uri: str, **parameters: object) -> str:
+    """`mlflow run . --env-manager local`, with what it prints returned."""
+    command = [sys.executable, "-m", "mlflow", "run", str(PROJECT), "--env-manager", "local"]
+    for name, value in parameters.items():
+        command += ["-P", f"{name}={value}"]
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        env={**os.environ, "MLFLOW_TRACKING_URI": tracking_uri, "PATH": path_with_python()},
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_SECONDS * 4,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+def run_documented_block(name: str, cwd: Path, environment: dict[str, str]) -> None:
+    """Run the block of commands with this name in docs/shared.md, as it stands there."""
+    text = (PROJECT / "docs" / "shared.md").read_text()
+    _, marker, rest = text.partition(f"```sh {name}\n")
+    assert marker
+    block = rest.partition("```")[0]
+    subprocess.run(
+        ["bash", "-e", "-c", block],
+        cwd=cwd,
+        env=script_environment(environment),
+        check=True,
+        timeout=DEADLINE_SECONDS * 2,
+    )

@@ -1,0 +1,23 @@
+"""A server's error is stored and shown without the rows that it echoes."""
+
+import pyarrow as pa
+import pytest
+
+from serving.echo import without_echo
+
+
+@pytest.mark.parametrize(
+    ("text_of_answer", "reason"),
+    [
+        ('{"message": "Failed to predict data \'a 1\'. \\nError: bad \'x\' in \'apr\'."}',
+         "bad '…' in 'apr'"),
+        ('{"message": "Failed to predict data \'a 1\'"}', "no reason given"),
+        ('{"message": "x\\nError: it can\'t be very poor, 19.99 or 7 \\ud800\\u001b[31m of 70"}',
+         "it can't be …, … or … [31m of 70"),
+        ("<html>", "no reason given"),
+        ("[]", "no reason given"),
+    ],
+)  # fmt: skip
+def test_a_reason_never_echoes_the_rows(text_of_answer: str, reason: str) -> None:
+    rows = pa.table({"apr": [19.99, 7.0], "credit": ["fair", "very poor"]})
+    assert without_echo(text_of_answer, rows) == reason

@@ -1,0 +1,117 @@
+"""Reading one flat file to train on: a user's own export, in place of a database."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import problems
+from db.files import SourceError
+from modeling import dataset, flat
+from modeling.dataset import Dataset
+from tests.support.datasets import generated_rows
+
+PROBLEM = problems.load()
+LABEL = "clicked"
+
+
+@pytest.fixture(scope="module")
+def rows() -> pd.DataFrame:
+    """Generated offers with their leads' columns."""
+    return generated_rows(1_500, seed=1).drop(columns="probability")
+
+
+@pytest.fixture(scope="module")
+def without_key(rows: pd.DataFrame) -> pd.DataFrame:
+    """The features, an optional column and the label: no key, and no group."""
+    return rows[[*PROBLEM.feature_names, "lender_id", LABEL]]
+
+
+def write_and_read(rows: pd.DataFrame, path: Path) -> Dataset:
+    if path.suffix == ".csv":
+        rows.to_csv(path, index=False)
+    else:
+        rows.to_parquet(path, index=False)
+    return flat.read(path, LABEL, PROBLEM)
+
+
+def test_rows_of_a_lead_stay_together_where_the_file_names_it(
+    rows: pd.DataFrame, tmp_path: Path
+) -> None:
+    data = write_and_read(rows, tmp_path / "rows.csv")
+    assert data.grouped_by == "lead_uuid"
+    assert not set(data.train.group) & set(data.test.group)
+    assert set(data.train.group) | set(data.test.group) == set(rows["lead_uuid"])
+    assert data.problem.ranked_against == PROBLEM.ranked_against
+
+
+def test_rows_of_the_same_content_stay_together_where_it_does_not(
+    rows: pd.DataFrame, tmp_path: Path
+) -> None:
+    unknown = rows.drop(columns="lead_uuid")
+    data = write_and_read(pd.concat([unknown, unknown]), tmp_path / "twice.parquet")
+    assert data.grouped_by == "content"
+    assert len(data.raw) == 2 * len(rows)
+    assert not set(data.train.group) & set(data.test.group)
+    assert data.problem.ranked_against == ""  # no row is known to be another's rival
+
+
+def test_codes_kept_as_numbers_are_texts(without_key: pd.DataFrame, tmp_path: Path) -> None:
+    without_key.to_parquet(tmp_path / "rows.parquet")
+    problem = PROBLEM.including(["lender_id"])
+    data = flat.read(tmp_path / "rows.parquet", LABEL, problem)
+    assert set(data.categories["lender_id"]) <= set(without_key["lender_id"].astype(str))
+    assert "327" in data.categories["lender_id"]
+
+
+def test_the_digest_covers_every_row_in_any_order(
+    without_key: pd.DataFrame, tmp_path: Path
+) -> None:
+    data = write_and_read(without_key, tmp_path / "rows.parquet")
+    reversed_rows = write_and_read(without_key.iloc[::-1], tmp_path / "reversed.parquet")
+    assert reversed_rows.digest == data.digest
+    apr = without_key["apr"].to_numpy(copy=True)
+    apr[-1] += 1
+    changed = write_and_read(without_key.assign(apr=apr), tmp_path / "changed.parquet")
+    assert changed.digest != data.digest
+
+
+def test_a_few_bad_rows_are_left_out_with_a_warning(
+    without_key: pd.DataFrame, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_bad_row = without_key.astype({"apr": object}).reset_index(drop=True)
+    with_bad_row.loc[7, "apr"] = "cheap"
+    data = write_and_read(with_bad_row, tmp_path / "rows.csv")
+    assert len(data.raw) == len(without_key) - 1
+    warning = capsys.readouterr().err
+    assert f"1 of {len(without_key):,} rows of rows.csv cannot be used" in warning
+    assert "apr is not a number (row 8); they are left out" in warning
+
+
+def test_another_label_of_the_same_file_is_other_data(
+    without_key: pd.DataFrame, tmp_path: Path
+) -> None:
+    rich = without_key["annual_income"] > 50_000
+    without_key.assign(rich=rich).to_parquet(tmp_path / "rows.parquet")
+    by_click, by_income = (
+        flat.read(tmp_path / "rows.parquet", label, PROBLEM).trained_on for label in (LABEL, "rich")
+    )
+    assert by_click.database_id != by_income.database_id
+
+
+def test_an_id_taken_for_a_category_makes_no_column_a_row(
+    without_key: pd.DataFrame, tmp_path: Path
+) -> None:
+    numbers = np.arange(len(without_key))
+    ids = np.where(numbers % 2, numbers.astype(str), "common")
+    data = write_and_read(without_key.assign(credit=ids), tmp_path / "rows.csv")
+    assert len(data.categories["credit"]) == dataset.MOST_CATEGORIES
+    assert "common" in data.categories["credit"]
+
+
+def test_a_text_file_named_like_a_parquet_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    path.write_text("apr,clicked\n1,1\n")
+    with pytest.raises(SourceError, match="not a whole parquet file"):
+        flat.read(path, LABEL, PROBLEM)

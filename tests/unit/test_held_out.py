@@ -1,0 +1,62 @@
+"""Held-out rows: which they are, for good, and that nothing is chosen by them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import problems
+from modeling.search import search
+from modeling.threshold import Rule
+from problems import Candidate
+from problems.split import HELD_OUT_SHARE, held_out
+from tests.support.datasets import generated_rows, split_offers
+from tests.support.threads import one_thread
+
+GRIDS: dict[str, dict[str, list[float]]] = {
+    "logistic_plain": {"model__C": [1e-3, 0.1]},
+    "logistic_engineered": {"columns__fine__bins__n_bins": [4, 8], "model__C": [0.003]},
+    "boosted_trees": {"model__max_iter": [3, 6]},
+}
+
+
+def test_the_held_out_share_is_as_stated_and_fixed_for_good() -> None:
+    assert np.mean(held_out(range(20_000))) == pytest.approx(HELD_OUT_SHARE, abs=0.01)
+    # these answers must never change: versions of every release are compared on the same rows
+    assert held_out(["a", "b", "c", "d", "e", "f", "g", "h"]) == [
+        False, False, True, False, True, True, False, False,
+    ]  # fmt: skip
+
+
+def change_held_out(rows: pd.DataFrame, is_held_out: np.ndarray) -> pd.DataFrame:
+    """Other features, other categories and other labels in the held-out rows alone."""
+    rng, count = np.random.default_rng(0), int(is_held_out.sum())
+    changed = rows.copy()
+    changed.loc[is_held_out, "apr"] = rng.uniform(5, 300, count).round(2)
+    changed.loc[is_held_out, "credit"] = rng.choice(["poor", "a new one"], count)
+    changed.loc[is_held_out, "clicked"] = rng.random(count) < 0.3
+    return changed
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_changing_held_out_rows_changes_nothing_that_a_search_finds(name: str) -> None:
+    rows = generated_rows(1_000, seed=4)
+    data = split_offers(rows)
+    changed = split_offers(change_held_out(rows, data.held_out))
+    assert (changed.held_out == data.held_out).all()
+    assert not changed.test.features.equals(data.test.features)
+    results = []
+    for each in (data, changed):
+        (candidate,) = (
+            Candidate(name, "", c.pipeline, GRIDS[name])
+            for c in problems.load().candidates(each.categories, 0)
+            if c.name == name
+        )
+        with one_thread():
+            results.append(search(candidate, each.train, [each.folds(each.train, 2, 0)], 1))
+    first, second = results
+    assert second.best.params == first.best.params
+    assert [p.scores for p in second.points] == [p.scores for p in first.points]
+    thresholds = [Rule().threshold(*r.out_of_fold_labels(data.train.label)) for r in results]
+    assert thresholds[0] == thresholds[1]
+    answers = [r.estimator.predict_proba(data.test.features) for r in results]
+    assert (answers[0] == answers[1]).all()

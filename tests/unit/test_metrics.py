@@ -1,0 +1,128 @@
+"""Metrics, calibration and ranking of probabilities: the same as the libraries' own."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import expit
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    balanced_accuracy_score,
+    brier_score_loss,
+    f1_score,
+    log_loss,
+    ndcg_score,
+    precision_score,
+    recall_score,
+    roc_auc_score,
+)
+
+import problems
+from modeling import calibration, evaluate, ranking
+from modeling.dataset import Rows
+from modeling.resample import Bootstrap, estimate
+
+PROBLEM = problems.load()
+
+
+def rows_with_probabilities(count: int, seed: int, per_group: int = 5) -> tuple[Rows, np.ndarray]:
+    """Rows whose labels are drawn from the probabilities returned, which have ties."""
+    rng = np.random.default_rng(seed)
+    groups = np.arange(count) // per_group
+    shared = rng.normal(0, 1, count)[groups]  # what the rows of a group have in common
+    probability = np.round(expit(-2.5 + shared + rng.normal(0, 1, count)), 2).clip(0.01, 0.99)
+    label = (rng.random(count) < probability).astype(np.int8)
+    features = pd.DataFrame({"apr": rng.uniform(5, 200, count)})
+    return Rows(features, label, groups), probability
+
+
+def test_metrics_are_those_of_scikit_learn() -> None:
+    rows, p = rows_with_probabilities(3_000, 0)
+    y, threshold, rate = rows.label, 0.25, 0.12
+    estimates = evaluate.metrics(PROBLEM, rows, p, threshold, rate)
+    expected = {
+        "log_loss": log_loss(y, p),
+        "brier": brier_score_loss(y, p),
+        "roc_auc": roc_auc_score(y, p),
+        "average_precision": average_precision_score(y, p),
+        "accuracy": accuracy_score(y, p >= threshold),
+        "balanced_accuracy": balanced_accuracy_score(y, p >= threshold),
+        "precision": precision_score(y, p >= threshold),
+        "recall": recall_score(y, p >= threshold),
+        "f1": f1_score(y, p >= threshold),
+        "accuracy_at_half": accuracy_score(y, p >= 0.5),
+        "balanced_accuracy_at_half": balanced_accuracy_score(y, p >= 0.5),
+        "balanced_accuracy_at_base_rate": balanced_accuracy_score(y, p >= rate),
+        "precision_at_former": precision_score(y, p >= PROBLEM.former_threshold),
+        "recall_at_former": recall_score(y, p >= PROBLEM.former_threshold),
+    }
+    for name, value in expected.items():
+        assert estimates[name].value == pytest.approx(value, rel=1e-9), name
+        assert estimates[name].low <= value <= estimates[name].high
+    log_odds = np.log(p / (1 - p))[:, None]
+    slope = LogisticRegression(C=np.inf, tol=1e-8).fit(log_odds, y).coef_[0, 0]
+    assert estimates["calibration_slope"].value == pytest.approx(slope, rel=1e-4)
+    assert estimates["calibration_slope"].low < 1 < estimates["calibration_slope"].high
+
+
+def test_weighted_curves_are_those_of_scikit_learn_with_ties() -> None:
+    rows, p = rows_with_probabilities(2_000, 1)
+    bootstrap, y = Bootstrap(rows.group, 5), rows.label
+    for weights in bootstrap.weights():
+        auc, precision = evaluate._Curves(y, p)(weights)
+        assert auc == pytest.approx(roc_auc_score(y, p, sample_weight=weights), rel=1e-9)
+        expected_precision = average_precision_score(y, p, sample_weight=weights)
+        assert precision == pytest.approx(expected_precision, rel=1e-9)
+
+
+@pytest.mark.parametrize(("sharper", "low", "high"), [(1.0, 0.93, 1.07), (2.0, 0.46, 0.54)])
+def test_the_slope_tells_how_far_probabilities_are_overstated(
+    sharper: float, low: float, high: float
+) -> None:
+    rng = np.random.default_rng(3)
+    log_odds = rng.normal(-2, 1.5, 40_000)
+    label = (rng.random(len(log_odds)) < expit(log_odds)).astype(int)
+    bootstrap = Bootstrap(np.arange(len(label)), 100)
+    slope = estimate(calibration.slope(label, expit(sharper * log_odds), bootstrap))
+    assert low < slope.low < 1 / sharper < slope.high < high
+
+
+def test_the_calibration_error_is_the_mean_distance_of_bins() -> None:
+    label = np.r_[np.zeros(50), np.ones(50)]
+    probability = np.r_[np.full(50, 0.1), np.full(50, 0.7)]
+    bootstrap = Bootstrap(np.arange(100), 10)
+    errors = calibration.error(label, probability, bootstrap)
+    assert errors[0] == pytest.approx((0.1 + 0.3) / 2)
+
+
+def test_a_constant_probability_has_no_slope() -> None:
+    label = np.r_[np.zeros(50), np.ones(50)]
+    slopes = calibration.slope(label, np.full(100, 0.5), Bootstrap(np.arange(100), 10))
+    assert np.isnan(slopes).all()
+
+
+def test_ranking_within_a_lead_is_scikit_learn_s_ndcg_with_ties() -> None:
+    rows, p = rows_with_probabilities(2_000, 4, per_group=7)
+    p = np.round(p, 1)  # many ties
+    shuffled = np.random.default_rng(0).permutation(len(p))
+    label, group, score = rows.label[shuffled], rows.group[shuffled], p[shuffled]
+    figures = ranking.figures(label, score, group, Bootstrap(group, 50))
+    ndcg, clicked_first = [], []
+    for _, lead in pd.DataFrame({"y": label, "p": score, "g": group}).groupby("g"):
+        if 0 < lead["y"].sum() < len(lead):
+            ndcg.append(ndcg_score([lead["y"]], [lead["p"]]))
+            clicked_first.append(lead["y"][lead["p"] == lead["p"].max()].mean())
+    assert figures["ndcg"][0] == pytest.approx(np.mean(ndcg))
+    assert figures["ranked_first"][0] == pytest.approx(np.mean(clicked_first))
+
+
+def test_simple_orders_are_what_ranking_has_to_beat() -> None:
+    rows, p = rows_with_probabilities(3_000, 5)
+    orders = evaluate.order_metrics(PROBLEM, rows)
+    estimates = evaluate.metrics(PROBLEM, rows, p, 0.2, 0.1)
+    for metric in ("ndcg", "ranked_first"):
+        for order in ("random_order", "lowest_apr"):
+            assert orders[f"{order}_{metric}"].high < estimates[metric].low
+    sizes = pd.Series(rows.group).map(pd.Series(rows.group).value_counts())
+    assert orders["random_order_ranked_first"].value >= 1 / sizes.max()

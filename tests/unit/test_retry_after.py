@@ -1,0 +1,37 @@
+"""How long a server's Retry-After asks the scoring client to wait."""
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+import requests
+
+from serving.rest import _retry_after
+
+
+def answer(retry_after: str | None) -> requests.Response:
+    response = requests.Response()
+    if retry_after is not None:
+        response.headers["Retry-After"] = retry_after
+    return response
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (None, 0),
+        ("3", 3),
+        ("0", 0),
+        ("soon", 0),
+        ("-5", 0),
+        ("Mon, 01 Jan 99999 00:00:00 GMT", 0),
+        ("Mon, 01 Jan 2001 00:00:00 GMT", 0),  # is over
+    ],
+)
+def test_seconds_are_read_and_nonsense_is_no_wait(header: str | None, seconds: float) -> None:
+    assert _retry_after(answer(header)) == seconds
+
+
+def test_a_date_is_read_as_the_time_until_then() -> None:
+    until = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
+    assert _retry_after(answer(until)) == pytest.approx(3_600, abs=60)

@@ -1,0 +1,97 @@
+"""The search: what it computes once, what it fits on, and names of what a model has learned."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+import problems
+from modeling import explain
+from modeling.dataset import Dataset
+from modeling.search import search
+from problems import Candidate
+from tests.support.datasets import generated_offers
+
+PROBLEM = problems.load()
+
+
+@pytest.fixture(scope="module")
+def data() -> Dataset:
+    return generated_offers(2_000, seed=4)
+
+
+def test_what_the_grid_shares_is_computed_once_a_fold(data: Dataset) -> None:
+    calls: list[int] = []
+
+    def count(frame: pd.DataFrame) -> pd.DataFrame:
+        calls.append(len(frame))
+        return frame[PROBLEM.numbers].fillna(0.0)
+
+    pipeline = Pipeline(
+        [
+            ("count", FunctionTransformer(count)),
+            ("scale", StandardScaler()),
+            ("model", LogisticRegression()),
+        ]
+    )
+    candidate = Candidate("counted", "", pipeline, {"model__C": [0.1, 1.0, 10.0, 100.0]})
+    fits: list[int] = []
+    folds = data.folds(data.train, 3, 0)
+    result = search(candidate, data.train, [folds], 1, advance=fits.append)
+    assert len(calls) == 3 * 2 + 1  # both parts of each fold, and in the end all rows
+    assert sum(fits) == 4 * 3
+    assert [point.params for point in result.points] == [{"C": c} for c in (0.1, 1.0, 10.0, 100.0)]
+
+
+def test_a_search_on_some_rows_is_fitted_on_all(data: Dataset) -> None:
+    candidate = PROBLEM.candidates(data.categories, 0)[0]
+    some = data.train.some(4_000, 0)
+    result = search(candidate, some, [data.folds(some, 2, 0)], 1, refit_on=data.train)
+    best = {f"model__{name}": value for name, value in result.best.params.items()}
+    expected = candidate.pipeline.set_params(**best).fit(data.train.features, data.train.label)
+    assert (result.estimator[-1].coef_ == expected[-1].coef_).all()
+
+
+def test_some_rows_are_whole_leads_of_the_training_rows(data: Dataset) -> None:
+    some = data.train.some(4_000, 0)
+    assert 3_000 < len(some) < 5_000
+    assert not set(some.group) & set(data.test.group)
+    of_these_leads = pd.Series(data.train.group).isin(some.group).sum()
+    assert of_these_leads == len(some)
+
+
+def test_some_rows_are_the_same_ones_for_the_same_seed(data: Dataset) -> None:
+    first, second = data.train.some(1_000, 5), data.train.some(1_000, 5)
+    assert (first.group == second.group).all()
+    assert set(first.group) != set(data.train.some(1_000, 6).group)
+
+
+def test_columns_have_names_that_a_person_understands(data: Dataset) -> None:
+    candidate = PROBLEM.candidates(data.categories, 0)[1]
+    pipeline = candidate.pipeline.set_params(columns__fine__bins__n_bins=20, model__C=0.03)
+    fitted = pipeline.fit(data.train.features, data.train.label)
+    names = explain.names(fitted)
+    assert len(names) == fitted[-1].coef_.shape[1]
+    assert "credit = poor" in names
+    assert "annual_income missing" in names
+    assert any(name.startswith("apr ") and name.endswith("x credit = poor") for name in names)
+    assert not any("__" in name for name in names)
+    table = explain.coefficients(fitted, data.train)
+    assert table is not None
+    assert table["weight"].is_monotonic_decreasing
+    position = names.index("credit = poor")
+    assert fitted[-1].coef_[0, position] == table.loc["credit = poor", "coefficient"]
+
+
+def test_importance_is_the_loss_that_a_shuffled_column_costs(data: Dataset) -> None:
+    def apr_alone(frame: pd.DataFrame) -> np.ndarray:
+        return frame[["apr"]].to_numpy() / 100
+
+    pipeline = Pipeline([("apr", FunctionTransformer(apr_alone)), ("model", LogisticRegression())])
+    fitted = pipeline.fit(data.train.features, data.train.label)
+    importance = explain.permutation(fitted, data.test, 0)
+    assert importance.index[0] == "apr"
+    assert importance["importance"].iloc[0] > 0
+    assert (importance["importance"].iloc[1:] == 0).all()
