@@ -9,14 +9,16 @@ import score_spark
 from tests.support.scripts import run_main
 
 CLUSTER = "local-cluster[2,1,1024]"
+FEW_TASKS = ("--conf", "spark.sql.shuffle.partitions=4")  # each costs more than its few rows
 
 
 class SparkScore:
     """Runs score_spark.py in this process, on the cluster that there is."""
 
     def __call__(self, source: Path | str, results: Path, *flags: object) -> int:
-        given = ("--source", source) if source else ()
-        return run_main(score_spark.main, *given, "--results", results, "--master", CLUSTER, *flags)
+        where = ("--source", source) if source else ()
+        where = (*where, "--results", results, "--master", CLUSTER)
+        return run_main(score_spark.main, *where, *FEW_TASKS, *flags)
 
 
 def read_results(

@@ -17,15 +17,21 @@ import pytest
 from pyspark.sql import SparkSession
 
 from spark.files import Files
-from tests.spark.cluster_scoring import SparkScore, assert_each_once, commits, read_results
+from tests.spark.cluster_scoring import (
+    FEW_TASKS,
+    SparkScore,
+    assert_each_once,
+    commits,
+    read_results,
+)
 from tests.support.project import SAMPLE
 from tests.support.scripts import ScriptProcess, start_script
 from tests.support.source_files import LEADS, OFFERS, edit_parquet, set_value
 from tests.support.trained import TrainedStore
 from tests.support.waiting import DEADLINE_SECONDS, wait_for
 
-MANY_LEADS = 2_500
-COMMIT_ROWS = 2_500
+MANY_LEADS = 1_800
+COMMIT_ROWS = 2_000
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +55,7 @@ def started(
     with start_script(
         "score_spark.py",
         *("--source", source, "--results", results, "--master", "local[2]"),
-        *("--commit-rows", COMMIT_ROWS),
+        *("--commit-rows", COMMIT_ROWS, *FEW_TASKS),
         cwd=tmp_path,
         MLFLOW_TRACKING_URI=trained.tracking_uri,
         SPARK_LOCAL_DIRS=str(tmp_path / "local"),
