@@ -31,12 +31,16 @@ likely = st.fixed_dictionaries(
     {name: st.none() | (numbers if name in NUMBERS else marked) for name in COLUMNS}
 )
 rows = likely | st.dictionaries(st.sampled_from(COLUMNS), values).map(lambda drawn: ROWS[0] | drawn)
+wide_rows = st.tuples(likely, st.dictionaries(marked, values, min_size=1, max_size=2)).map(
+    lambda drawn: drawn[0] | drawn[1]
+)
 loose_rows = st.dictionaries(names, values, max_size=7)
 fields = st.sampled_from(
     ["dataframe_records", "dataframe_split", "instances", "inputs", "params", "messages", "prompt"]
 )
 objects = (
     st.fixed_dictionaries({"dataframe_records": st.lists(likely, min_size=1, max_size=4)})
+    | st.fixed_dictionaries({"dataframe_records": st.lists(wide_rows, min_size=1, max_size=2)})
     | st.fixed_dictionaries({"dataframe_records": st.lists(rows, min_size=1, max_size=4)})
     | st.fixed_dictionaries({"dataframe_records": st.lists(loose_rows, max_size=4) | values})
     | st.fixed_dictionaries({"instances": st.lists(rows | loose_rows, max_size=3) | values})
