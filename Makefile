@@ -13,7 +13,7 @@ UV := $(shell command -v uv)
 INSTALL = $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
 
 PYTEST = $(BIN)/python -m pytest
-# the longest files first, each on one worker, as its tests share servers
+# slow folders start first; a file stays on one worker, as its tests share servers
 PARALLEL = --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 TESTS = tests/e2e tests/integration tests/unit
 

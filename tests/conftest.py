@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
-# Set before scikit-learn is imported: the search's processes and the workers' own threads would
-# wait for each other's turn with a core, many times as long as they work.
+# Set before scikit-learn is imported: otherwise the search's processes and their OpenMP threads
+# oversubscribe the cores and run many times slower.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import mlflow
@@ -32,7 +32,7 @@ from tests.support.trained import StoreCopy, TrainedStore, train_loans, train_sa
 
 @pytest.fixture(autouse=True)
 def _isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No test sees the developer's own database or store, nor what another test has set."""
+    """Give each test a folder of its own, and reset MLflow, our variables and the signals."""
     monkeypatch.chdir(tmp_path)
     for name in CONFIGURED_BY:
         monkeypatch.delenv(name, raising=False)
@@ -96,7 +96,7 @@ def sqlite_database(tmp_path: Path) -> str:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest) -> str:
-    """The address of a new, empty database of each kind."""
+    """The address of a new, empty database; the test runs on SQLite, then on PostgreSQL."""
     if request.param == "sqlite":
         return str(request.getfixturevalue("sqlite_database"))
     return new_postgres_database(request.getfixturevalue("postgres"))
@@ -126,7 +126,7 @@ def small_offers(small_template: Path) -> int:
 
 @pytest.fixture
 def use_trained(trained: TrainedStore, monkeypatch: pytest.MonkeyPatch) -> TrainedStore:
-    """The trained store is the one that MLFLOW_TRACKING_URI names."""
+    """The trained store, with MLFLOW_TRACKING_URI pointing at it."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", trained.tracking_uri)
     return trained
 
@@ -140,7 +140,7 @@ def small_database(small_template: Path, use_trained: TrainedStore, tmp_path: Pa
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def small_databases(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A database of each kind with the small folder loaded, beside the trained store."""
+    """`small_database`, on SQLite and then on PostgreSQL."""
     if request.param == "sqlite":
         yield request.getfixturevalue("small_database")
         return
@@ -159,7 +159,7 @@ def sample_database(use_trained: TrainedStore, tmp_path: Path) -> str:
 
 @pytest.fixture(scope="session")
 def sample_postgres_template(trained: TrainedStore, postgres: str) -> str:
-    """The name of a PostgreSQL database that passes for the one that was trained on."""
+    """The name of a PostgreSQL database with the sample, and the id of the one trained on."""
     address = new_postgres_database(postgres)
     trained.load_into(address)
     return postgres_database_name(address)
@@ -167,7 +167,7 @@ def sample_postgres_template(trained: TrainedStore, postgres: str) -> str:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def sample_databases(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A database of each kind with the sample, beside the trained store."""
+    """`sample_database`, on SQLite and then on PostgreSQL."""
     if request.param == "sqlite":
         yield request.getfixturevalue("sample_database")
         return
@@ -205,7 +205,7 @@ def loans_trained(shared_folder: Path, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture
 def store(trained: TrainedStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StoreCopy:
-    """A copy of the trained store, which MLFLOW_TRACKING_URI names."""
+    """A private copy of the trained store, with MLFLOW_TRACKING_URI pointing at it."""
     copy = trained.copy_store(tmp_path / "mlflow.db")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", copy.uri)
     return copy

@@ -145,3 +145,13 @@ def test_a_bad_csv_file_ends_with_one_sentence_and_no_database(
     assert expected in error
     assert income not in error  # nobody's row is shown
     assert not (tmp_path / "new.db").exists()
+
+
+def test_a_file_is_no_source_for_several_tables_nor_in_an_unknown_format(
+    source: Path, loan_source: Path, sqlite_database: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert load_source(source / OFFERS, sqlite_database) == 2
+    assert f"{OFFERS} is a file: give the folder that holds" in capfd.readouterr().err
+    text = (loan_source / LOANS).rename(loan_source / "loans.txt")
+    assert load_loans(text, sqlite_database) == 2
+    assert "loans.txt is a file: give the folder that holds" in capfd.readouterr().err

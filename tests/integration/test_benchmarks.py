@@ -110,7 +110,7 @@ def test_our_search_searches_all_training_rows(
     assert int(rows) == len(generated_offers(600, seed=4).train)
 
 
-def test_the_original_search_searches_as_the_hobby_systems_did() -> None:
+def test_the_original_search_has_15_grid_points_and_30_splits() -> None:
     data = generated_offers(600, seed=4)
     with one_thread():
         grid = original_search.search(data.raw, problems.load().feature_names, 1)

@@ -68,7 +68,7 @@ def test_a_claim_whose_rows_never_reached_the_client_is_dropped_at_the_end(
     assert_scored_once_and_nothing_claimed(small_databases, trained.champion_id, small_offers)
 
 
-def test_a_run_at_work_says_so_again_and_again(
+def test_a_running_client_renews_its_lease(
     small_databases: str,
     trained: TrainedStore,
     champion: str,

@@ -109,7 +109,7 @@ def test_metrics_come_with_intervals_and_the_model_beats_chance(client: MlflowCl
     assert metrics(client, LOGISTIC)["cv_roc_auc"] > metrics(client, FOREST)["cv_roc_auc"]
 
 
-def test_the_former_rule_stands_beside_the_chosen_threshold(
+def test_training_prints_decisions_at_the_chosen_and_the_former_threshold(
     client: MlflowClient, loans_trained: TrainedStore
 ) -> None:
     for name in (FOREST, LOGISTIC):

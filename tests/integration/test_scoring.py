@@ -23,7 +23,7 @@ from tests.support.source_files import LEADS, edit_parquet
 from tests.support.trained import TrainedStore
 
 
-def test_nobody_knows_which_rows_a_version_of_another_database_was_trained_on(
+def test_trained_on_is_null_for_a_version_trained_on_another_database(
     small_database: str, champion: str, small_offers: int
 ) -> None:
     assert score(small_database, champion) == 0

@@ -52,7 +52,7 @@ def test_what_was_just_promoted_answers_the_first_who_names_it(
         assert app.model()["version"] == "1"
 
 
-def test_naming_versions_that_are_not_here_does_not_keep_it_looking(
+def test_requests_for_unknown_versions_do_not_cause_repeated_refreshes(
     store: StoreCopy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(application, "SECONDS_BETWEEN_LOOKS", 3600)

@@ -57,7 +57,7 @@ def scored(
 
 @pytest.fixture(autouse=True)
 def store_of_trained(trained: TrainedStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The trained versions are there, but where a test has a store of its own."""
+    """Point MLFLOW_TRACKING_URI at the trained store, unless the test takes `store`."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", trained.tracking_uri)
 
 

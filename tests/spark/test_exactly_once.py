@@ -216,7 +216,7 @@ def test_a_row_that_changes_is_scored_again_and_its_old_score_stays_known_as_tha
     assert len(scored) == small_offers + len(theirs)
 
 
-def test_a_registry_that_began_again_does_not_pass_for_the_first(
+def test_results_of_another_model_with_the_same_version_id_are_refused(
     spark_score: SparkScore, scored: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     results = tmp_path / "scores"

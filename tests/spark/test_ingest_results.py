@@ -65,7 +65,7 @@ def test_the_score_of_a_row_that_has_changed_is_not_brought_in(
     assert count_scored(sample_databases) == SAMPLE_OFFERS - offers
 
 
-def test_a_rejected_row_that_was_scored_since_is_one_of_both(
+def test_a_later_score_replaces_a_rejection_for_good(
     scored: Path, sample_databases: str, tmp_path: Path
 ) -> None:
     results = tmp_path / "scores"

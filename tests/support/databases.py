@@ -27,7 +27,7 @@ def execute(database: Path | str, *statements: str) -> None:
 
 
 def all_rows(database: str) -> dict[str, list[tuple[Any, ...]]]:
-    """Everything in the database, table by table; {} where there is none."""
+    """Everything in the database, table by table; {} where there is no database."""
     url = database_url(database)
     if url.get_backend_name() == "sqlite" and not Path(str(url.database)).exists():
         return {}
@@ -39,14 +39,14 @@ def all_rows(database: str) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def count_scored(database: Path | str) -> int:
-    """How many offers have a result."""
+    """How many results of offers are stored."""
     return int(query(database, "SELECT count(*) FROM results_clicked")[0][0])
 
 
 def assert_every_offer_scored_once(
     database: Path | str, model_id: str, offers: int = SAMPLE_OFFERS
 ) -> None:
-    """Each of so many offers has one result, by this version."""
+    """There are exactly `offers` results, one for each offer, all by this version."""
     assert query(
         database,
         "SELECT count(*), count(DISTINCT offer_id), min(model_id), max(model_id) "

@@ -13,7 +13,7 @@ TINY_PROBLEM = PROJECT / "tests" / "data" / "tiny_problem"
 
 
 def generated_rows(leads: int, seed: int) -> pd.DataFrame:
-    """The generated offers of so many leads, with `clicked` and the true `probability`."""
+    """The generated offers of `leads` leads, with `clicked` and the true `probability`."""
     chunks = list(load_generator("offer_click").chunks(leads, seed))
     offers = pd.concat([chunk.offers.to_pandas() for chunk in chunks], ignore_index=True)
     offers["clicked"] = np.concatenate([chunk.clicked for chunk in chunks])

@@ -18,7 +18,7 @@ def folder_of_all_workers(factory: pytest.TempPathFactory, config: pytest.Config
 def make_once(folder: Path, name: str, make: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
     """What `make(folder / name)` returned to the first worker that came; the others wait for it.
 
-    It has to be something that JSON can keep.
+    `make` returns a dict that JSON can represent.
     """
     target, result = folder / name, folder / f"{name}.json"
     with (folder / f"{name}.lock").open("w") as lock:

@@ -1,6 +1,6 @@
 """Imported by the fork server: all that our scripts import, which takes seconds.
 
-A fork copies neither threads nor open databases safely, so that there must be none here.
+A fork copies neither threads nor open databases safely, so this module creates neither.
 """
 
 import threading

@@ -28,7 +28,7 @@ FORKS.set_forkserver_preload(["tests.support.preload"])
 
 
 def run_main(main: Callable[[Sequence[str]], int], *argv: object) -> int:
-    """Run a script's main in this process, as its last lines do; return its exit code."""
+    """Run a script's main in this process, the way the script does; return its exit code."""
     with pytest.raises(SystemExit) as ended:
         console.run(lambda: main([str(arg) for arg in argv]))
     assert isinstance(ended.value.code, int)
@@ -116,7 +116,7 @@ def _run_as_main(
     """Become the script, as if Python had been started with it."""
     if new_session:
         os.setsid()
-    # a shell's background job ignores it, and so would everything that is started from there
+    # background jobs of a shell ignore SIGINT, and what they start inherits that
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.dup2(stdout.fileno(), 1)
     os.dup2(stderr.fileno(), 2)
@@ -130,7 +130,7 @@ def _run_as_main(
     try:
         runpy.run_path(script, run_name="__main__")
     finally:
-        # multiprocessing ends a process without these, which an interpreter does in this order
+        # multiprocessing skips these steps of an interpreter's exit
         threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()
 
@@ -141,7 +141,7 @@ def start_script(
 ) -> Iterator[ScriptProcess]:
     """Start a script in a process of its own, which is killed after the body at the latest.
 
-    Of our environment variables it sees only those given.
+    Of the variables that configure our scripts it sees only those given.
     """
     process = ScriptProcess(
         str(PROJECT / script),

@@ -87,7 +87,7 @@ def serve_app(
             in_flight=in_flight,
             max_body=max_body,
             tokens=str(tokens),
-            supervisor=os.getppid(),  # else it takes it for dead, and ends this process
+            supervisor=os.getppid(),  # otherwise it thinks its supervisor died, and ends
         ).hand_over()
         with _running(application.create()) as url:
             yield ServeApp(url, log)

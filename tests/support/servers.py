@@ -155,7 +155,7 @@ class ServePy:
 def serve_py(
     tracking_uri: str, folder: Path, *flags: object, workers: int = 2, refresh: float = 3600
 ) -> Iterator[ServePy]:
-    """A real serve.py whose workers are all ready; it looks at the aliases every `refresh` s."""
+    """A real serve.py whose workers are ready; by default it never looks at the aliases again."""
     port, log, error_log = free_port(), folder / "serve.log", folder / "serve.err"
     command = [sys.executable, PROJECT / "serve.py", "--port", port, "--workers", workers]
     command += ["--refresh", refresh, *flags]

@@ -1,4 +1,4 @@
-"""One thread for scikit-learn's own loops, which wait for each other where both cores are busy."""
+"""One thread for scikit-learn's own loops, which wait for each other where all cores are busy."""
 
 from contextlib import AbstractContextManager
 

@@ -19,12 +19,12 @@ from tests.support.scripts import mlflow_run, run_main, run_script
 
 @dataclass(frozen=True)
 class TrainedStore:
-    """A database that was trained on, and the MLflow store with the versions and a champion."""
+    """A database that was trained on, and the MLflow store with the versions, one the champion."""
 
     folder: Path
     database: Path
     tracking_uri: str
-    output: str  # of the training
+    output: str  # what the training printed
 
     @classmethod
     def made_in(cls, folder: Path, output: str) -> "TrainedStore":
@@ -32,7 +32,7 @@ class TrainedStore:
         return cls(folder, folder / "loaded.db", f"sqlite:///{folder / 'mlflow.db'}", output)
 
     def for_worker(self, folder: Path) -> "TrainedStore":
-        """The same with a database and a store of its own; artifacts are shared."""
+        """This store, copied for one worker with its database; the artifacts are shared."""
         database = copy_sqlite(self.database, folder / "loaded.db")
         store = copy_sqlite(self.folder / "mlflow.db", folder / "mlflow.db")
         return TrainedStore(folder, database, f"sqlite:///{store}", self.output)
@@ -41,7 +41,7 @@ class TrainedStore:
         return copy_sqlite(self.database, to)
 
     def load_into(self, address: str, *flags: object) -> None:
-        """Load the sample into an empty database of either kind, so that it passes for this one."""
+        """Load the sample into an empty database, and give it the id of this one."""
         assert run_main(ingest.main, "--database", address, *flags) == 0
         ((identity,),) = query(self.database, "SELECT id FROM database_info")
         execute(address, f"UPDATE database_info SET id = '{identity}'")

@@ -16,7 +16,7 @@ def test_the_best_by_log_loss_goes_first() -> None:
     assert reason([fast, slow]).startswith("its cross-validated log loss is 0.1000, that of fast")
 
 
-def test_one_as_good_that_answers_in_less_than_half_the_time_goes_first() -> None:
+def test_a_tied_candidate_that_is_twice_as_fast_is_preferred() -> None:
     slow, fast = Standing("slow", 0.10, 0.03, 28.0), Standing("fast", 0.12, 0.001, 5.0)
     assert names(slow, fast) == ["fast", "slow"]
     assert reason([slow, fast]).startswith("within a standard error of slow")

@@ -89,7 +89,7 @@ def test_a_few_bad_rows_are_left_out_with_a_warning(
     assert "apr is not a number (row 8); they are left out" in warning
 
 
-def test_another_label_of_the_same_file_is_other_data(
+def test_the_database_id_of_a_flat_file_depends_on_the_label(
     without_key: pd.DataFrame, tmp_path: Path
 ) -> None:
     rich = without_key["annual_income"] > 50_000
@@ -100,7 +100,7 @@ def test_another_label_of_the_same_file_is_other_data(
     assert by_click.database_id != by_income.database_id
 
 
-def test_an_id_taken_for_a_category_makes_no_column_a_row(
+def test_the_categories_of_a_column_of_ids_are_limited(
     without_key: pd.DataFrame, tmp_path: Path
 ) -> None:
     numbers = np.arange(len(without_key))

@@ -42,7 +42,9 @@ def judge(
     return gate.judge(PROBLEM, data.test, challenger, champion, margin, as_logged=True)
 
 
-def test_equals_are_refused(data: Dataset, plain: np.ndarray) -> None:
+def test_a_challenger_no_better_than_the_champion_is_refused(
+    data: Dataset, plain: np.ndarray
+) -> None:
     verdict = judge(data, plain, plain)
     assert not verdict.promoted
     assert verdict.gain.low == verdict.gain.value == verdict.gain.high == 0

@@ -117,7 +117,7 @@ def test_ranking_within_a_lead_is_scikit_learn_s_ndcg_with_ties() -> None:
     assert figures["ranked_first"][0] == pytest.approx(np.mean(clicked_first))
 
 
-def test_simple_orders_are_what_ranking_has_to_beat() -> None:
+def test_a_model_ranks_better_than_random_and_lowest_apr_order() -> None:
     rows, p = rows_with_probabilities(3_000, 5)
     orders = evaluate.order_metrics(PROBLEM, rows)
     estimates = evaluate.metrics(PROBLEM, rows, p, 0.2, 0.1)

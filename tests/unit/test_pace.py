@@ -99,7 +99,7 @@ def test_it_gives_up_when_max_wait_has_passed_since_the_first_failure(clock: Clo
         (Limits(max_wait=60, wait_for_version=0), Unavailable, WrongVersion),
     ],
 )
-def test_another_version_and_other_trouble_each_have_a_wait_of_their_own(
+def test_max_wait_and_wait_for_version_are_independent(
     limits: Limits, waits_for: type[Passing], gives_up_on: type[Passing], clock: Clock
 ) -> None:
     client_pace = Pace(limits)

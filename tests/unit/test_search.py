@@ -22,7 +22,7 @@ def data() -> Dataset:
     return generated_offers(2_000, seed=4)
 
 
-def test_what_the_grid_shares_is_computed_once_a_fold(data: Dataset) -> None:
+def test_steps_that_grid_points_share_are_fitted_once_per_fold(data: Dataset) -> None:
     calls: list[int] = []
 
     def count(frame: pd.DataFrame) -> pd.DataFrame:
