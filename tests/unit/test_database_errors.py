@@ -1,0 +1,86 @@
+"""Errors of a database: which are explained in one sentence, and which may pass with time."""
+
+import sqlite3
+import threading
+import time
+
+import pytest
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError
+
+from db.engine import DatabaseError, database_url, explained
+from serving.watch import DATABASE_PAUSE, Watch
+
+URL = database_url("test.db")
+
+
+def sqlite_error(code: int, text: str) -> OperationalError:
+    original = sqlite3.OperationalError(text)
+    original.sqlite_errorcode = code
+    return OperationalError("SELECT 1", {}, original)
+
+
+LOCKED = sqlite_error(sqlite3.SQLITE_BUSY, "database is locked")
+BROKEN = sqlite_error(sqlite3.SQLITE_IOERR, "disk I/O error")
+
+
+@pytest.mark.parametrize("error", [LOCKED, BROKEN])
+def test_an_error_of_the_database_is_explained_in_one_sentence(error: DBAPIError) -> None:
+    with (
+        pytest.raises(DatabaseError, match=r"sqlite:///test\.db cannot be used: .*\.$"),
+        explained(URL),
+    ):
+        raise error
+
+
+@pytest.mark.parametrize("kind", [ProgrammingError, IntegrityError])
+def test_an_error_of_our_own_statements_passes_through(kind: type[DBAPIError]) -> None:
+    with pytest.raises(kind), explained(URL):
+        raise kind("SELECT", {}, sqlite3.ProgrammingError("no such column"))
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses between tries, for which nothing waits."""
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    return pauses
+
+
+def run_patiently(errors: list[DBAPIError], max_wait: float = 60) -> tuple[str, list[str]]:
+    """Work that fails with each of these errors before it is done; returns what was said too."""
+    messages: list[str] = []
+
+    def work() -> str:
+        if errors:
+            raise errors.pop(0)
+        return "done"
+
+    watch = Watch(threading.Event(), max_wait, say=messages.append)
+    return watch.patiently(work), messages
+
+
+def test_a_locked_database_is_tried_again_after_pauses_and_reported_once(
+    pauses: list[float],
+) -> None:
+    result, messages = run_patiently([LOCKED, LOCKED, LOCKED])
+    assert result == "done"
+    assert messages == ["The database cannot be used now (database is locked). Trying again ..."]
+    assert pauses == [DATABASE_PAUSE] * 3
+    assert DATABASE_PAUSE > 0
+
+
+def test_nothing_is_said_where_nothing_is_wrong(pauses: list[float]) -> None:
+    assert run_patiently([]) == ("done", [])
+    assert pauses == []
+
+
+def test_an_error_that_does_not_pass_is_raised_at_once(pauses: list[float]) -> None:
+    with pytest.raises(OperationalError, match="disk I/O"):
+        run_patiently([BROKEN])
+    assert pauses == []
+
+
+def test_a_database_locked_for_longer_than_max_wait_is_given_up(pauses: list[float]) -> None:
+    with pytest.raises(OperationalError, match="locked"):
+        run_patiently([LOCKED], max_wait=-1)
+    assert pauses == []
