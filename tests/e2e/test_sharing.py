@@ -14,7 +14,7 @@ from pathlib import Path
 from sqlalchemy import Engine, text
 
 from db.engine import database_url, opened
-from tests.support.databases import assert_every_offer_scored_once, query
+from tests.support.databases import assert_scored_once_and_nothing_claimed, query
 from tests.support.scripted_endpoint import (
     Answer,
     Request,
@@ -42,12 +42,6 @@ def start_client(
 def outcomes(database: str) -> list[tuple[str, int]]:
     """The outcome of each scoring run, and how many rows it stored."""
     return query(database, "SELECT outcome, stored FROM scoring_runs ORDER BY id")
-
-
-def assert_scored_once_and_nothing_claimed(database: str, model_id: str, offers: int) -> None:
-    assert_every_offer_scored_once(database, model_id, offers)
-    for table in ("results_clicked_rejected", "claims"):
-        assert query(database, f"SELECT count(*) FROM {table}") == [(0,)]
 
 
 def test_two_clients_divide_the_rows_and_send_none_twice(

@@ -20,7 +20,7 @@ from db.runs import Run
 from db.schema import create_tables
 from db.tables import scoring_runs, utc_now
 from serving import watch
-from tests.support.databases import assert_every_offer_scored_once, query
+from tests.support.databases import assert_scored_once_and_nothing_claimed
 from tests.support.scoring import score
 from tests.support.scripted_endpoint import Answer, Request, ScriptedEndpoint, forward
 from tests.support.scripts import start_script
@@ -62,12 +62,6 @@ def silence(engine: Engine, run: Run) -> None:
 def scored(page: Page) -> results.Scored:
     rows = len(page)
     return results.Scored(page, [0.5] * rows, ["Clicked"] * rows, [None] * rows)
-
-
-def assert_scored_once_and_nothing_claimed(database: str, model_id: str, offers: int) -> None:
-    assert_every_offer_scored_once(database, model_id, offers)
-    for table in ("results_clicked_rejected", "claims"):
-        assert query(database, f"SELECT count(*) FROM {table}") == [(0,)]
 
 
 def test_a_run_that_lost_its_claims_stores_nothing_by_them(

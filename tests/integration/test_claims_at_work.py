@@ -6,7 +6,7 @@ import problems
 from db import claims, results
 from db.engine import database_url, opened
 from db.runs import Run
-from tests.support.databases import assert_every_offer_scored_once, execute, query
+from tests.support.databases import assert_scored_once_and_nothing_claimed, execute, query
 from tests.support.scoring import score
 from tests.support.scripted_endpoint import Answer, Request, ScriptedEndpoint, forward
 from tests.support.trained import TrainedStore
@@ -14,11 +14,6 @@ from tests.support.waiting import wait_for
 
 SCORING = problems.load().scoring
 BATCH = 50
-
-
-def assert_scored_once_and_nothing_claimed(database: str, model_id: str, offers: int) -> None:
-    assert_every_offer_scored_once(database, model_id, offers)
-    assert query(database, "SELECT count(*) FROM claims") == [(0,)]
 
 
 def test_a_client_whose_claims_were_taken_reads_the_rows_again(

@@ -54,6 +54,13 @@ def assert_every_offer_scored_once(
     ) == [(offers, offers, model_id, model_id)]
 
 
+def assert_scored_once_and_nothing_claimed(database: str, model_id: str, offers: int) -> None:
+    """As above, and no row is rejected or claimed any more."""
+    assert_every_offer_scored_once(database, model_id, offers)
+    for table in ("results_clicked_rejected", "claims"):
+        assert query(database, f"SELECT count(*) FROM {table}") == [(0,)]
+
+
 def copy_sqlite(database: Path, to: Path) -> Path:
     with (
         contextlib.closing(sqlite3.connect(database)) as source,
