@@ -1,0 +1,44 @@
+"""Which training promotion takes: the latest that was finished and still exists."""
+
+from pathlib import Path
+
+import mlflow
+import pytest
+from mlflow import MlflowClient
+
+import problems
+from registry.store import RegistryError
+from registry.versions import latest_training
+from tests.support.empty_store import copy_empty_store
+
+PROBLEM = problems.load()
+
+
+@pytest.fixture
+def client(shared_folder: Path, tmp_path: Path) -> MlflowClient:
+    mlflow.set_tracking_uri(copy_empty_store(shared_folder, tmp_path / "mlflow.db"))
+    client = MlflowClient()
+    client.create_registered_model(PROBLEM.model_name)
+    return client
+
+
+def register(client: MlflowClient, training: str) -> int:
+    version = client.create_model_version(
+        PROBLEM.model_name, "file:///nowhere", tags={"training_run": training}
+    )
+    return int(version.version)
+
+
+def test_a_training_without_a_run_or_without_an_end_is_passed_over(client: MlflowClient) -> None:
+    finished = client.create_run("0").info.run_id
+    client.set_terminated(finished)
+    oldest = register(client, finished)
+    register(client, client.create_run("0").info.run_id)  # it still runs
+    register(client, "0" * 32)  # its run was deleted for good
+    assert [int(version.version) for version in latest_training(client, PROBLEM)] == [oldest]
+
+
+def test_no_finished_training_is_one_sentence(client: MlflowClient) -> None:
+    register(client, "0" * 32)
+    with pytest.raises(RegistryError, match=r"No training .* was finished"):
+        latest_training(client, PROBLEM)
