@@ -26,7 +26,7 @@ from modeling.record import Registered, Shared
 from modeling.search import search
 from modeling.threshold import RULES, Rule
 from problems import Candidate
-from registry import store, versions
+from registry import model_files, store
 
 QUICK_ROWS, QUICK_FOLDS = 30_000, 3
 INTERVALS = ("log_loss", "roc_auc", "average_precision")
@@ -92,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"{problem.name}: {len(data.train):,} rows train, {len(data.test):,} are held out")
     candidates = problem.candidates(data.categories, args.seed)
     for candidate in candidates:  # before hours of search
-        versions.stock_types(candidate.pipeline)
+        model_files.types_to_trust(candidate.pipeline)
     store.connect(create=True)
     tags = {"problem": problem.name}
     with store.explained(), store.own_run(problem.name, "training", tags) as run:

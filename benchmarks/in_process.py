@@ -9,14 +9,13 @@ of 20,000 rows, with which it is fastest. No canary rows, no retries, no report,
 import gc
 import sys
 
-import mlflow
 import pandas as pd
 
 import problems
 from db import results, runs
 from db.engine import database_url, opened
 from problems.split import held_out
-from registry import store, versions
+from registry import model_files, store, versions
 
 ROWS = 20_000
 
@@ -24,7 +23,7 @@ ROWS = 20_000
 def main(database: str, uri: str) -> None:
     problem = problems.load()
     version = versions.resolve(store.connect(), uri)
-    model = mlflow.pyfunc.load_model(version.uri)
+    model = model_files.load(version)
     gc.freeze()  # as the client does
     with opened(database_url(database)) as engine:
         runs.remember_version(

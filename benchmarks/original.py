@@ -14,12 +14,13 @@ import threading
 import time
 from pathlib import Path
 
-import mlflow
 import pandas as pd
 import pyarrow.parquet as pq
 import requests
 from flask import Flask, request
 from werkzeug.serving import WSGIRequestHandler, make_server
+
+from registry import model_files, store, versions
 
 NUMBERS = ("requested", "annual_income", "apr")
 TEXTS = ("loan_purpose", "credit")
@@ -27,8 +28,9 @@ TEXTS = ("loan_purpose", "credit")
 
 def save_model(uri: str, folder: Path) -> None:
     """Pickle a registered version, as the hobby systems kept theirs."""
+    version = versions.resolve(store.connect(), uri)
     with (folder / "model.pkl").open("wb") as file:
-        pickle.dump(mlflow.sklearn.load_model(uri), file)
+        pickle.dump(model_files.load(version).get_raw_model(), file)
 
 
 def create_app(folder: Path) -> Flask:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 
-import mlflow
 import numpy as np
 import pandas as pd
 
@@ -11,6 +10,7 @@ from modeling.dataset import Rows
 from modeling.evaluate import losses
 from modeling.resample import Bootstrap, Estimate, estimate
 from problems import Problem
+from registry import model_files
 from registry.versions import Version
 
 # of the gain: a gate is tried night after night, and noise that happens to point the right way is
@@ -77,7 +77,7 @@ def judge(
 
 def probabilities(version: Version, features: pd.DataFrame) -> np.ndarray:
     """What a version answers to these rows, loaded as a server loads it; shape (rows,)."""
-    served = mlflow.pyfunc.load_model(version.uri)
+    served = model_files.load(version)
     return np.asarray(served.predict(features[list(version.features)]))[:, 1]
 
 

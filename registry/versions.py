@@ -16,13 +16,14 @@ from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
 from problems import Problem
 from registry.canary import Canary
+from registry.model_files import digest_of_logged, types_to_trust
 from registry.store import RegistryError, explained, shown_uri
 
 if TYPE_CHECKING:
     import pandas as pd
     from mlflow.models.model import ModelInfo
 
-STOCK = ("numpy.", "scipy.", "sklearn.")  # whose parts a saved pipeline may be made of
+FILES_DIGEST = "files_digest"  # the tag of a version that holds it
 SERVED_WITH = ("mlflow", "scikit-learn", "skops", "numpy", "scipy", "pandas", "pyarrow")
 
 
@@ -51,6 +52,7 @@ class Version:
     registry: str
     problem: str
     features: tuple[str, ...]  # in the order of the canary rows' values
+    files_digest: str  # of the model's files; "" where the version was registered without one
 
     @property
     def model_id(self) -> str:
@@ -75,26 +77,6 @@ def signature(problem: Problem) -> ModelSignature:
     return ModelSignature(inputs=Schema(columns), outputs=Schema([probabilities]))
 
 
-def stock_types(estimator: Any) -> list[str]:
-    """The parts of a pipeline that skops is to be told to trust, beyond its own list.
-
-    Raises:
-        RegistryError: a part is nobody's but the user's own: a server could not load it.
-    """
-    import skops.io  # here, as it loads scikit-learn, which no client of a server needs
-
-    try:
-        found = skops.io.get_untrusted_types(data=skops.io.dumps(estimator))
-    except Exception as error:
-        raise RegistryError(f"skops cannot save the pipeline ({error}): leave that out.") from error
-    if others := [name for name in found if not name.startswith(STOCK)]:
-        raise RegistryError(
-            f"The pipeline holds {', '.join(others)}, which a server could not load without that "
-            "code: build it of classes and functions of scikit-learn and NumPy alone."
-        )
-    return list(found)
-
-
 def log_model(
     problem: Problem,
     estimator: Any,
@@ -113,7 +95,7 @@ def log_model(
         input_example=example,
         pyfunc_predict_fn="predict_proba",
         pip_requirements=[f"{package}=={installed(package)}" for package in SERVED_WITH],
-        skops_trusted_types=stock_types(estimator),
+        skops_trusted_types=types_to_trust(estimator),
         params=dict(params),
         metadata={
             "problem": problem.name,
@@ -130,7 +112,8 @@ def register(
 ) -> ModelVersion:
     """Make a logged model the next version of the problem's registered model."""
     with explained():
-        made = mlflow.register_model(model.model_uri, problem.model_name, tags=dict(tags))
+        tags = {**tags, FILES_DIGEST: digest_of_logged(model)}
+        made = mlflow.register_model(model.model_uri, problem.model_name, tags=tags)
         return MlflowClient().update_model_version(made.name, made.version, description)
 
 
@@ -182,6 +165,7 @@ def _version(found: ModelVersion) -> Version:
             registry=shown_uri(),
             problem=str(metadata["problem"]),
             features=tuple(metadata["features"]),
+            files_digest=found.tags.get(FILES_DIGEST, ""),
         )
     except (KeyError, TypeError) as error:
         raise RegistryError(

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-import mlflow
 import pandas as pd
 from mlflow import MlflowClient
 from mlflow.pyfunc import PyFuncModel, scoring_server
@@ -20,7 +19,7 @@ from starlette.types import ASGIApp
 
 from console import UserError
 from console.show import say
-from registry import aliases, store, versions
+from registry import aliases, model_files, store, versions
 from server import watched
 from server.quick import Quick
 from server.refusals import Refusal
@@ -189,15 +188,18 @@ def load(version: versions.Version) -> Loaded:
     """Load a version and have it answer its canary rows.
 
     Raises:
+        UntrustedModelError: its files are not what train.py writes, or were changed since.
         VersionRefused: it cannot be loaded, or does not answer as logged.
     """
     try:
-        model = mlflow.pyfunc.load_model(version.uri)
+        model = model_files.load(version)
         canary = pd.DataFrame(list(version.canary.rows), columns=list(version.features)).astype(
             _types(model)
         )
         quick = Quick(model, canary)
         answers = quick.predict(canary)
+    except UserError:
+        raise
     except Exception as error:
         reason = " ".join("".join(traceback.format_exception_only(error)).split())[:300]
         raise VersionRefused(f"{version.model_id} cannot be loaded ({reason}).") from error

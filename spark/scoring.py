@@ -12,6 +12,7 @@ from pyspark.sql import types as T
 from db.results_folder import SCORED
 from db.runs import Did
 from problems import Problem
+from registry import model_files
 from registry.store import explained as explained_by_mlflow
 from serving.closing import TooManyRejected
 from serving.tally import BINS, Tally
@@ -48,9 +49,10 @@ class ClusterScorer:
         self.did, self.tally = Did(0, 0), Tally()
         self._spark, self._scores, self._problem, self._rows = spark, scores, problem, rows
         self._staging, self._run_id, self._bounds = staging, run_id, bounds
-        with explained(), explained_by_mlflow():
+        checked = model_files.checked_copy(scores.version)
+        with explained(), explained_by_mlflow(), checked as folder:
             udf = mlflow.pyfunc.spark_udf(
-                spark, scores.version.uri, result_type="array<double>", env_manager="local"
+                spark, str(folder), result_type="array<double>", env_manager="local"
             )
         self._task = Score(udf.func, scores.version, problem.words, problem.group_name, last_load)
 

@@ -4,6 +4,7 @@ import functools
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import mlflow.pyfunc
@@ -11,7 +12,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from console import UserError
 from problems.split import learned_from
+from registry import model_files
 from registry.versions import Version
 from serving.echo import without_values
 
@@ -21,6 +24,9 @@ ANSWER = (WORD, PROBABILITY, TRAINED_ON, REASON)
 
 Predict = Callable[[Iterator[tuple[pd.DataFrame]]], Iterator[Any]]  # of pairs, in series
 Batches = Iterator[pa.RecordBatch]
+
+_load_unchecked = mlflow.pyfunc.load_model
+_loaders: dict[tuple[str, str, str], Callable[..., Any]] = {}  # by registry, version, logged model
 
 
 class Mismatch(Exception):
@@ -91,7 +97,7 @@ class Score:
     def _predicted(self, rows: pd.DataFrame) -> Sequence[Any]:
         """What the model says of these; MLflow's generator ends when it fails, and begins again."""
         if self._answers is None:
-            _load_models_once()
+            _use_checked_loader(self.version)
             self._answers = self.predict(iter(self._sent.popleft, None))
         self._sent.append((rows,))
         try:
@@ -118,8 +124,19 @@ class Score:
         return rows
 
 
-def _load_models_once() -> None:
-    """Keep the model that this process has loaded: MLflow would load a local one at each start."""
-    loader: Any = mlflow.pyfunc
-    if not hasattr(loader.load_model, "cache_info"):
-        loader.load_model = functools.lru_cache(maxsize=1)(loader.load_model)
+def _use_checked_loader(version: Version) -> None:
+    """Have MLflow check the files of a model before it loads them, and load each only once.
+
+    `spark_udf` calls `mlflow.pyfunc.load_model` by itself, for a local model at each start.
+    """
+    key = (version.registry, version.model_id, version.logged_model_id)
+
+    @functools.lru_cache(maxsize=1)
+    def load(folder: str, *, model_config: Any = None) -> Any:
+        try:
+            model_files.check(Path(folder), version)
+        except UserError as error:
+            raise Mismatch(str(error)) from error
+        return _load_unchecked(folder, model_config=model_config)
+
+    mlflow.pyfunc.load_model = _loaders.setdefault(key, load)  # type: ignore[attr-defined]

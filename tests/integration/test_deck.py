@@ -98,7 +98,7 @@ def test_a_version_that_comes_back_is_not_loaded_again(deck: Deck, store: StoreC
 
 @pytest.mark.parametrize(
     ("loads", "why"),
-    [(True, "does not answer its canary rows"), (False, "cannot be loaded")],
+    [(True, "does not answer its canary rows"), (False, "model.skops cannot be read")],
     ids=["wrong answers", "does not load"],
 )
 def test_a_version_that_fails_never_answers_and_the_old_one_goes_on(

@@ -114,10 +114,11 @@ def test_a_cluster_that_does_not_answer_is_told_of(trained: TrainedStore, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("loads", "sentence"),
-    [(True, "does not answer as offer-click/"), (False, "fails on its own canary rows")],
+    ("loads", "code", "sentence"),
+    [(True, 4, "does not answer as offer-click/"), (False, 2, "model.skops cannot be read")],
+    ids=["wrong answers", "does not load"],
 )
-def test_a_model_that_is_not_what_was_registered_is_found_out_by_the_executors(
+def test_a_model_that_is_not_what_was_registered_scores_nothing(
     spark_score: SparkScore,
     store: StoreCopy,
     trained: TrainedStore,
@@ -126,11 +127,12 @@ def test_a_model_that_is_not_what_was_registered_is_found_out_by_the_executors(
     capfd: pytest.CaptureFixture[str],
     *,
     loads: bool,
+    code: int,
     sentence: str,
 ) -> None:
     number = store.register_broken_copy(trained.version().number, tmp_path, loads=loads)
     results = tmp_path / "scores"
-    assert spark_score(small_source, results, "--model", f"{MODEL}/{number}") == 4
+    assert spark_score(small_source, results, "--model", f"{MODEL}/{number}") == code
     error = capfd.readouterr().err
     assert sentence in error
     assert "Traceback" not in error

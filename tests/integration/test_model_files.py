@@ -1,0 +1,115 @@
+"""A version whose files were tampered with is refused before anything in them is loaded."""
+
+import os
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pytest
+import skops.io
+import yaml
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from registry import model_files, versions
+from registry.model_files import UntrustedModelError
+from registry.store import RegistryError
+from tests.support.project import MODEL
+from tests.support.trained import StoreCopy, TrainedStore
+
+MARKER = "code-was-run"
+
+
+class Payload:
+    """Creates the marker file when it is unpickled."""
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[str, int]]:
+        return os.open, (MARKER, os.O_CREAT)
+
+
+def edit(folder: Path, flavor: str, **settings: object) -> None:
+    description = folder / "MLmodel"
+    content = yaml.safe_load(description.read_text())
+    content["flavors"][flavor] |= settings
+    description.write_text(yaml.safe_dump(content))
+
+
+def pickled(folder: Path) -> None:
+    edit(folder, "sklearn", serialization_format="cloudpickle")
+    (folder / "model.skops").write_bytes(pickle.dumps(Payload()))
+
+
+def with_own_loader(folder: Path) -> None:
+    edit(folder, "python_function", loader_module="own_loader", code="code")
+    (folder / "code").mkdir()
+    (folder / "code" / "own_loader.py").write_text(f"open({MARKER!r}, 'w')\n")
+
+
+def with_untrusted_function(folder: Path) -> None:
+    edit(folder, "sklearn", skops_trusted_types=["posix.mkdir"])
+    pipeline = make_pipeline(FunctionTransformer(os.mkdir))
+    (folder / "model.skops").write_bytes(skops.io.dumps(pipeline))
+
+
+def without_pipeline(folder: Path) -> None:
+    (folder / "model.skops").write_bytes(b"no archive")
+
+
+TAMPERED: dict[Callable[[Path], None], str] = {
+    pickled: "sets serialization_format of sklearn to 'cloudpickle'",
+    with_own_loader: "sets code of python_function to 'code'",
+    with_untrusted_function: "holds posix.mkdir, which is not trusted",
+    without_pipeline: "model.skops cannot be read (BadZipFile)",
+}
+
+
+def register(
+    store: StoreCopy, trained: TrainedStore, folder: Path, change: Callable[[Path], None]
+) -> versions.Version:
+    """Register a changed copy of a version's files, without a digest of them."""
+    original = trained.version().uri
+    mlflow.set_tracking_uri(store.uri)
+    mlflow.artifacts.download_artifacts(original, dst_path=str(folder))
+    change(folder)
+    number = store.client.create_model_version(MODEL, str(folder)).version
+    return versions.resolve(store.client, f"models:/{MODEL}/{number}")
+
+
+@pytest.mark.parametrize("change", TAMPERED, ids=lambda change: change.__name__)
+def test_a_tampered_version_is_refused_and_runs_no_code(
+    change: Callable[[Path], None], store: StoreCopy, trained: TrainedStore, tmp_path: Path
+) -> None:
+    version = register(store, trained, tmp_path / "model", change)
+    with pytest.raises(UntrustedModelError) as refused:
+        model_files.load(version)
+    assert TAMPERED[change] in str(refused.value)
+    assert version.model_id in str(refused.value)
+    assert not Path(MARKER).exists()
+
+
+def test_a_version_without_a_digest_is_loaded_and_says_so(
+    store: StoreCopy, trained: TrainedStore, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    version = register(store, trained, tmp_path / "model", lambda _: None)
+    assert model_files.load(version).metadata.model_id == version.logged_model_id
+    assert f"{version.model_id} was registered without a digest" in capfd.readouterr().err
+
+
+def test_files_changed_after_registration_are_refused(
+    store: StoreCopy, trained: TrainedStore
+) -> None:
+    version = trained.version()
+    mlflow.set_tracking_uri(store.uri)
+    with model_files.checked_copy(version) as folder:
+        shutil.copy(folder / "model.skops", folder / "more.skops")
+        with pytest.raises(UntrustedModelError, match="its files have changed since it was regis"):
+            model_files.check(folder, version)
+
+
+def test_a_pipeline_with_a_function_that_writes_files_cannot_be_registered() -> None:
+    with pytest.raises(RegistryError, match=r"holds numpy\.save, which no server"):
+        model_files.types_to_trust(make_pipeline(FunctionTransformer(np.save)))
