@@ -23,7 +23,7 @@ from console.show import table
 from db import results
 from db.engine import database_url, opened
 from db.tables import rejected_rows, scoring_runs
-from registry import aliases, store, versions
+from registry import aliases, model_files, store, versions
 from serving.local import served
 
 HERE = Path(__file__).parent
@@ -71,7 +71,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise NothingToServe
     uri = aliases.champion_uri(problem.model_name)
     print(f"\n== mlflow models serve -m {uri} --env-manager local", flush=True)
-    with served(uri) as endpoint:
+    champion = versions.resolve(store.connect(), uri)
+    # the copy: MLflow cannot load a model from a folder whose path has a `?`, a `#` or a `%`
+    with model_files.checked_copy(champion) as model, served(str(model)) as endpoint:
         print(f"served at {endpoint}")
         step("score_client.py", *where, "--endpoint", endpoint)
     with opened(database_url(args.database)) as engine, store.explained():

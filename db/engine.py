@@ -42,7 +42,7 @@ def database_url(given: str = "") -> URL:
     """
     text = given or os.environ.get("DATABASE_URL") or DEFAULT_URL
     if "://" not in text:
-        text = f"sqlite:///{text}"
+        text = URL.create("sqlite", database=text).render_as_string()
     elif text.startswith("postgres://"):  # the older spelling, still handed out by hosts
         text = text.replace("postgres://", "postgresql://", 1)
     try:

@@ -20,7 +20,7 @@ from mlflow.environment_variables import (
     MLFLOW_TRACKING_URI,
 )
 from mlflow.exceptions import MlflowException
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from console import UserError
@@ -46,7 +46,7 @@ def connect(*, create: bool = False) -> MlflowClient:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     # it prints the traceback of what it raises, which `explained` tells in a sentence
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
-    uri = MLFLOW_TRACKING_URI.get() or f"sqlite:///{Path.cwd() / DEFAULT_FILE}"
+    uri = MLFLOW_TRACKING_URI.get() or default_uri(Path.cwd())
     path = _file_of(uri)
     if path and not path.exists() and not create:
         raise RegistryError(
@@ -155,13 +155,35 @@ def _experiment_id(name: str) -> str:
         try:
             # else the UI takes a scoring run for an evaluation of a language model
             kind = {"mlflow.experimentKind": "custom_model_development"}
-            return mlflow.create_experiment(name, tags=kind)
+            return mlflow.create_experiment(name, _artifact_location(name), tags=kind)
         except MlflowException:  # another process was first
             experiment = mlflow.get_experiment_by_name(name)
             if experiment is None:
                 raise
     require_alive(experiment)
     return experiment.experiment_id
+
+
+def default_uri(folder: Path) -> str:
+    """The address of the store in a folder.
+
+    MLflow creates the folder of a `sqlite:///` address without decoding it, and so a second one
+    beside a folder whose name has to be encoded. It leaves that to us if the driver is named.
+    """
+    path = str(folder / DEFAULT_FILE)
+    plain = URL.create("sqlite", database=path).render_as_string()
+    return plain if plain == f"sqlite:///{path}" else plain.replace("sqlite", "sqlite+pysqlite", 1)
+
+
+def _artifact_location(experiment: str) -> str | None:
+    """Where the artifacts of a new experiment go; None for the store's own default.
+
+    That is a bare path for a store in a file, which MLflow misreads as an address if it has a `?`,
+    a `#` or a `%`.
+    """
+    if _file_of(mlflow.get_tracking_uri()) and re.search("[?#%]", str(Path.cwd())):
+        return (Path.cwd() / "mlruns" / experiment).as_uri()
+    return None
 
 
 def require_alive(experiment: Experiment) -> None:

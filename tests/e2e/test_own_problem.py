@@ -12,7 +12,8 @@ from playwright.sync_api import Page
 
 import problems
 import promote
-from registry import versions
+from registry import model_files, versions
+from registry.store import default_uri
 from tests.support.databases import new_postgres_database, query
 from tests.support.own_problem import MEASURES, biopsies, copy_problem
 from tests.support.project import PROJECT
@@ -32,11 +33,11 @@ class Elsewhere:
 
     @property
     def database(self) -> str:
-        return f"sqlite:///{self.folder / 'hospital.db'}"
+        return str(self.folder / "hospital.db")
 
     @property
     def store(self) -> str:
-        return f"sqlite:///{self.folder / 'mlflow.db'}"
+        return default_uri(self.folder)
 
     def run(self, script: str, *flags: object, database: str = "hospital.db") -> None:
         """Run a script there, as a user does."""
@@ -59,8 +60,13 @@ def project_files() -> dict[Path, int]:
 
 @pytest.fixture(scope="module")
 def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Elsewhere]:
-    """The problem after ingest.py, train.py and promote.py; no file of the project changes."""
-    there = Elsewhere(tmp_path_factory.mktemp("elsewhere"))
+    """The problem after ingest.py, train.py and promote.py; no file of the project changes.
+
+    Its path has characters that mean something in addresses.
+    """
+    parent = tmp_path_factory.mktemp("elsewhere")
+    there = Elsewhere(parent / "a b?c#d%20é")
+    there.folder.mkdir()
     copy_problem(there.folder)
     (there.folder / "data").mkdir()
     biopsies().to_csv(there.folder / "data" / "biopsies.csv", index=False)
@@ -70,14 +76,22 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Elsewhere]:
     there.run("promote.py")
     yield there
     assert project_files() == before
+    assert [path.name for path in parent.iterdir()] == [there.folder.name]
 
 
 @pytest.fixture(scope="module")
 def champion(elsewhere: Elsewhere) -> Iterator[str]:
     """The address of a real `mlflow models serve` for the problem's champion."""
     log = elsewhere.folder / "server.log"
-    with mlflow_models_serve("models:/biopsies@champion", elsewhere.store, log) as url:
+    # from a copy: MLflow cannot load a model from a folder with such a path
+    copy = model_files.checked_copy(champion_of(elsewhere.store))
+    with copy as model, mlflow_models_serve(str(model), elsewhere.store, log) as url:
         yield url
+
+
+def champion_of(store: str) -> versions.Version:
+    mlflow.set_tracking_uri(store)
+    return versions.resolve(mlflow.MlflowClient(), "models:/biopsies@champion")
 
 
 def test_every_row_is_scored_by_the_served_champion(
@@ -103,9 +117,8 @@ def assert_scored_as_the_champion_does(database: str, store: str) -> None:
     results = pd.DataFrame(rows, columns=columns)
     frame = biopsies()
     assert sorted(results["biopsy"]) == sorted(frame["biopsy"])
-    mlflow.set_tracking_uri(store)
-    version = versions.resolve(mlflow.MlflowClient(), "models:/biopsies@champion")
-    model = mlflow.sklearn.load_model(version.uri)
+    version = champion_of(store)
+    model = model_files.load(version).get_raw_model()
     joined = frame.merge(results, on="biopsy", suffixes=("", " kept"))
     expected = model.predict_proba(joined[MEASURES])[:, 1]
     assert joined["probability"].to_numpy() == pytest.approx(expected, abs=1e-9)
