@@ -1,19 +1,4 @@
-"""What the person at the keyboard meets: one-sentence errors, exit codes, shared flags.
-
-Every script ends with one of these codes:
-
-    0    done
-    1    a fault of this program (a traceback is shown; please report it)
-    2    something given to it is wrong: a flag, a file, a database, a registry
-    3    the challenger was refused; the champion stays
-    4    the endpoint does not answer, or not as the chosen version does
-    5    not everything was scored, or the counts do not agree
-    130  stopped by Ctrl-C
-    141  whoever read its output has left
-    143  stopped by SIGTERM
-
-A scoring client that is asked to stop first stores what is in flight; asked twice, it does not.
-"""
+"""What the person at the keyboard meets: one-sentence errors, exit codes, shared flags."""
 
 import argparse
 import ipaddress
@@ -29,7 +14,22 @@ from typing import NoReturn
 
 REFUSED = 3  # the exit code of the gate
 WEEK = 7 * 24 * 60 * 60  # seconds
-EXIT_CODES = (__doc__ or "").split("\n\n", 1)[1]
+# not in a docstring, which is gone with PYTHONOPTIMIZE=2
+EXIT_CODES = """\
+Every script ends with one of these codes:
+
+    0    done
+    1    a fault of this program (a traceback is shown; please report it)
+    2    something given to it is wrong: a flag, a file, a database, a registry
+    3    the challenger was refused; the champion stays
+    4    the endpoint does not answer, or not as the chosen version does
+    5    not everything was scored, or the counts do not agree
+    130  stopped by Ctrl-C
+    141  whoever read its output has left
+    143  stopped by SIGTERM
+
+A scoring client that is asked to stop first stores what is in flight; asked twice, it does not.
+"""
 
 
 class UserError(Exception):

@@ -86,6 +86,19 @@ def test_nobody_imports_a_test() -> None:
         assert not tests, path
 
 
+def test_a_docstring_is_used_only_as_help() -> None:
+    """Docstrings are gone with PYTHONOPTIMIZE=2: nothing but a help text may depend on them."""
+    uses = [
+        line.strip()
+        for path in sorted(PROJECT.glob("*.py")) + sorted(PROJECT.glob("[!.]*/**/*.py"))
+        if not path.is_relative_to(PROJECT / "tests")
+        for line in path.read_text().splitlines()
+        if "__doc__" in line
+    ]
+    assert uses
+    assert [u for u in uses if not re.search(r"parser\(__doc__|description=__doc__", u)] == []
+
+
 def test_no_problem_is_named_outside_its_own_folder() -> None:
     names = {path.parent.name for path in (PROJECT / "problems").glob("*/__init__.py")}
     words = re.compile("|".join(name.replace("_", "[-_]") for name in names))
