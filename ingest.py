@@ -21,7 +21,7 @@ import console
 import problems
 from console.show import progress, table
 from db import results_folder
-from db.engine import database_url, discard_if_empty, opened
+from db.engine import database_url, opened
 from db.files import open_sources
 from db.load import load
 from db.schema import require_tables
@@ -60,7 +60,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     scoring = problem.including(problem.optional).scoring  # a change of any feature counts
     what = Load(problem.name, scoring, str(folder), args.add == "yes", args.max_rejected)
     with (
-        discard_if_empty(url),
         opened(url, create=True, enforce_references=False) as engine,
         progress("ingest", sum(file.rows for file in files)) as bar,
     ):

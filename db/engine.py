@@ -3,7 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from console import UserError
+from db.sqlite_file import DatabaseFile
 
 POSTGRESQL = ("postgresql", "postgresql+psycopg")
 DRIVERS = ("sqlite", "sqlite+pysqlite", *POSTGRESQL)
@@ -80,21 +81,14 @@ def opened(
 ) -> Iterator[Engine]:
     """An engine for the body, whose database was reached; `create` makes a missing SQLite file.
 
-    A statement waits for another process's lock for `lock_seconds` and then fails. Whoever checks
-    references between tables himself can save SQLite doing so row by row.
+    If the body fails, a file that was made and has no table is removed, unless another process has
+    it open. A statement waits for another process's lock for `lock_seconds` and then fails. Whoever
+    checks references between tables himself can save SQLite doing so row by row.
 
     Raises:
         DatabaseError: there is no such file, or the database cannot be used, now or in the body.
     """
-    if url.get_backend_name() == "sqlite":
-        path = Path(str(url.database))
-        if not path.parent.is_dir():
-            raise DatabaseError(f"There is no folder {path.parent} for the database {path.name}.")
-        if not create and not path.exists():
-            raise DatabaseError(
-                f"There is no database at {path}: load one with `python ingest.py`, "
-                "or name another with --database."
-            )
+    file = _file(Path(str(url.database)), create) if url.get_backend_name() == "sqlite" else None
     patience = {"connect_timeout": CONNECT_SECONDS}
     if url.get_backend_name() == "sqlite" or patience.keys() <= url.query.keys():
         patience = {}
@@ -111,8 +105,30 @@ def opened(
         with explained(url):
             engine.connect().close()
             yield engine
+    except BaseException:
+        engine.dispose()
+        if file is not None:
+            file.discard_if_empty()
+        raise
     finally:
         engine.dispose()
+
+
+def _file(path: Path, create: bool) -> DatabaseFile:
+    try:
+        if not path.parent.is_dir():
+            raise DatabaseError(f"There is no folder {path.parent} for the database {path.name}.")
+        if not create and not path.exists():
+            raise DatabaseError(
+                f"There is no database at {path}: load one with `python ingest.py`, "
+                "or name another with --database."
+            )
+        return DatabaseFile(path, create=create)
+    except OSError as error:
+        raise DatabaseError(
+            f"The database {path} cannot be opened ({error.strerror}): name another with "
+            "--database."
+        ) from error
 
 
 @contextmanager
@@ -144,25 +160,6 @@ def may_pass(error: DBAPIError) -> bool:
     if state is None:  # not the server's word
         return error.connection_invalidated or type(error).__name__ == "OperationalError"
     return state.startswith(PASSING_STATES)
-
-
-@contextmanager
-def discard_if_empty(url: URL) -> Iterator[None]:
-    """If the body fails, leave no new SQLite file behind that holds nothing."""
-    path = Path(str(url.database)) if url.get_backend_name() == "sqlite" else None
-    was_there = path is None or path.exists()
-    try:
-        yield
-    except BaseException:
-        if path is not None and not was_there and path.exists() and not _has_tables(path):
-            for suffix in ("", "-wal", "-shm"):
-                path.with_name(path.name + suffix).unlink(missing_ok=True)
-        raise
-
-
-def _has_tables(path: Path) -> bool:
-    with closing(sqlite3.connect(path)) as connection:
-        return bool(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
 
 
 @contextmanager

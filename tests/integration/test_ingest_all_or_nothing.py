@@ -1,15 +1,18 @@
 """A load that is killed, damaged or has too many bad rows leaves the database as it was."""
 
+import contextlib
 import os
 import signal
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
+import ingest
 import problems
 from db import load as loading
-from db.engine import database_url, opened
-from db.files import open_sources
+from db.engine import database_url, opened, writing
+from db.files import SourceError, open_sources
 from db.staging import Load
 from tests.support.databases import all_rows
 from tests.support.scripts import FORKS
@@ -80,3 +83,20 @@ def test_too_many_bad_rows_leave_no_new_database(source: Path, tmp_path: Path) -
     edit_parquet(source, OFFERS, lambda f: f.assign(apr=-1.0))
     assert load_source(source, f"sqlite:///{tmp_path / 'new.db'}") == 2
     assert list(tmp_path.glob("new.db*")) == []
+
+
+def test_a_failing_load_leaves_the_new_database_to_another_load_that_uses_it(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = f"sqlite:///{tmp_path / 'new.db'}"
+    with contextlib.ExitStack() as until_the_end:
+
+        def fail_while_another_loads(*_: object) -> NoReturn:
+            engine = until_the_end.enter_context(opened(database_url(database), create=True))
+            other = until_the_end.enter_context(writing(engine))
+            other.exec_driver_sql("CREATE TABLE offers (offer_id)")
+            raise SourceError("The file is damaged.")
+
+        monkeypatch.setattr(ingest, "load", fail_while_another_loads)
+        assert load_source(source, database) == 2
+    assert list(all_rows(database)) == ["offers"]
