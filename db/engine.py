@@ -86,7 +86,8 @@ def opened(
     checks references between tables himself can save SQLite doing so row by row.
 
     Raises:
-        DatabaseError: there is no such file, or the database cannot be used, now or in the body.
+        DatabaseError: there is no such file, or the database cannot be used, now or in the body;
+            or the SQLite file was deleted or replaced during the body.
     """
     file = _file(Path(str(url.database)), create) if url.get_backend_name() == "sqlite" else None
     patience = {"connect_timeout": CONNECT_SECONDS}
@@ -95,16 +96,19 @@ def opened(
     # errors must not show people's data
     engine = create_engine(url, hide_parameters=True, connect_args=patience)
     milliseconds = round(lock_seconds * 1000)
-    if engine.dialect.name == "sqlite":
+    if file is None:
+        event.listen(engine, "connect", partial(_prepare_postgresql, milliseconds))
+    else:
+        file.watch(engine)
         prepare = partial(_prepare_sqlite, milliseconds, enforce_references)
         event.listen(engine, "connect", prepare)
         event.listen(engine, "begin", _begin_sqlite)
-    else:
-        event.listen(engine, "connect", partial(_prepare_postgresql, milliseconds))
     try:
         with explained(url):
             engine.connect().close()
             yield engine
+            if file is not None:
+                file.check()
     except BaseException:
         engine.dispose()
         if file is not None:

@@ -1,0 +1,116 @@
+"""A SQLite database whose file is deleted or replaced while a process has it open."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+import ingest
+import problems
+from db import entries, load
+from db.engine import DatabaseError, database_url, explained, opened, reading
+from tests.support.databases import all_rows, copy_sqlite, count_scored
+from tests.support.scoring import score
+from tests.support.scripted_endpoint import Answer, Request, ScriptedEndpoint, forward
+from tests.support.source_files import load_source
+from tests.support.trained import TrainedStore
+
+SENTENCE = "was deleted or replaced"
+
+
+def replace_by_a_copy(path: Path) -> None:
+    copy_sqlite(path, path.with_name("copy.db")).rename(path)
+
+
+REMOVALS = [Path.unlink, replace_by_a_copy]
+
+
+def path_of(database: str) -> Path:
+    return Path(str(database_url(database).database))
+
+
+def assert_one_sentence(error: str) -> None:
+    last = error.splitlines()[-1]
+    assert last.startswith("error: The database ")
+    assert SENTENCE in last
+    assert "Traceback" not in error
+
+
+@pytest.mark.parametrize("remove", REMOVALS)
+def test_a_load_ends_with_an_error(
+    remove: Callable[[Path], None],
+    source: Path,
+    sqlite_database: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    assert load_source(source, sqlite_database) == 0
+    before = all_rows(sqlite_database)
+
+    def load_what_is_removed(*args: Any) -> object:
+        remove(path_of(sqlite_database))
+        return load.load(*args)
+
+    monkeypatch.setattr(ingest, "load", load_what_is_removed)
+    assert load_source(source, sqlite_database) == 2
+    assert_one_sentence(capfd.readouterr().err)
+    assert all_rows(sqlite_database) == (before if remove is replace_by_a_copy else {})
+
+
+@pytest.mark.parametrize("remove", REMOVALS)
+def test_the_client_ends_with_an_error(
+    remove: Callable[[Path], None],
+    small_database: str,
+    champion: str,
+    endpoint: ScriptedEndpoint,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    def script(request: Request) -> Answer:
+        if request.number == 2:
+            remove(path_of(small_database))
+        return forward(champion, request.body)
+
+    endpoint.script = script
+    assert score(small_database, endpoint.url, "--batch-size", 200, "--in-flight", 1) == 2
+    assert_one_sentence(capfd.readouterr().err)
+    if remove is replace_by_a_copy:  # made after the first batch was stored
+        assert count_scored(small_database) == 200
+        assert score(small_database, champion) == 0
+
+
+@pytest.mark.parametrize("remove", REMOVALS)
+def test_the_form_stores_nothing_and_says_so(
+    remove: Callable[[Path], None], small_database: str, use_trained: TrainedStore
+) -> None:
+    url, scoring = database_url(small_database), problems.load().scoring
+
+    def store(engine: Engine) -> None:
+        row = {feature: [None] for feature in scoring.results.values}
+        with explained(url):  # as the form does
+            entries.store(engine, scoring, use_trained.champion_id, row, [0.5], ["No"])
+
+    def open_and_remove() -> None:
+        with opened(url) as engine:
+            remove(path_of(small_database))
+            with pytest.raises(DatabaseError, match=SENTENCE):
+                store(engine)
+
+    with pytest.raises(DatabaseError, match=SENTENCE):
+        open_and_remove()
+
+
+@pytest.mark.parametrize("remove", REMOVALS)
+def test_even_a_process_that_only_reads_ends_with_an_error(
+    remove: Callable[[Path], None], small_database: str
+) -> None:
+    def read_and_remove() -> None:
+        with opened(database_url(small_database)) as engine:
+            with reading(engine) as connection:
+                connection.exec_driver_sql("SELECT * FROM offers").all()
+            remove(path_of(small_database))
+
+    with pytest.raises(DatabaseError, match=SENTENCE):
+        read_and_remove()
+    assert path_of(small_database).exists() == (remove is replace_by_a_copy)
