@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Column
 
 from db.declare import HASH_LENGTH, ROW_NUMBER, kind
+from db.text_cells import LARGEST_EXACT_INTEGER, parsed
 
-LARGEST_EXACT_INTEGER = 2.0**53  # beyond it a double no longer tells whole numbers apart
 # a missing number, as pandas, R and databases write it into text files
 MISSING = pa.array(["na", "nan", "n/a", "null", "none"])
 
@@ -93,10 +92,10 @@ def _typed(found: pa.Array, column: Column) -> tuple[pa.Array, Faults]:
         found = found.dictionary_decode()
     if pa.types.is_string(found.type) and expected != "text":
         found = pc.if_else(_true(pc.is_in(pc.utf8_lower(found), MISSING)), None, found)
-        parsed = _parsed(found, expected)
-        said_otherwise = pc.and_(pc.is_null(parsed), pc.is_valid(found))
+        values = parsed(found, expected)
+        said_otherwise = pc.and_(pc.is_null(values), pc.is_valid(found))
         faults.append((f"{name} is not {expected}", said_otherwise))
-        found = parsed
+        found = values
     if pa.types.is_floating(found.type):
         found = pc.if_else(pc.is_nan(found), None, found)  # pandas' other way to say null
     convert = {
@@ -110,19 +109,6 @@ def _typed(found: pa.Array, column: Column) -> tuple[pa.Array, Faults]:
     if not column.nullable:
         faults.append((f"{name} is null", pc.is_null(array)))
     return array, faults
-
-
-def _parsed(found: pa.Array, expected: str) -> pa.Array:
-    """Text as what it says, null where it does not say that; whole numbers stay exact."""
-    texts = pd.Series(found, dtype=pd.ArrowDtype(pa.string()))
-    if expected == "a timestamp":
-        times = pd.to_datetime(texts, errors="coerce", utc=True, format="ISO8601")
-        return pa.array(times.dt.tz_convert(None).to_numpy(), type=pa.timestamp("us"))
-    if expected == "a whole number":  # pandas writes booleans as words
-        texts = texts.replace({"True": "1", "False": "0"})
-    # without nulls, beside which pandas 3.1 takes a word for a number: its issue 67949
-    numbers = pd.to_numeric(texts.dropna(), errors="coerce", dtype_backend="pyarrow")
-    return pa.array(numbers.reindex(texts.index))
 
 
 def _numbers(found: pa.Array, column: Column) -> tuple[pa.Array, Faults]:
