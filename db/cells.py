@@ -17,6 +17,10 @@ from db.text_cells import LARGEST_EXACT_INTEGER, parsed
 # a missing number, as pandas, R and databases write it into text files
 MISSING = pa.array(["na", "nan", "n/a", "null", "none"])
 
+UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}  # of a timestamp, in a second
+# of the years that Python and the databases have, since 1970
+FIRST_SECOND, LAST_SECOND = -62_135_596_800, 253_402_300_799
+
 Faults = list[tuple[str, pa.Array]]  # a reason, and a mask of the cells that it is true of
 
 
@@ -58,7 +62,7 @@ def checked(batch: pa.Table, columns: Sequence[Column]) -> tuple[pa.Table, list[
     good = pc.is_null(reasons)
     rejected = []
     for i in pc.indices_nonzero(pc.invert(good)).to_pylist():
-        values = batch.slice(i, 1).to_pylist()[0]
+        values = {name: _shown(batch[name][i]) for name in batch.column_names}
         rejected.append(Rejected(values.pop(ROW_NUMBER), reasons[i].as_py(), storable(values)))
     return table.filter(good), rejected
 
@@ -84,6 +88,17 @@ def storable(values: dict[str, Any]) -> dict[str, Any]:
     return json.loads(json.dumps({k: plain(v) for k, v in values.items()}, default=str))
 
 
+def _shown(cell: pa.Scalar) -> Any:
+    """A cell of a rejected row, as text if Python has no value for it."""
+    try:
+        return cell.as_py()
+    except UnicodeDecodeError:
+        cell = cell.value if isinstance(cell, pa.DictionaryScalar) else cell
+        return bytes(cell.as_buffer()).decode(errors="replace")
+    except (ValueError, OverflowError, KeyError):  # a time outside Python's years, or no such zone
+        return f"{cell.value} {cell.type.unit} since 1970"
+
+
 def _typed(found: pa.Array, column: Column) -> tuple[pa.Array, Faults]:
     """A column in its table's type, and masks of the cells that are wrong."""
     expected, name = kind(column), column.name
@@ -97,6 +112,7 @@ def _typed(found: pa.Array, column: Column) -> tuple[pa.Array, Faults]:
         faults.append((f"{name} is not {expected}", said_otherwise))
         found = values
     if pa.types.is_floating(found.type):
+        found = found.cast(pa.float64())  # some functions know no half precision
         found = pc.if_else(pc.is_nan(found), None, found)  # pandas' other way to say null
     convert = {
         "a number": _numbers,
@@ -132,15 +148,45 @@ def _whole_numbers(found: pa.Array, column: Column) -> tuple[pa.Array, Faults]:
 
 
 def _texts(found: pa.Array, column: Column) -> tuple[pa.Array, Faults]:
-    array = found.cast(pa.string())
+    broken = _not_utf8(found)
+    array = pc.if_else(broken, None, found).cast(pa.string())
     # PostgreSQL cannot keep it, and no honest text has it
-    return array, [(f"{column.name} holds a NUL byte", _true(pc.match_substring(array, "\0")))]
+    with_nul = _true(pc.match_substring(array, "\0"))
+    return array, [
+        (f"{column.name} is not UTF-8", broken),
+        (f"{column.name} holds a NUL byte", with_nul),
+    ]
 
 
-def _timestamps(found: pa.Array, _column: Column) -> tuple[pa.Array, Faults]:
-    zoned = pa.types.is_timestamp(found.type) and found.type.tz
-    array = found.cast(pa.timestamp("us", tz="UTC" if zoned else None), safe=False)
-    return array.cast(pa.timestamp("us")), []
+def _not_utf8(texts: pa.Array) -> pa.Array:
+    try:
+        texts.validate(full=True)
+    except pa.ArrowInvalid:
+        raw = texts.cast(pa.large_binary())
+        return pa.array([text is not None and not _is_utf8(text) for text in raw.to_pylist()])
+    return pa.repeat(pa.scalar(False), len(texts))
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _timestamps(found: pa.Array, column: Column) -> tuple[pa.Array, Faults]:
+    if pa.types.is_null(found.type):
+        found = found.cast(pa.timestamp("us"))
+    per_second = UNITS[found.type.unit]
+    first = max(FIRST_SECOND * per_second, -(2**63))  # nanoseconds do not reach so far
+    last = min((LAST_SECOND + 1) * per_second - 1, 2**63 - 1)
+    counts = found.cast(pa.int64())
+    outside = _true(pc.or_(pc.less(counts, first), pc.greater(counts, last)))
+    zone = "UTC" if found.type.tz else None
+    array = pc.if_else(outside, None, found).cast(pa.timestamp("us", zone), safe=False)
+    faults = [(f"{column.name} is not in the years 1 to 9999", outside)]
+    return array.cast(pa.timestamp("us")), faults
 
 
 def _out_of_bounds(array: pa.Array, column: Column) -> Faults:
