@@ -33,7 +33,11 @@ class Parquet:
     kind = "parquet file"
 
     def __init__(self, path: Path) -> None:
-        self._file = pq.ParquetFile(path, pre_buffer=False)  # else it keeps all that it has read
+        self._file = pq.ParquetFile(
+            path,
+            pre_buffer=False,  # else it keeps all that it has read
+            page_checksum_verification=True,
+        )
         self.rows = self._file.metadata.num_rows
         self.schema = self._file.schema_arrow
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from sqlalchemy import (
@@ -116,7 +115,7 @@ def versions_in(folder: Path, scoring: Scoring) -> list[Version]:
 
 
 def _one_row(folder: Path) -> Mapping[str, Any]:
-    return dict(pq.read_table(folder).to_pylist()[0])
+    return dict(pq.read_table(folder, page_checksum_verification=True).to_pylist()[0])
 
 
 def _outcome(path: Path, outcome: str) -> Outcome:
@@ -208,10 +207,10 @@ class _Staged:
         if not self._found.files:
             return
         names = [column.name for column in self._staging.columns]
-        files = ds.dataset(self._found.files, format="parquet")
+        checked = ds.ParquetFileFormat(page_checksum_verification=True)
+        files = ds.dataset(self._found.files, format=checked)
         for batch in files.to_batches(columns=names, batch_size=BATCH_ROWS, fragment_readahead=1):
-            rows = pa.Table.from_batches([batch])
-            yield {name: rows[name].to_pylist() for name in names}
+            yield {name: batch[name].to_pylist() for name in names}
 
     def _matching(self) -> Select:
         """The staged results of rows that are as they were scored."""

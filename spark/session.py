@@ -32,6 +32,7 @@ SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.execution.arrow.maxRecordsPerBatch": str(BATCH_ROWS),
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    "spark.hadoop.parquet.page.verify-checksum.enabled": "true",
     # pandas writes such columns; they may lie beside those that we read
     "spark.sql.legacy.parquet.nanosAsLong": "true",
     # what a partition's folder is called stays text

@@ -15,6 +15,7 @@ from tests.support.source_files import (
     LOANS,
     OFFERS,
     edit_parquet,
+    flip_a_bit_of_a_value,
     load_loans,
     load_source,
     read_loans,
@@ -49,6 +50,10 @@ PARQUET_FILES: dict[str, tuple[Damage, list[str]]] = {
     "a column twice": (
         lambda s: repeat_column(s / OFFERS, "apr"),
         [f"column apr of {OFFERS} must be a number, but is there more than once"],
+    ),
+    "one bit": (
+        lambda s: flip_a_bit_of_a_value(s, OFFERS, "apr"),
+        [f"{OFFERS} is damaged after row 0 (", "checksum", "nothing was loaded"],
     ),
     "columns missing or of a wrong type": (
         damage_columns,

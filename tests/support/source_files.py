@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 import ingest
 from tests.support.scripts import run_main
@@ -28,6 +30,27 @@ def edit_parquet(source: Path, file: str, edit: Edit) -> None:
     """Change the rows of a Parquet file."""
     frame = edit(pd.read_parquet(source / file))
     frame.to_parquet(source / file, compression="gzip", index=False)
+
+
+def write_with_checksums(table: pa.Table, path: Path) -> None:
+    """Write a Parquet file whose pages lie there as they are, each with its checksum."""
+    pq.write_table(table, path, compression="none", use_dictionary=False, write_page_checksum=True)
+
+
+def flip_bit(path: Path, byte: int, bit: int = 0) -> None:
+    """Change one bit of a file."""
+    content = bytearray(path.read_bytes())
+    content[byte] ^= 1 << bit
+    path.write_bytes(content)
+
+
+def flip_a_bit_of_a_value(source: Path, file: str, column: str) -> None:
+    """Write a Parquet file again, with checksums, and change one value of it by one bit."""
+    path = source / file
+    write_with_checksums(pq.read_table(path), path)
+    chunks = pq.read_metadata(path).row_group(0).to_dict()["columns"]
+    (chunk,) = (chunk for chunk in chunks if chunk["path_in_schema"] == column)
+    flip_bit(path, chunk["data_page_offset"] + chunk["total_compressed_size"] // 2)
 
 
 def set_value(column: str, row: int, value: Any) -> Edit:
