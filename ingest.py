@@ -14,6 +14,7 @@ brings its results into the tables of results, each row once, however often it i
 """
 
 import argparse
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return bring_results(problem, args)
     if not (given := args.source or problem.sample):
         raise console.UserError(f"{problem.name} has no sample: give a folder with --source.")
-    folder = Path(given).resolve()
+    folder = Path(os.path.realpath(given))
     files = open_sources(folder, problem.sources)
     url = database_url(args.database)
     scoring = problem.including(problem.optional).scoring  # a change of any feature counts
@@ -72,7 +73,7 @@ def bring_results(problem: problems.Problem, args: argparse.Namespace) -> int:
     """Bring in what score_spark.py wrote, and say what became of it."""
     if args.source or args.add == "yes":
         raise console.UserError("Rows and results go in one by one: give --source, or --results.")
-    folder, url = Path(args.results).resolve(), database_url(args.database)
+    folder, url = Path(os.path.realpath(args.results)), database_url(args.database)
     found = results_folder.versions_in(folder, problem.scoring)
     with opened(url) as engine:
         require_tables(engine, problem.metadata)

@@ -1,6 +1,7 @@
 """What the person at the keyboard meets: one-sentence errors, exit codes, shared flags."""
 
 import argparse
+import errno
 import ipaddress
 import math
 import os
@@ -188,9 +189,10 @@ def run(main: Callable[[], int]) -> NoReturn:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not told to ignore it
         signal.signal(signal.SIGINT, stop)
     try:
-        code = main()
+        with _usable_paths():
+            code = main()
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {_on_one_line(str(error))}", file=sys.stderr)
         code = error.exit_code
     except BrokenPipeError:  # whoever read our output has left
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -199,3 +201,25 @@ def run(main: Callable[[], int]) -> NoReturn:
         print("Stopped.", file=sys.stderr)
         code = 130
     sys.exit(code)
+
+
+@contextmanager
+def _usable_paths() -> Iterator[None]:
+    """Raises UserError for a path that no system call or no database takes."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENAMETOOLONG, errno.ELOOP):
+            raise
+        raise UserError(
+            f"The path {error.filename} cannot be used ({error.strerror}): give another one."
+        ) from error
+    except UnicodeEncodeError as error:
+        if error.reason != "surrogates not allowed":  # Python's way to keep other bytes of a name
+            raise
+        raise UserError("A path or a flag is not UTF-8: rename that file or folder.") from error
+
+
+def _on_one_line(text: str) -> str:
+    """The text with line breaks and other control characters, which a path may have, escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

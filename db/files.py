@@ -6,7 +6,6 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,6 +14,7 @@ from sqlalchemy import Column
 
 from console import UserError
 from db.cells import Rejected, checked, content_keys, fits
+from db.csv_rows import Rows, next_rows, rows_of
 from db.declare import ROW_NUMBER, Source, kind
 
 BATCH_ROWS = 20_000
@@ -60,18 +60,19 @@ class Csv:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        with self._records() as records:
-            self._header = next(records, [])
-            self.rows = sum(1 for _ in records)
+        with self._rows() as rows:
+            _, self._header = next(rows, (0, []))
+            self.rows = sum(1 for _ in rows)
         self.schema = pa.schema([(name, pa.string()) for name in self._header])
 
     def batches(self, names: Sequence[str]) -> Batches:
         width, positions = len(self._header), [self._header.index(name) for name in names]
-        with self._records() as records:
-            next(records)
-            numbered = enumerate(records, 1)
-            while chunk := list(islice(numbered, BATCH_ROWS)):
-                whole = [(number, fields) for number, fields in chunk if len(fields) == width]
+        with self._rows() as rows:
+            next(rows)
+            first = 1
+            while chunk := next_rows(rows, BATCH_ROWS):
+                numbered = list(enumerate(chunk, first))
+                whole = [(number, fields) for number, fields in numbered if len(fields) == width]
                 columns = {
                     name: pa.array([fields[at] or None for _, fields in whole], pa.string())
                     for name, at in zip(names, positions, strict=True)
@@ -79,16 +80,17 @@ class Csv:
                 columns[ROW_NUMBER] = pa.array([number for number, _ in whole], pa.int64())
                 broken = [
                     Rejected(n, f"has {len(f)} fields instead of {width}", {"fields": f})
-                    for n, f in chunk
+                    for n, f in numbered
                     if len(f) != width
                 ]
                 yield pa.table(columns), broken
+                first += len(chunk)
 
     @contextmanager
-    def _records(self) -> Iterator[Iterator[list[str]]]:
+    def _rows(self) -> Iterator[Rows]:
         opened = gzip.open if self._path.suffix == ".gz" else open
         with opened(self._path, "rt", encoding="utf-8-sig", newline="") as lines:
-            yield filter(None, csv.reader(lines, strict=True))  # a blank line is no row
+            yield rows_of(lines)
 
 
 FORMATS: dict[str, type[Parquet] | type[Csv]] = {

@@ -1,0 +1,67 @@
+"""Rows of CSV files are read in bounded memory, however long a line or a quoted field is."""
+
+import csv
+import gzip
+import io
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from db.csv_rows import CHUNK_LENGTH, MAX_ROW_LENGTH, next_rows, rows_of
+from db.files import Csv
+
+MEBIBYTE = 2**20
+
+
+def read(text: str) -> list[list[str]]:
+    return [fields for _, fields in rows_of(io.StringIO(text, newline=""))]
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("a,b\r\n1,2\r\n", [["a", "b"], ["1", "2"]]),
+        ('\n\na,"b\nc"\n\n"d ""e""",', [["a", "b\nc"], ['d "e"', ""]]),
+        ("", []),
+    ],
+)
+def test_rows_and_no_blank_lines(text: str, rows: list[list[str]]) -> None:
+    assert read(text) == rows
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"a," * (16 * MEBIBYTE),
+        b"a\n1,2\n" + b"x" * (32 * MEBIBYTE),
+        b'a\n"' + b'\n","' * (8 * MEBIBYTE),  # fields with a line break, all of one row
+    ],
+    ids=["many fields", "one field", "many lines"],
+)
+def test_a_row_of_32_mebibytes_is_refused_and_not_kept(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "long.csv.gz"
+    path.write_bytes(gzip.compress(content, 1))
+    tracemalloc.start()
+    try:
+        with pytest.raises(csv.Error, match="a row is longer than 1,048,576 characters"):
+            Csv(path)
+        assert tracemalloc.get_traced_memory()[1] < 30 * MEBIBYTE
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_quoted_field_that_does_not_end_is_refused() -> None:
+    with pytest.raises(csv.Error, match="field larger than field limit"):
+        read('a\n"' + "x\n" * MAX_ROW_LENGTH)
+
+
+def test_the_longest_row_is_read_and_few_such_rows_at_once() -> None:
+    row = ("x" * 2**16 + ",") * 16
+    row = row[: MAX_ROW_LENGTH - 1] + "\n"
+    number = 2 * CHUNK_LENGTH // MAX_ROW_LENGTH + 1
+    rows = rows_of(io.StringIO(row * number, newline=""))
+    chunks = iter(lambda: len(next_rows(rows, 1_000_000)), 0)
+    assert list(chunks) == [number // 2, number // 2, 1]
+    short = rows_of(io.StringIO("1,2\n" * 5, newline=""))
+    assert [len(next_rows(short, 3)) for _ in range(3)] == [3, 2, 0]
