@@ -24,7 +24,8 @@ def require(problem: Problem, name: str, estimator: Any, rows: pd.DataFrame) -> 
     `rows` are a few to try it with, features only, the texts as objects.
 
     Raises:
-        DataError: it does not, or cannot score a row with a null or with a text never seen.
+        DataError: it does not, or cannot score a row with a null or with a text never seen, or
+            its probabilities are too inexact to add up to 1.
     """
     advice = (
         "numbers need an imputer, texts an encoder with handle_unknown and explicit categories and "
@@ -55,6 +56,11 @@ def require(problem: Problem, name: str, estimator: Any, rows: pd.DataFrame) -> 
                 f"{name} scores the same row from {min(answers):.4f} to {max(answers):.4f} when "
                 f"{what} is null, depending on its batch and on how the null is written: {advice}."
             )
+    if abs(estimator.predict_proba(rows).sum(axis=1, dtype=float) - 1).max() > TOLERANCE:
+        raise DataError(
+            f"{name} answers pairs of probabilities that do not add up to 1, and score_client.py "
+            "would refuse them: have its steps compute in float64, not in float32."
+        )
 
 
 def _rows_with_nulls(problem: Problem, rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:

@@ -1,8 +1,9 @@
 """Ask an endpoint as one version: every answer is proved to be that version's.
 
-The version's canary rows go in front of each request. Only if they come back as logged are the
-answers behind them given out; and where the server says which version it is, as serve.py does, it
-must be this one. This is the call for whoever has rows: the batch client or a form.
+The version's canary rows ride among the rows of each request: first, last, and at random places
+between. Only if they come back as logged, each in its place, are the other answers given out; and
+where the server says which version it is, as serve.py does, it must be this one. This is the call
+for whoever has rows: the batch client or a form.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,23 +40,29 @@ class ProvenEndpoint:
             "X-Model-Version": self.version.model_id,
             "X-Logged-Model-Id": self.version.logged_model_id,
         }
-        answers = self.endpoint.predict(self._request(columns), identity)
-        first, rest = answers[: len(canary.rows)], answers[len(canary.rows) :]
-        if not canary.answered_by(first.tolist()):
+        known, rows = self._known(), self._table(columns)
+        order = canary.among(rows.num_rows)
+        is_canary = order < known.num_rows
+        sent = pa.concat_tables([known, rows]).take(pa.array(order))
+        answers = self.endpoint.predict(sent, identity)
+        if not canary.answered_by(answers[is_canary].tolist(), order[is_canary].tolist()):
             raise WrongVersion(
                 f"{self.endpoint.url} does not answer as {self.version.model_id} does (its canary "
                 f"rows came back wrong): serve {self.version.uri} there, or name the version that "
                 "it serves with --model."
             )
-        return rest
+        return answers[~is_canary]
 
-    def _request(self, columns: Mapping[str, Sequence[Any]]) -> pa.Table:
-        canary = zip(*self.version.canary.rows, strict=True)
+    def _known(self) -> pa.Table:
+        """The canary rows."""
+        names = [feature.name for feature in self.features]
+        columns = zip(*self.version.canary.rows, strict=True)
+        return self._table(dict(zip(names, columns, strict=True)))
+
+    def _table(self, columns: Mapping[str, Sequence[Any]]) -> pa.Table:
         return pa.table(
             {
-                feature.name: pa.array(
-                    [*known, *columns.get(feature.name, ())], type=ARROW_TYPES[feature.kind]
-                )
-                for feature, known in zip(self.features, canary, strict=True)
+                feature.name: pa.array(columns.get(feature.name, ()), ARROW_TYPES[feature.kind])
+                for feature in self.features
             }
         )

@@ -38,6 +38,9 @@ from serving.echo import without_echo
 PIECE = 2**16  # bytes of an answer at a time
 PARQUET = "application/vnd.apache.parquet"  # keeps doubles and nulls exact, and is quick to read
 
+PAIRS = pa.list_(pa.float64(), 2)
+SUM_TOLERANCE = 1e-9  # of scikit-learn's doubles add up to 1 but for their last bits
+
 ANY_VERSION: Mapping[str, str] = {}
 OTHER_VERSION = "serve that version there, or name the one that it serves with --model"
 
@@ -211,19 +214,20 @@ class Endpoint:
             raise Faulty(f"{what} something that is not JSON: is it a served model?") from error
         predictions = found.get("predictions") if isinstance(found, dict) else None
         try:
-            pairs = np.asarray(predictions)
-        except ValueError:  # rows of different lengths
-            pairs = np.empty(0)
-        if pairs.ndim != 2 or pairs.shape[1] != 2:
+            pairs = pa.array(predictions, PAIRS)
+        except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
             raise Faulty(
                 f"{what} JSON that holds no pair of probabilities for each row: "
                 "serve a version that this project's train.py registered."
-            )
+            ) from error
         if len(pairs) != rows:
             raise Faulty(f"{what} {len(pairs):,} predictions for {rows:,} rows; see its log.")
-        if pairs.dtype.kind not in "fi" or not ((pairs >= 0) & (pairs <= 1)).all():  # nor NaN
+        both = pairs.flatten().to_numpy(zero_copy_only=False).reshape(-1, 2)
+        if len(both) != rows or not ((both >= 0) & (both <= 1)).all():  # nor null, nor NaN
             raise Faulty(f"{what} numbers that are no probabilities between 0 and 1; see its log.")
-        return pairs[:, 1].astype(np.float64)
+        if (abs(both.sum(axis=1) - 1) > SUM_TOLERANCE).any():
+            raise Faulty(f"{what} pairs of probabilities that do not add up to 1; see its log.")
+        return both[:, 1].copy()
 
 
 ELSEWHERE = "give a served model's address with --endpoint"

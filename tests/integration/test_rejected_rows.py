@@ -54,11 +54,14 @@ def refuse_multiples(
     trained: TrainedStore, champion: str, endpoint: ScriptedEndpoint
 ) -> Callable[[int], None]:
     """Makes the endpoint refuse rows whose requested amount can be divided by a number."""
-    canaries = len(trained.version().canary.rows)
+    version = trained.version()
+    requested = version.features.index("requested")
+    canaries = set(map(tuple, version.canary.rows))
 
     def refuse_multiples_of(divisor: int) -> None:
         def script(request: Request) -> Answer:
-            amounts = request.rows["requested"].to_pylist()[canaries:]
+            rows = set(zip(*request.rows.to_pydict().values(), strict=True)) - canaries
+            amounts = [row[requested] for row in rows]
             if any(amount is not None and amount % divisor == 0 for amount in amounts):
                 return Answer(400, "application/json", b'{"message": "x\\nError: no such amount"}')
             return forward(champion, request.body)

@@ -22,7 +22,7 @@ from tests.support.scripts import start_script
 from tests.support.trained import TrainedStore
 from tests.support.waiting import DEADLINE_SECONDS, wait_for
 
-CANARIES = 10  # rows in front of each request, at most
+CANARIES = 10  # rows in each small request, at most
 FIRST_WAIT = 0.1
 
 

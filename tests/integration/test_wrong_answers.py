@@ -1,5 +1,8 @@
 """Endpoints that answer wrongly, or refuse: one sentence, and nothing wrong is ever stored."""
 
+import json
+from collections.abc import Callable
+
 import pytest
 
 from serving import pace
@@ -10,8 +13,10 @@ from tests.support.scripted_endpoint import (
     Request,
     Script,
     ScriptedEndpoint,
+    forward,
     refuse,
 )
+from tests.support.trained import TrainedStore
 
 
 def answering(status: int, body: bytes, kind: str = "application/json") -> Script:
@@ -33,7 +38,11 @@ BAD_ANSWERS: dict[str, tuple[Script, str]] = {
     ),
     "probabilities as texts": (
         lambda request: Answer(200, "application/json", predictions(request, '"0.5"')),
-        "no probabilities between 0 and 1",
+        "no pair of probabilities",
+    ),
+    "pairs of 0.9 and 0.9": (
+        lambda request: Answer(200, "application/json", predictions(request, "0.9")),
+        "do not add up to 1",
     ),
     "lists in lists, 100,000 deep": (answering(200, b"[" * 100_000), "not JSON"),
     "a body cut short": (
@@ -66,6 +75,39 @@ def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 def predictions(request: Request, value: str) -> bytes:
     pairs = ", ".join([f"[{value}, {value}]"] * request.rows.num_rows)
     return f'{{"predictions": [{pairs}]}}'.encode()
+
+
+DISORDERS: dict[str, Callable[[list[object]], list[object]]] = {
+    "reversed": lambda rest: rest[::-1],
+    "shifted": lambda rest: [*rest[1:], rest[0]],
+    "all the same": lambda rest: rest[:1] * len(rest),
+    "a half repeated": lambda rest: (rest[: len(rest) // 2 + 1] * 2)[: len(rest)],
+}
+
+
+@pytest.mark.parametrize("batch_size", [1, 700])
+@pytest.mark.parametrize("case", DISORDERS)
+def test_answers_in_the_wrong_order_are_never_stored(
+    case: str,
+    batch_size: int,
+    small_database: str,
+    trained: TrainedStore,
+    champion: str,
+    endpoint: ScriptedEndpoint,
+) -> None:
+    """Even where the first answers, which are of canary rows in small requests too, are right."""
+    kept = len(trained.version().canary.rows) if batch_size > 1 else 3
+
+    def script(request: Request) -> Answer:
+        answer = forward(champion, request.body)
+        pairs = json.loads(answer.content)["predictions"]
+        pairs[kept:] = DISORDERS[case](pairs[kept:])
+        return answer._replace(content=json.dumps({"predictions": pairs}).encode())
+
+    endpoint.script = script
+    flags = ("--batch-size", batch_size, "--max-wait", 0, "--limit", batch_size)
+    assert score(small_database, endpoint.url, *flags) == 4
+    assert count_scored(small_database) == 0
 
 
 @pytest.mark.parametrize("case", BAD_ANSWERS)

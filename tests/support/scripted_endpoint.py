@@ -35,7 +35,7 @@ class Request:
 
     @property
     def rows(self) -> pa.Table:
-        """The rows that it holds, the canary rows first."""
+        """The rows that it holds, the canary rows among them."""
         return pq.read_table(io.BytesIO(self.body))
 
 

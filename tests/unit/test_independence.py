@@ -9,8 +9,8 @@ import pytest
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder
 
 import problems
 from modeling import independence
@@ -86,3 +86,10 @@ def test_a_pipeline_whose_scores_depend_on_the_batch_is_refused(case: str) -> No
     texts, numbers, message = BAD[case]
     with pytest.raises(DataError, match=message):
         require_independence(case, texts(), numbers)
+
+
+def test_a_pipeline_that_computes_in_float32_is_refused() -> None:
+    halves = FunctionTransformer(np.float32, feature_names_out="one-to-one")
+    texts = OneHotEncoder(categories=CATEGORIES, handle_unknown="ignore", dtype=np.float32)
+    with pytest.raises(DataError, match="float64, not in float32"):
+        require_independence("hasty", texts, make_pipeline(SimpleImputer(), halves))
