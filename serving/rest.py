@@ -23,19 +23,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import requests
-from urllib3.exceptions import (
-    DecodeError,
-    HTTPError,
-    InvalidHeader,
-    ProtocolError,
-    ReadTimeoutError,
-)
+from urllib3.exceptions import HTTPError, InvalidHeader, ProtocolError, ReadTimeoutError
 from urllib3.util import Retry
 
 from console import UserError
 from serving.echo import without_echo
 
 PIECE = 2**16  # bytes of an answer at a time
+ANSWER_BYTES, BYTES_A_ROW = 2**18, 128  # that an answer may have: two doubles take at most 60
 PARQUET = "application/vnd.apache.parquet"  # keeps doubles and nulls exact, and is quick to read
 
 PAIRS = pa.list_(pa.float64(), 2)
@@ -145,12 +140,13 @@ class Endpoint:
             with self._session.post(
                 f"{self._url}/invocations",
                 data=_body(rows),
-                headers={"Content-Type": PARQUET, **identity},
+                # no compressed answer: a few bytes may stand for gigabytes, or for nothing, forever
+                headers={"Content-Type": PARQUET, "Accept-Encoding": "identity", **identity},
                 timeout=self._timeout,
                 allow_redirects=False,  # they would make a GET of it
                 stream=True,
             ) as answer:
-                content = self._content(answer)
+                content = self._content(answer, ANSWER_BYTES + BYTES_A_ROW * rows.num_rows)
         except (requests.RequestException, HTTPError) as error:
             raise self._failure(error) from error
         if answer.status_code != 200:
@@ -163,14 +159,26 @@ class Endpoint:
                 )
         return self._probabilities(content, rows.num_rows)
 
-    def _content(self, answer: requests.Response) -> bytes:
-        """The body, whole within the time: requests' own limit is for each piece of it."""
+    def _content(self, answer: requests.Response, limit: int) -> bytes:
+        """The body, whole within the time: requests' own limit is for each piece of it.
+
+        Of an error's text no more than the limit in bytes is read.
+        """
+        is_answer = answer.status_code == 200
+        if is_answer and answer.headers.get("Content-Encoding", "").lower() not in ("", "identity"):
+            raise Faulty(f"{self.url} answered compressed, which it was not asked for.")
         deadline = time.monotonic() + self._timeout[1]
         content = bytearray()
-        while piece := answer.raw.read1(PIECE, decode_content=True):
+        while piece := answer.raw.read1(PIECE, decode_content=False):
             content += piece
             if time.monotonic() > deadline:
                 raise requests.ReadTimeout
+            if len(content) > limit:
+                if is_answer:
+                    raise Faulty(
+                        f"{self.url} answered with more than {limit:,} bytes; see its log."
+                    )
+                break
         return bytes(content)
 
     def _failure(self, error: requests.RequestException | HTTPError) -> EndpointError:
@@ -189,8 +197,6 @@ class Endpoint:
                 f"No model answers at {self.url} ({what}): start one with `mlflow models serve`, "
                 "or name another with --endpoint."
             )
-        if isinstance(error, DecodeError):
-            return Faulty(f"{self.url} answered with something that cannot be decoded.")
         kind = type(error).__name__
         return Refused(f"{self.url} cannot be asked ({kind}): give another with --endpoint.")
 
