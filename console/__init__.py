@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NoReturn
 
+from console.proxies import spare_this_machine
+
 REFUSED = 3  # the exit code of the gate
 WEEK = 7 * 24 * 60 * 60  # seconds
 # not in a docstring, which is gone with PYTHONOPTIMIZE=2
@@ -188,6 +190,7 @@ def run(main: Callable[[], int]) -> NoReturn:
     signal.signal(signal.SIGTERM, stop)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not told to ignore it
         signal.signal(signal.SIGINT, stop)
+    spare_this_machine()
     try:
         with _usable_paths():
             code = main()

@@ -74,8 +74,9 @@ def running(
 def _wait_until_up(server: subprocess.Popen[bytes], probe: str, log: IO[bytes]) -> None:
     deadline = time.monotonic() + START_SECONDS
     while server.poll() is None and time.monotonic() < deadline:
-        with contextlib.suppress(requests.RequestException):
-            if requests.get(probe, timeout=5).ok:
+        with contextlib.suppress(requests.RequestException), requests.Session() as session:
+            session.trust_env = False  # no proxy
+            if session.get(probe, timeout=5).ok:
                 return
         time.sleep(0.2)
     log.seek(0)

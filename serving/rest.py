@@ -26,7 +26,9 @@ import requests
 from urllib3.exceptions import HTTPError, InvalidHeader, ProtocolError, ReadTimeoutError
 from urllib3.util import Retry
 
+import console
 from console import UserError
+from console.show import say
 from serving.echo import without_echo
 
 PIECE = 2**16  # bytes of an answer at a time
@@ -122,6 +124,14 @@ class Endpoint:
         limits = timeouts or Timeouts()
         self._timeout = (limits.connect, limits.read)
         self._session = requests.Session()
+        here = console.is_local(parts.hostname)
+        self._proxies = {"no_proxy": parts.hostname} if here else None  # beside the environment's
+        secret = token or parts.password or requests.utils.get_netrc_auth(self._url)
+        if secret and parts.scheme == "http" and not here:
+            say(
+                f"{self.url} is another machine and has no TLS: whoever is between can read the "
+                "token or password, and the rows. Use https, or a tunnel."
+            )
         if token := token.strip():  # a file's last line end, as a rule
             if not re.fullmatch("[!-~]+", token):
                 raise UserError("ENDPOINT_TOKEN holds what no token does: see what it is.")
@@ -143,6 +153,7 @@ class Endpoint:
                 # no compressed answer: a few bytes may stand for gigabytes, or for nothing, forever
                 headers={"Content-Type": PARQUET, "Accept-Encoding": "identity", **identity},
                 timeout=self._timeout,
+                proxies=self._proxies,
                 allow_redirects=False,  # they would make a GET of it
                 stream=True,
             ) as answer:

@@ -26,9 +26,10 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True)
 class Request:
-    """A request: its number from 1, its body, when it came, and how many were in flight then."""
+    """A request: its number from 1, what it holds, when it came, how many were in flight then."""
 
     number: int
+    headers: Mapping[str, str]
     body: bytes
     arrived: float  # by the monotonic clock
     in_flight: int
@@ -53,10 +54,12 @@ class ScriptedEndpoint:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @contextlib.contextmanager
-    def receive(self, body: bytes) -> Iterator[Request]:
+    def receive(self, headers: Mapping[str, str], body: bytes) -> Iterator[Request]:
         with self.lock:
             self.in_flight += 1
-            request = Request(len(self.requests) + 1, body, time.monotonic(), self.in_flight)
+            request = Request(
+                len(self.requests) + 1, headers, body, time.monotonic(), self.in_flight
+            )
             self.requests.append(request)
         try:
             yield request
@@ -87,7 +90,7 @@ def scripted_endpoint(port: int = 0) -> Iterator[ScriptedEndpoint]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            with state.receive(body) as request:
+            with state.receive(dict(self.headers), body) as request:
                 answer = state.script(request)
             if answer is None:
                 self.close_connection = True
