@@ -66,10 +66,15 @@ def look(connection: Connection, run: Run) -> Found:
     others = [c for c in found if c.scoring_run_id != run.id]
     if not others:
         return Found(found, 0)
-    oldest = now(connection) - timedelta(seconds=LEASE_SECONDS)
+    time = now(connection)
+    oldest = time - timedelta(seconds=LEASE_SECONDS)
     gone = {c.id for c in others if c.seen_at < oldest or _ended(c.host, c.pid)}
     if gone:
         connection.execute(delete(claims).where(claims.c.id.in_(gone)))
+    ahead = {c.scoring_run_id for c in others if c.seen_at > time}
+    if ahead:  # the clock was set back: they count as seen now, lest their lease never ends
+        seen = update(scoring_runs).where(scoring_runs.c.id.in_(ahead))
+        connection.execute(seen.values(seen_at=time))
     return Found([c for c in found if c.id not in gone], len(others))
 
 

@@ -51,12 +51,16 @@ def claim_elsewhere(engine: Engine, trained: TrainedStore) -> tuple[Run, Page]:
     return run, page
 
 
+def see(engine: Engine, run: Run, after: timedelta) -> None:
+    """Note that a run was heard of so much later than now."""
+    with engine.begin() as connection:
+        of_run = update(scoring_runs).where(scoring_runs.c.id == run.id)
+        connection.execute(of_run.values(seen_at=runs.now(connection) + after))
+
+
 def silence(engine: Engine, run: Run) -> None:
     """Let it be longer than a lease that a run was heard of."""
-    with engine.begin() as connection:
-        seen_at = runs.now(connection) - timedelta(seconds=claims.LEASE_SECONDS + 1)
-        of_run = update(scoring_runs).where(scoring_runs.c.id == run.id)
-        connection.execute(of_run.values(seen_at=seen_at))
+    see(engine, run, -timedelta(seconds=claims.LEASE_SECONDS + 1))
 
 
 def scored(page: Page) -> results.Scored:
@@ -90,6 +94,18 @@ def test_a_run_that_was_heard_of_keeps_its_claims(
     keys = SCORING.key.name
     assert not set(page.columns[keys]) & set(claimed_page.columns[keys])
     assert results.store(engine, SCORING, away, scored(claimed_page))
+
+
+def test_a_lease_ends_though_the_clock_was_set_back(
+    engine: Engine, trained: TrainedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away, _ = claim_elsewhere(engine, trained)
+    here = runs.start_run(engine, away.model_id, "http://here:5001")
+    see(engine, away, timedelta(days=1))
+    assert claims.unfinished(engine, here) == 1
+    monkeypatch.setattr(claims, "LEASE_SECONDS", 0.0)
+    assert claims.unfinished(engine, here) == 1  # which is taken away now
+    assert claims.unfinished(engine, here) == 0
 
 
 @pytest.mark.parametrize("process", ["that has ended", "whose number is now ours"])
