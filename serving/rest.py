@@ -160,6 +160,11 @@ class Endpoint:
                 content = self._content(answer, ANSWER_BYTES + BYTES_A_ROW * rows.num_rows)
         except (requests.RequestException, HTTPError) as error:
             raise self._failure(error) from error
+        except OSError as error:  # which requests raises for a file of certificates that is missing
+            raise Refused(
+                f"{self.url} cannot be asked ({error}): correct REQUESTS_CA_BUNDLE or "
+                "CURL_CA_BUNDLE, or unset it."
+            ) from error
         if answer.status_code != 200:
             raise self._refusal(answer, content, rows)
         for name, wanted in identity.items():

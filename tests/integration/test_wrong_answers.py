@@ -135,6 +135,22 @@ def test_no_server_is_one_sentence(small_database: str, capfd: pytest.CaptureFix
     assert count_scored(small_database) == 0
 
 
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_a_file_of_certificates_that_is_missing_is_one_sentence(
+    variable: str,
+    small_database: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    monkeypatch.setenv(variable, "/nowhere/certificates.pem")
+    assert score(small_database, "https://127.0.0.1:9") == 4
+    error = capfd.readouterr().err
+    assert "invalid path: /nowhere/certificates.pem" in error
+    assert error.startswith("error: ")
+    assert len(error.splitlines()) == 1
+
+
 def test_a_password_in_the_address_is_neither_shown_nor_stored(
     small_database: str, endpoint: ScriptedEndpoint, capfd: pytest.CaptureFixture[str]
 ) -> None:
