@@ -32,13 +32,12 @@ import console
 import problems
 from console.show import say
 from registry import aliases, store, versions
-from server import tokens
+from server import connections, tokens
 from server.settings import METRICS_FOLDER, Settings
 
 MIB = 2**20
 # a worker that has not answered its supervisor for so long hangs; a large body may take seconds
 HANGS_SECONDS = 30
-BACKLOG = 2048  # connections that wait to be taken
 
 
 class Workers(Multiprocess):
@@ -104,6 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"On {args.host} other machines could ask without a login: give --tokens FILE, or say "
             "--insecure if something in front of it asks for one."
         )
+    connections.raise_descriptor_limit()  # before the workers start, which inherit it
     problem = problems.load(args.problem)
     wanted = tuple(dict.fromkeys(alias for alias in re.split("[, ]+", args.alias) if alias))
     if not wanted:
@@ -119,7 +119,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         max_body=args.max_body * MIB,
         tokens=str(file.resolve()) if file else "",
     )
-    with listening(args.host, args.port) as listener, tempfile.TemporaryDirectory() as metrics:
+    with (
+        connections.listening(args.host, args.port) as listener,
+        tempfile.TemporaryDirectory() as metrics,
+    ):
         settings.hand_over()
         os.environ[METRICS_FOLDER] = metrics
         # one row's small matrices gain nothing from a second thread, which then spins for work
@@ -128,7 +131,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         config = uvicorn.Config(
             "server.application:create",
             factory=True,
+            http=connections.Connection,
             workers=args.workers,
+            backlog=connections.backlog(),
             access_log=False,  # ours has no query strings
             server_header=False,
             proxy_headers=False,  # what they say of a caller goes into the log
@@ -162,33 +167,6 @@ def resolved(model_name: str, wanted: Sequence[str]) -> str:
         version = versions.resolve(client, f"models:/{model_name}@{alias}")
         found.append(f"{version.model_id} as {alias}")
     return ", ".join(found)
-
-
-def listening(host: str, port: int) -> socket.socket:
-    """A socket that the workers share.
-
-    Raises:
-        UserError: the address is not to be had.
-    """
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        # told its protocol, else asyncio leaves Nagle's algorithm on: 40 ms an answer
-        made = socket.socket(family, kind, protocol)
-        try:
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            made.bind(address)
-            made.listen(BACKLOG)  # now, as another server may be starting too
-        except OSError:
-            made.close()
-            raise
-    except OSError as error:
-        raise console.UserError(
-            f"Nothing can listen on {host}:{port} ({error.strerror}): see what does already, or "
-            "take another with --port."
-        ) from error
-    return made
 
 
 if __name__ == "__main__":

@@ -12,11 +12,9 @@ ingest.py; there is no login, so it listens to this machine only, unless told --
 
 import argparse
 import os
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from typing import Any
+from collections.abc import Sequence
 
-from gunicorn.app.base import BaseApplication
+import uvicorn
 
 import console
 import problems
@@ -24,36 +22,14 @@ from console.show import say
 from db.engine import database_url, opened
 from db.schema import require_tables
 from registry import aliases, store
+from server import connections
 from serving.rest import Endpoint, Timeouts
 from web.answers import Desk
-from web.app import create_app
+from web.app import MOST_BYTES, create_app
+from web.threaded import ThreadedApp
 
-THREADS = 8
 LOCK_SECONDS = 5.0  # that the person waits for a database which is locked
 TIMEOUT = 30.0  # seconds that a person waits for an answer
-
-
-class Gunicorn(BaseApplication):
-    """gunicorn, told its options by us."""
-
-    def __init__(self, desk: Callable[[], Desk], host: str, port: int) -> None:
-        self._desk, self._host, self._port = desk, host, port
-        super().__init__()
-
-    def load_config(self) -> None:
-        for name, value in {
-            "bind": console.address(self._host, self._port),
-            "workers": 1,
-            "threads": THREADS,
-            "loglevel": "warning",
-            "control_socket_disable": True,
-            "graceful_timeout": 3,  # browsers keep connections open on which they ask nothing
-        }.items():
-            self.cfg.set(name, value)
-
-    def load(self) -> Any:  # a WSGI application
-        hosts = ("localhost", self._host) if console.is_local(self._host) else ()
-        return create_app(self._desk(), hosts)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -86,20 +62,28 @@ def main(argv: Sequence[str] | None = None) -> int:
         for alias, url in ((a, getattr(args, a)) for a in (aliases.CHAMPION, aliases.CHALLENGER))
         if url
     }
-    with opened(database_url(args.database)) as engine:
-        require_tables(engine, problem.metadata)
     store.connect()
+    connections.raise_descriptor_limit()
     address = console.address(args.host, args.port)
-    say(f"The form for {problem.name} is at http://{address}; Ctrl-C ends it.")
-    with ExitStack() as until_the_end:
-
-        def desk() -> Desk:  # in the worker: a connection does not outlive a fork
-            engine = until_the_end.enter_context(
-                opened(database_url(args.database), lock_seconds=LOCK_SECONDS)
-            )
-            return Desk(engine, problem, endpoints)
-
-        Gunicorn(desk, args.host, args.port).run()
+    hosts = ("localhost", args.host) if console.is_local(args.host) else ()
+    with (
+        opened(database_url(args.database), lock_seconds=LOCK_SECONDS) as engine,
+        connections.listening(args.host, args.port) as listener,
+    ):
+        require_tables(engine, problem.metadata)
+        say(f"The form for {problem.name} is at http://{address}; Ctrl-C ends it.")
+        app = create_app(Desk(engine, problem, endpoints), hosts)
+        config = uvicorn.Config(
+            ThreadedApp(app, MOST_BYTES),
+            http=connections.Connection,
+            backlog=connections.backlog(),
+            lifespan="off",
+            log_level="warning",
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=3,  # browsers keep connections open that they do not use
+        )
+        uvicorn.Server(config).run(sockets=[listener])
     return 0
 
 

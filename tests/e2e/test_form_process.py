@@ -89,9 +89,9 @@ def test_another_page_cannot_send_the_form_nor_reach_it_by_another_name(form: Fo
     headers = {"Host": "evil.example"}
     assert requests.get(form.url, headers=headers, timeout=30).status_code == 400
     assert stored_entries(form.database) == []
-    headers = dict(requests.get(form.url, timeout=30).headers)
-    assert "default-src 'none'" in headers["Content-Security-Policy"]
-    assert "SameSite=Strict" in headers["Set-Cookie"]
+    page_headers = requests.get(form.url, timeout=30).headers
+    assert "default-src 'none'" in page_headers["Content-Security-Policy"]
+    assert "SameSite=Strict" in page_headers["Set-Cookie"]
 
 
 def test_choices_that_the_form_does_not_offer_are_refused_and_not_repeated(form: Form) -> None:

@@ -13,7 +13,7 @@ from uvicorn.supervisors import Multiprocess
 import console
 import problems
 import serve
-from server import settings, tokens
+from server import connections, settings, tokens
 from server.settings import Settings
 from serving.local import free_port
 from tests.support.scripts import run_main
@@ -54,10 +54,10 @@ def test_what_is_wrong_with_the_flags_is_one_sentence(
 def test_two_cannot_listen_at_one_address() -> None:
     port = free_port()
     with (
-        serve.listening("127.0.0.1", port),
+        connections.listening("127.0.0.1", port),
         pytest.raises(console.UserError, match="Address already in use"),
     ):
-        serve.listening("127.0.0.1", port)
+        connections.listening("127.0.0.1", port)
 
 
 @pytest.mark.usefixtures("use_trained")

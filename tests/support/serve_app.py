@@ -20,7 +20,7 @@ import requests
 import uvicorn
 
 import problems
-from server import application, settings, watched
+from server import application, connections, settings, watched
 from tests.support.waiting import wait_for
 
 MIB = 2**20
@@ -119,6 +119,7 @@ def _running(app: Any) -> Iterator[str]:
         host="127.0.0.1",
         port=0,
         log_config=None,
+        http=connections.Connection,
         access_log=False,
         server_header=False,
         proxy_headers=False,

@@ -153,12 +153,22 @@ class ServePy:
 
 @contextlib.contextmanager
 def serve_py(
-    tracking_uri: str, folder: Path, *flags: object, workers: int = 2, refresh: float = 3600
+    tracking_uri: str,
+    folder: Path,
+    *flags: object,
+    workers: int = 2,
+    refresh: float = 3600,
+    descriptors: int = 0,
 ) -> Iterator[ServePy]:
-    """A real serve.py whose workers are ready; by default it never looks at the aliases again."""
+    """A real serve.py whose workers are ready; by default it never looks at the aliases again.
+
+    `descriptors` is its hard limit of file descriptors, if not 0.
+    """
     port, log, error_log = free_port(), folder / "serve.log", folder / "serve.err"
     command = [sys.executable, PROJECT / "serve.py", "--port", port, "--workers", workers]
     command += ["--refresh", refresh, *flags]
+    if descriptors:
+        command = ["sh", "-c", f'ulimit -n {descriptors} && exec "$@"', "sh", *command]
 
     def is_up() -> bool:
         return error_log.read_text().count("startup complete") >= workers
