@@ -1,7 +1,8 @@
 """One HTTP connection of uvicorn, which nobody can hold open without sending requests.
 
-Two things are added to uvicorn's protocol: time limits for a client that sends its requests or
-reads its responses slowly, and a limit on connections that closes the one that has waited longest.
+Three things are added to uvicorn's protocol: time limits for a client that sends its headers or
+reads its response slowly, a limit on connections that closes the one that has waited longest, and
+a refusal of requests whose length is ambiguous.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ import resource
 import socket
 from typing import Any
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from console import UserError
@@ -16,6 +18,7 @@ from console import UserError
 HEADER_SECONDS = 10.0  # until the headers of a connection's next request must be complete
 BODY_SECONDS = 60.0  # until the body of a request must be complete
 RESPONSE_SECONDS = 60.0  # until a client must have read a response
+MOST_PIECES = 100_000  # of a body; each costs more time than its bytes
 MOST_CONNECTIONS = 1000  # of one worker
 BACKLOG = 2048
 RESERVED_DESCRIPTORS = 64  # for files, databases and pipes
@@ -73,11 +76,38 @@ def listening(host: str, port: int) -> socket.socket:
     return listener
 
 
+class _StrictConnection(h11.Connection):
+    """h11's parser, which also refuses what a proxy in front could read as another request."""
+
+    _pieces = 0
+
+    def next_event(self) -> Any:
+        """The next event of the parser.
+
+        Raises:
+            RemoteProtocolError: the request is malformed, has two lengths, or too many pieces.
+        """
+        event = super().next_event()
+        if isinstance(event, h11.Request):
+            self._pieces = 0
+            names = {name for name, _ in event.headers}
+            if b"transfer-encoding" in names and (
+                b"content-length" in names or event.http_version < b"1.1"
+            ):
+                raise h11.RemoteProtocolError("ambiguous length of the body")
+        elif isinstance(event, h11.Data):
+            self._pieces += 1
+            if self._pieces > MOST_PIECES:
+                raise h11.RemoteProtocolError("too many pieces")
+        return event
+
+
 class Connection(H11Protocol):
     """A connection that is aborted if its client is too slow, or if newer ones need its place."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.conn = _StrictConnection(h11.SERVER, self.conn._max_incomplete_event_size)
         # connections of this server that wait for their clients, the longest wait first
         self._waiting: dict[Connection, None] = vars(self.server_state).setdefault("waiting", {})
         self._waits_for: tuple[object, float] | None = None

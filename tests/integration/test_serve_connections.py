@@ -1,4 +1,4 @@
-"""Connections to serve.py: clients that are slow or silent."""
+"""Connections to serve.py: requests of ambiguous length, and clients that are slow or silent."""
 
 from collections.abc import Iterator
 
@@ -23,6 +23,32 @@ HALF_A_BODY = POST + b"Content-Length: 100\r\n\r\n{"
 def app(trained: TrainedStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServeApp]:
     with serve_app(trained.tracking_uri, tmp_path_factory.mktemp("serve")) as app:
         yield app
+
+
+@pytest.mark.parametrize(
+    "request_head",
+    [
+        POST + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        POST + b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+        POST + b"Content-Length: 5\r\nTransfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n",
+        POST + b"Content-Length: 0\r\nContent-Length: 5\r\n\r\n",
+        POST + b"Content-Length: 0, 5\r\n\r\n",
+        POST + b"Content-Length: +0\r\n\r\n",
+        POST + b"Content-Length: 0\r\nTransfer-Encoding: identity\r\n\r\n",
+        POST + b"Transfer-Encoding: xchunked\r\n\r\n",
+        POST + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n",
+        POST + b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+        POST.replace(b"1.1", b"1.0") + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    ],
+)
+def test_a_request_of_ambiguous_length_is_refused_with_what_follows_it(
+    app: ServeApp, request_head: bytes
+) -> None:
+    with connect(app.url) as client:
+        client.sendall(request_head + SMUGGLED)
+        responses = read_to_end(client)
+    assert responses.startswith(b"HTTP/1.1 400")
+    assert responses.count(b"HTTP/1.1 ") == 1
 
 
 @pytest.mark.parametrize("sent", [b"", HALF_A_HEADER, HALF_A_BODY])
@@ -68,3 +94,12 @@ def test_pipelined_requests_are_all_answered_in_their_order(app: ServeApp) -> No
         responses = read_to_end(client)
     assert responses.count(b"HTTP/1.1 200") == 200
     assert b"HTTP/1.1 404" in responses.rpartition(b"HTTP/1.1 200")[2]
+
+
+def test_a_body_of_too_many_chunks_is_refused(
+    app: ServeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "MOST_PIECES", 100)
+    with connect(app.url) as client:
+        client.sendall(POST + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\n \r\n" * 200)
+        assert read_to_end(client).startswith(b"HTTP/1.1 400")
