@@ -20,6 +20,8 @@ from web.answers import Desk
 
 LATEST = 10  # results shown below the form
 MOST_BYTES = 100_000  # of what is sent to us
+BEGINS_FORMULA = "=+@\\-\uff1d\uff0b\uff20\uff0d"  # the last four are the same in full width
+FORMULA = re.compile(rf"((?:^|[\t\r\n;,|\"])\s*)([{BEGINS_FORMULA}])")
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'",
@@ -67,15 +69,19 @@ class Page:
         return redirect(url_for("form", result=ids), 303)
 
     def entries(self) -> Response:
-        """All that was entered, as `train.py --table` reads it, with room for the label."""
+        """All that was entered, as `train.py --table` reads it, with room for the label.
+
+        Texts that a spreadsheet could run are changed: see `not_a_formula`.
+        """
         problem, text = self._problem, io.StringIO()
-        lines = csv.writer(text)
+        # all texts are quoted, so that none is divided where another character separates cells
+        lines = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC)
         grouped = problem.group_name not in problem.feature_names and bool(problem.rival_features)
         header = [problem.group_name] if grouped else []
         lines.writerow(["entry", *header, *problem.feature_names, "model", "probability", "label"])
         for row in reversed(self._entered()):
             group = [f"entered {row.when.isoformat()}"] if grouped else []
-            values = [row.values[name] for name in problem.feature_names]
+            values = [not_a_formula(row.values[name]) for name in problem.feature_names]
             lines.writerow([row.id, *group, *values, row.model_id, row.probability, ""])
         name = f"{problem.name}_entries.csv"
         headers = {"Content-Disposition": f"attachment; filename={name}"}
@@ -132,6 +138,15 @@ def create_app(desk: Desk, hosts: Sequence[str] = ()) -> Flask:
         return response
 
     return app
+
+
+def not_a_formula(value: Any) -> Any:
+    """The value of a cell; in a text, an apostrophe stands before what begins a formula.
+
+    Spreadsheets run a cell that begins with such a character, also behind white space, and some
+    begin a cell behind a semicolon or a quote: https://owasp.org/www-community/attacks/CSV_Injection
+    """
+    return FORMULA.sub(r"\1'\2", value) if isinstance(value, str) else value
 
 
 def shown(values: Mapping[str, Any], name: str) -> str:

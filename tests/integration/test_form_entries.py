@@ -1,0 +1,27 @@
+"""The CSV file of what was entered in the form."""
+
+import csv
+
+import problems
+from db import entries, runs
+from db.engine import database_url, opened
+from tests.support.form import IGNORE_OLD_CHOICES
+from web.answers import Desk
+from web.app import create_app
+
+pytestmark = IGNORE_OLD_CHOICES
+ROW = {"requested": 8000.0, "loan_purpose": "=HYPERLINK(1)", "credit": None, "apr": -1.5}
+
+
+def test_a_text_is_no_formula_and_numbers_stay_numbers(small_database: str) -> None:
+    problem = problems.load()
+    columns = {name: [ROW.get(name)] for name in problem.feature_names}
+    with opened(database_url(small_database)) as engine:
+        runs.remember_version(engine, "offer-click/1", "m-1", "registry", 0.5)
+        scoring = problem.scoring
+        entries.store(engine, scoring, "offer-click/1", columns, [0.25], ["Not clicked"])
+        text = create_app(Desk(engine, problem, {})).test_client().get("/entries.csv").text
+    header, line = csv.reader(text.splitlines(), quoting=csv.QUOTE_NONNUMERIC)
+    row = dict(zip(header, line, strict=True))
+    assert row["loan_purpose"] == "'=HYPERLINK(1)"
+    assert (row["requested"], row["apr"], row["credit"]) == (8000, -1.5, "")
