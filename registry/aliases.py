@@ -54,9 +54,14 @@ def point_challenger(client: MlflowClient, name: str, number: str | None) -> Non
 
 
 def move_champion(client: MlflowClient, name: str, number: str) -> None:
-    """Point `champion` at a version and `previous` at the one it replaces."""
+    """Point `champion` at a version and `previous` at the one it replaces.
+
+    A champion is not its own challenger: that alias is removed from the version.
+    """
     before = number_with_alias(client, name, CHAMPION)
     with explained():
         if before and before != str(number):  # MLflow gives a number or its text, as it likes
             client.set_registered_model_alias(name, PREVIOUS, before)
         client.set_registered_model_alias(name, CHAMPION, number)
+        if number_with_alias(client, name, CHALLENGER) == str(number):
+            client.delete_registered_model_alias(name, CHALLENGER)

@@ -145,17 +145,30 @@ def test_rollback_restores_and_history_tells_all_of_it(
     assert store.promote("--rollback") == 0
     assert store.alias("champion") == ENGINEERED
     assert store.alias("previous") == TREES
+    assert store.alias("challenger") == PLAIN
+    assert store.promote("--to", PLAIN) == 0
+    assert store.alias("challenger") is None  # the champion is not its own challenger
     capsys.readouterr()
     assert store.promote("--history") == 0
     output = capsys.readouterr().out
     assert max(map(len, output.splitlines())) <= 80
     lines = [line for line in output.splitlines() if re.match(r" \d{4}-", line)]
-    expected = ((r"3 to 2 +rolled back", r""), (r"2 to 3 +moved", r"a trial"), (r"none to 2", ""))
+    expected = (
+        (r"2 to 1 +moved", r""),
+        (r"3 to 2 +rolled back", r""),
+        (r"2 to 3 +moved", r"a trial"),
+        (r"none to 2", ""),
+    )
     for line, (move, why) in zip(lines, expected, strict=True):
         assert re.search(move, line), line
         assert re.search(why, line), line
     entries = promotions.history(store.client, MODEL)
-    assert [entry.outcome for entry in entries] == ["rolled back", "moved by hand", "promoted"]
+    assert [entry.outcome for entry in entries] == [
+        "moved by hand",
+        "rolled back",
+        "moved by hand",
+        "promoted",
+    ]
     assert all(entry.who for entry in entries)
 
 
