@@ -20,7 +20,6 @@ FORBIDDEN = {
     ("modeling", "server"),
     ("modeling", "spark"),
     ("web", "spark"),
-    ("web", "server"),
     ("spark", "server"),
     ("serving", "server"),
 }
