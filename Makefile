@@ -46,11 +46,12 @@ test-spark: .venv/dev.stamp .venv/spark.stamp .venv/java.stamp  ## the tests of 
 coverage: .venv/dev.stamp .venv/browser.stamp  ## `make test` with line and branch coverage, subprocesses included
 	$(PYTEST) $(PARALLEL) --cov --cov-report=term $(TESTS)
 
-soak: .venv/dev.stamp  ## kill client and server 50 and 10 times, swap versions and send nonsense 10,000 times
+soak: .venv/dev.stamp  ## kill client and server 50 and 10 times, swap versions and send nonsense 10,000 times, read 5,000 made-up files
 	SOAK_CLIENT_KILLS=50 SOAK_SERVER_KILLS=10 SOAK_SHARING_KILLS=50 $(PYTEST) \
 		tests/e2e/test_soak.py tests/e2e/test_sharing.py
-	SOAK_SWAPS=10 SOAK_SWAP_REQUESTS=10000 SOAK_FUZZ_REQUESTS=10000 $(PYTEST) -s \
-		tests/e2e/test_serve_swaps.py tests/integration/test_serve_fuzz.py
+	SOAK_SWAPS=10 SOAK_SWAP_REQUESTS=10000 SOAK_FUZZ_REQUESTS=10000 SOAK_FUZZ_FILES=5000 $(PYTEST) -s \
+		tests/e2e/test_serve_swaps.py tests/integration/test_serve_fuzz.py \
+		tests/integration/test_ingest_fuzz.py
 
 bench: .venv/dev.stamp  ## measure speed and memory into benchmarks/RESULTS.md, 45 minutes
 	$(BIN)/python -m benchmarks --source "$(abspath $(DATA))"
