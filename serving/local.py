@@ -14,7 +14,7 @@ from typing import IO
 
 import requests
 
-from serving.rest import EndpointError
+from serving.errors import EndpointError
 
 START_SECONDS = 180  # to load a model, on a slow machine
 STOP_SECONDS = 20

@@ -9,7 +9,7 @@ import random
 import time
 from dataclasses import dataclass
 
-from serving.rest import Faulty, Passing, TimedOut, Unavailable, WrongVersion
+from serving.errors import Faulty, Passing, TimedOut, Unavailable, WrongVersion
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0  # seconds
 FAULTS_IN_A_ROW = 3  # an endpoint that answers nonsense as often will not stop to

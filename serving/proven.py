@@ -15,7 +15,8 @@ import pyarrow as pa
 
 from problems.spec import Feature
 from registry.versions import Version
-from serving.rest import Endpoint, WrongVersion
+from serving.errors import WrongVersion
+from serving.rest import Endpoint
 
 ARROW_TYPES = {"number": pa.float64(), "text": pa.string()}
 

@@ -1,15 +1,4 @@
-"""One REST call to a served model, and what can go wrong with it.
-
-EndpointError            between us and the endpoint
-├── Passing              the same request may succeed later
-│   ├── Unavailable      no connection, or it broke, or the endpoint says so: 429, 502, 503
-│   ├── TimedOut         no answer in time, or 504; the server may still be at work on it
-│   ├── Faulty           500, or 200 with something other than a probability a row
-│   └── WrongVersion     412, or another version answers than the one that was asked for
-├── TooLarge             413
-└── Refused              any other status
-    └── RowsRefused      400: rows it cannot read, or a model that fails on them
-"""
+"""One REST call to a served model."""
 
 import io
 import json
@@ -30,6 +19,17 @@ import console
 from console import UserError
 from console.show import say
 from serving.echo import without_echo
+from serving.errors import (
+    EndpointError,
+    Faulty,
+    Passing,
+    Refused,
+    RowsRefused,
+    TimedOut,
+    TooLarge,
+    Unavailable,
+    WrongVersion,
+)
 
 PIECE = 2**16  # bytes of an answer at a time
 ANSWER_BYTES, BYTES_A_ROW = 2**18, 128  # that an answer may have: two doubles take at most 60
@@ -40,50 +40,6 @@ SUM_TOLERANCE = 1e-9  # of scikit-learn's doubles add up to 1 but for their last
 
 ANY_VERSION: Mapping[str, str] = {}
 OTHER_VERSION = "serve that version there, or name the one that it serves with --model"
-
-
-class EndpointError(UserError):
-    """The endpoint did not answer as it should."""
-
-    exit_code = 4
-
-
-class Passing(EndpointError):
-    """What may be otherwise when asked again; `retry_after` is the wait it asks for, in seconds."""
-
-    retry_after = 0.0
-
-
-class Unavailable(Passing):
-    """There is no connection to the endpoint, or it broke, or it has no room for us now."""
-
-
-class TimedOut(Passing):
-    """The endpoint did not answer in time."""
-
-
-class Faulty(Passing):
-    """The endpoint failed, or answered with something other than a probability a row."""
-
-
-class WrongVersion(Passing):
-    """Another version answers: its headers say so, or how it answers the canary rows."""
-
-
-class TooLarge(EndpointError):
-    """The endpoint takes no request of this size."""
-
-
-class Refused(EndpointError):
-    """The endpoint will not answer such a request, however often it is asked."""
-
-
-class RowsRefused(Refused):
-    """The endpoint answered 400; `reason` is its message without the rows it echoes."""
-
-    def __init__(self, text: str, reason: str) -> None:
-        super().__init__(text)
-        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -144,7 +100,7 @@ class Endpoint:
         that its answer, where it has them, must repeat.
 
         Raises:
-            EndpointError: one of the kinds drawn above; it never holds a row's values.
+            EndpointError: one of the kinds in serving/errors.py; it never holds a row's values.
         """
         try:
             with self._session.post(

@@ -23,10 +23,10 @@ from db.tables import database_id
 from problems import Problem
 from problems.split import learned_from
 from serving.closing import TooManyRejected
+from serving.errors import EndpointError, Passing, RowsRefused, TimedOut, TooLarge
 from serving.pace import Limits, Pace
 from serving.pages import Pages, at_work
 from serving.proven import ProvenEndpoint
-from serving.rest import EndpointError, Passing, RowsRefused, TimedOut, TooLarge
 from serving.sender import Sender, Sent
 from serving.tally import Tally
 from serving.watch import Watch

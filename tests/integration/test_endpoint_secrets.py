@@ -7,7 +7,8 @@ import pytest
 from mlflow import MlflowClient
 
 from console.proxies import NO_PROXY, PROXIES
-from serving.rest import Endpoint, EndpointError
+from serving.errors import EndpointError
+from serving.rest import Endpoint
 from tests.support.scripted_endpoint import Answer, ScriptedEndpoint, scripted_endpoint
 from tests.support.scripts import run_main
 

@@ -5,8 +5,8 @@ import time
 import pytest
 
 from serving import pace
+from serving.errors import Faulty, Passing, TimedOut, Unavailable, WrongVersion
 from serving.pace import Limits, Pace
-from serving.rest import Faulty, Passing, TimedOut, Unavailable, WrongVersion
 
 
 class Clock:
