@@ -81,6 +81,7 @@ def parser() -> argparse.ArgumentParser:
         ("--timeout", console.some_seconds, 60.0, "seconds that a request may take"),
         ("--in-flight", console.at_least(1, 10_000), 64, "most requests at once in a worker"),
         ("--max-body", console.at_least(1, 1024), 32, "most MiB of a request"),
+        ("--max-rows", console.at_least(1, 10_000_000), 100_000, "most rows of a request"),
     ):
         made.add_argument(flag, type=kind, default=default, help=f"{help} (default: %(default)s)")
     made.add_argument("--tokens", default="", metavar="FILE", help="who may ask, by bearer tokens")
@@ -117,6 +118,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         timeout=args.timeout,
         in_flight=args.in_flight,
         max_body=args.max_body * MIB,
+        max_rows=args.max_rows,
         tokens=str(file.resolve()) if file else "",
     )
     with (

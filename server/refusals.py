@@ -5,6 +5,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import NoReturn
 
 from starlette.responses import JSONResponse
 
@@ -41,6 +42,32 @@ SAYINGS = (
     ("valid Parquet", "the body cannot be read as Parquet"),
     ("unexpected error while evaluating", "there are none, or the model fails on one of them"),
 )
+
+
+MOST_NAMES = 1000  # of columns, those that the model does not use included
+
+
+def refuse(reason: str) -> NoReturn:
+    """Refuse rows for this reason, which repeats nothing of them."""
+    raise Refusal(400, "BAD_ROWS", f"The rows cannot be scored: {reason}.")
+
+
+def check_rows(rows: int, most: int) -> None:
+    """Refuse a request of more rows than that."""
+    if rows > most:
+        raise Refusal(413, "TOO_LARGE", f"A request may have {most:,} rows: send fewer.")
+
+
+def check_size(size: int, most: int) -> None:
+    """Refuse a body that has more bytes, as sent or after decompression."""
+    if size > most:
+        raise Refusal(413, "TOO_LARGE", f"A body may have {most:,} bytes: send fewer rows.")
+
+
+def check_names(names: int) -> None:
+    """Refuse rows with more names of columns than `MOST_NAMES`."""
+    if names > MOST_NAMES:
+        refuse(f"they have more than {MOST_NAMES:,} columns")
 
 
 def of_rows(content: bytes, columns: Sequence[str]) -> Refusal:

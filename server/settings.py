@@ -18,7 +18,8 @@ class Settings:
     refresh: float
     timeout: float
     in_flight: int
-    max_body: int  # bytes
+    max_body: int  # bytes, also after decompression
+    max_rows: int  # of a request
     tokens: str  # a file's path, or ""
     supervisor: int = field(default_factory=os.getpid)  # of the process that makes these
 

@@ -28,6 +28,7 @@ def deck_of(*served_aliases: str) -> Deck:
         timeout=60,
         in_flight=64,
         max_body=2**20,
+        max_rows=1000,
         tokens="",
     )
     return Deck(settings)

@@ -74,7 +74,7 @@ def test_the_flags_reach_the_workers(tmp_path: Path, monkeypatch: pytest.MonkeyP
     tokens.issue(tmp_path / "tokens.txt", "scoring")
     port = free_port()
     flags: tuple[object, ...] = ("--alias", "challenger, champion", "--port", port, "--workers", 3)
-    flags += ("--refresh", 0.5, "--timeout", 7, "--in-flight", 9, "--max-body", 2)
+    flags += ("--refresh", 0.5, "--timeout", 7, "--in-flight", 9, "--max-body", 2, "--max-rows", 3)
     assert run_main(serve.main, *flags, "--tokens", "tokens.txt") == 1  # ended by no signal
     ((handed_over, config, address),) = runs
     problem = problems.load()
@@ -86,6 +86,7 @@ def test_the_flags_reach_the_workers(tmp_path: Path, monkeypatch: pytest.MonkeyP
         timeout=7,
         in_flight=9,
         max_body=2 * 2**20,
+        max_rows=3,
         tokens=str(tmp_path / "tokens.txt"),
     )
     assert config.workers == 3

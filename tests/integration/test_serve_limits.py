@@ -1,12 +1,22 @@
 """The limits of serve.py: of a body's size, of a request's time, and of requests at once."""
 
+import select
 import socket
 from pathlib import Path
 
 import pytest
 import requests
 
-from tests.support.request_bodies import JSON, ROWS, invoke, records_body
+from tests.support.raw_http import connect
+from tests.support.request_bodies import (
+    FRAME,
+    JSON,
+    PARQUET,
+    ROWS,
+    invoke,
+    parquet_body,
+    records_body,
+)
 from tests.support.serve_app import MIB, in_flight, serve_app
 from tests.support.trained import TrainedStore
 from tests.support.waiting import wait_for
@@ -67,3 +77,30 @@ def test_a_request_beyond_the_limit_of_time_is_given_up(
             assert slow.recv(1000).startswith(b"HTTP/1.1 504")
         wait_for(lambda: in_flight() == 0, "it to be given up")
         assert app.model()["refused"] is None
+
+
+def test_a_small_body_of_many_rows_is_refused(trained: TrainedStore, tmp_path: Path) -> None:
+    body = parquet_body(FRAME.loc[[0] * 200_000].reset_index(drop=True))
+    assert len(body) < MIB / 8
+    with serve_app(trained.tracking_uri, tmp_path) as app:
+        response = invoke(app.url, PARQUET, body)
+        assert response.status_code == 413
+        assert "100,000 rows" in response.json()["message"]
+        assert in_flight() == 0
+
+
+def test_bodies_at_work_have_a_limit_together(trained: TrainedStore, tmp_path: Path) -> None:
+    half = b"POST /invocations HTTP/1.1\r\nHost: here\r\nContent-Type: text/csv\r\n"
+    half += b"Content-Length: %d\r\n\r\n" % MIB + b" " * (MIB * 7 // 10)
+    with (
+        serve_app(trained.tracking_uri, tmp_path, max_body=MIB) as app,
+        connect(app.url) as first,
+        connect(app.url) as second,
+        connect(app.url) as third,
+    ):
+        for client in (first, second, third):
+            client.sendall(half)
+        readable, _, _ = select.select([first, second, third], [], [], 60)
+        assert readable[0].recv(1000).startswith(b"HTTP/1.1 429")
+        wait_for(lambda: in_flight() == 2, "the third to be given up")
+        assert invoke(app.url, JSON, records_body(ROWS[0])).status_code == 200

@@ -68,6 +68,7 @@ def serve_app(
     timeout: float = 60,
     in_flight: int = 64,
     max_body: int = 32 * MIB,
+    max_rows: int = 100_000,
     tokens: Path | str = "",
 ) -> Iterator[ServeApp]:
     """The application for versions of offer clicks, with its log in `folder`."""
@@ -86,6 +87,7 @@ def serve_app(
             timeout=timeout,
             in_flight=in_flight,
             max_body=max_body,
+            max_rows=max_rows,
             tokens=str(tokens),
             supervisor=os.getppid(),  # otherwise it thinks its supervisor died, and ends
         ).hand_over()

@@ -1,0 +1,156 @@
+"""Bodies of scoring requests: which are refused before a data frame is made, and what is kept."""
+
+import io
+import json
+import struct
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from server import bodies
+from server.refusals import Refusal
+from tests.support.request_bodies import (
+    COLUMNS,
+    CSV,
+    FRAME,
+    JSON,
+    PARQUET,
+    ROWS,
+    parquet_body,
+    split_body,
+)
+
+LIMITS = bodies.Limits(rows=1000, size=100_000)
+MORE_ROWS = LIMITS.rows + 1
+NAMES = [f"column {number}" for number in range(1200)]
+DEEP = "[" * 100_000 + "]" * 100_000
+LONG = "x" * 1000
+
+
+def limited(kind: str, body: str | bytes) -> bytes:
+    content = body.encode() if isinstance(body, str) else body
+    return bodies.limited(content, kind, COLUMNS, LIMITS)
+
+
+def records(rows: Any, name: str = "dataframe_records") -> str:
+    return json.dumps({name: rows})
+
+
+def split(names: Any, rows: Any) -> str:
+    return json.dumps({"dataframe_split": {"columns": names, "data": rows}})
+
+
+def parquet(columns: dict[str, Any], **options: Any) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(pa.table(columns), sink, **options)
+    return sink.getvalue()
+
+
+def with_larger_footer(body: bytes) -> bytes:
+    return body[:-8] + struct.pack("<I", 2**24) + body[-4:]
+
+
+# what the body is -> its kind, the body, the status, a part of the reason
+REFUSED: dict[str, tuple[str, str | bytes, int, str]] = {
+    "records of too many rows": (JSON, records([{}] * MORE_ROWS), 413, "1,000 rows"),
+    "each record with another column": (JSON, records([{n: 0} for n in NAMES[:-150]]), 413, "rows"),
+    "too many columns": (JSON, records([dict.fromkeys(NAMES)]), 400, "1,000 columns"),
+    "a record that is a list": (JSON, records([[0] * 1000, []]), 400, "a list of objects"),
+    "a record of many names": (JSON, records([{str(n): 0 for n in range(17_000)}]), 413, "rows"),
+    "nesting": (JSON, '{"dataframe_records": ' + DEEP + "}", 413, "rows"),
+    "a little nesting": (JSON, '{"inputs": ' + DEEP[99_500:100_500] + "}", 400, "list of objects"),
+    "instances of too many columns": (
+        JSON, records([dict.fromkeys(NAMES)], "instances"), 400, "1,000 columns",
+    ),
+    "inputs of too many columns": (
+        JSON, records({name: [0] for name in NAMES}, "inputs"), 400, "1,000 columns",
+    ),
+    "inputs of too many rows": (
+        JSON, records({"apr": [0] * MORE_ROWS}, "inputs"), 413, "1,000 rows",
+    ),
+    "inputs of different lengths": (
+        JSON, records({"apr": [0, 0], "credit": "good"}, "inputs"), 400, "as many values",
+    ),
+    "a body for a language model": (JSON, '{"messages": []}', 400, "just one of"),
+    "a split of too many rows": (JSON, split([], [[]] * MORE_ROWS), 413, "1,000 rows"),
+    "a split of too many columns": (JSON, split(NAMES, [[0] * 1200]), 400, "1,000 columns"),
+    "a split with a longer row": (JSON, split(["apr"], [[0] * 900, [0]]), 400, "a value for each"),
+    "CSV of too many rows": (CSV, "apr\n" + "0\n" * MORE_ROWS, 413, "1,000 rows"),
+    "CSV of too many columns": (CSV, ",".join(NAMES), 400, "1,000 columns"),
+    "CSV with a longer row": (CSV, "apr\n" + "0," * 900, 400, "more cells"),
+    "CSV with a row of many lines": (CSV, "apr\n" + '"0\n",' * 1100, 400, "1,000 columns"),
+    "Parquet of too many rows": (PARQUET, parquet({"apr": [0.0] * MORE_ROWS}), 413, "1,000 rows"),
+    "Parquet of too many columns": (
+        PARQUET, parquet({name: [0.0] for name in NAMES}), 400, "1,000 columns",
+    ),
+    "Parquet that decompresses to more": (
+        PARQUET,
+        parquet({"credit": [LONG * 101, "x"]}, compression="zstd", use_dictionary=False),
+        413, "100,000 bytes",
+    ),
+    "Parquet that repeats a long text": (
+        PARQUET, parquet({"credit": [LONG] * 1000}), 413, "100,000 bytes",
+    ),
+    "Parquet that repeats parts of a long text": (
+        PARQUET,
+        parquet(
+            {"credit": [LONG] * 1000},
+            use_dictionary=False, column_encoding={"credit": "DELTA_BYTE_ARRAY"},
+        ),
+        400, "DELTA_BYTE_ARRAY",
+    ),
+    "Parquet with lists": (PARQUET, parquet({"apr": [[0.0]]}), 400, "apr holds something of"),
+    "Parquet with a large footer": (
+        PARQUET, with_larger_footer(parquet_body(FRAME)), 400, "footer",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_would_need_much_memory_is_refused(case: str) -> None:
+    kind, body, status, reason = REFUSED[case]
+    with pytest.raises(Refusal) as refusal:
+        limited(kind, body)
+    assert (refusal.value.status, refusal.value.code) in {(400, "BAD_ROWS"), (413, "TOO_LARGE")}
+    assert refusal.value.status == status
+    assert reason in refusal.value.message
+
+
+def test_columns_that_the_model_does_not_use_are_dropped() -> None:
+    wide = FRAME.assign(**{f"x{number}": LONG for number in range(90)})
+    kept = {
+        JSON: pd.DataFrame(**json.loads(limited(JSON, split_body(wide)))["dataframe_split"]),
+        CSV: pd.read_csv(io.BytesIO(limited(CSV, wide.to_csv(index=False)))),
+        PARQUET: pd.read_parquet(io.BytesIO(limited(PARQUET, parquet_body(wide)))),
+    }
+    for kind, frame in kept.items():
+        assert list(frame.columns) == COLUMNS, kind
+        pd.testing.assert_frame_equal(frame[COLUMNS].astype(FRAME.dtypes), FRAME, check_dtype=False)
+
+
+@pytest.mark.parametrize("name", ["instances", "inputs", "dataframe_records"])
+def test_rows_of_any_format_are_kept(name: str) -> None:
+    extra = [row | {"surname": "Ellington"} for row in ROWS]
+    frame = json.loads(limited(JSON, records(extra, name)))["dataframe_split"]
+    rows = [dict(zip(frame["columns"], row, strict=True)) for row in frame["data"]]
+    assert rows == ROWS
+
+
+def test_what_is_beside_the_rows_is_dropped() -> None:
+    content = {"messages": LONG, "dataframe_records": ROWS}
+    assert json.loads(limited(JSON, json.dumps(content))) == {"dataframe_records": ROWS}
+
+
+def test_inputs_by_column_are_kept() -> None:
+    columns = {name: [row[name] for row in ROWS] for name in COLUMNS}
+    frame = json.loads(limited(JSON, records(columns, "inputs")))["dataframe_split"]
+    assert frame["columns"] == COLUMNS
+    assert frame["data"] == [[row[name] for name in COLUMNS] for row in ROWS]
+
+
+@pytest.mark.parametrize("kind", [JSON, CSV, f"{PARQUET}; charset=latin-1", "text/html"])
+def test_what_mlflow_refuses_by_itself_is_left_to_it(kind: str) -> None:
+    assert limited(kind, b"\xff") == b"\xff"
