@@ -15,7 +15,7 @@ import os
 import signal
 import time
 import warnings
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -26,9 +26,10 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, Router
 from starlette.types import Message, Receive, Scope, Send
 
-from server import bodies, quick, refusals, watched
+from server import quick, refusals, watched
 from server.deck import Deck, Loaded, Slot
 from server.gate import Gate
+from server.intake import Intake
 from server.refusals import Refusal
 from server.settings import Settings
 from server.tokens import Tokens
@@ -39,8 +40,6 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 SECONDS_BETWEEN_LOOKS = 1.0  # that requests for a version which is not here may cause
 # they write what was sent into the log
 TELLTALES = ("mlflow.models", "mlflow.pyfunc", "mlflow.types", "mlflow.utils", "asyncio")
-SMALL, LARGE = 2**14, 2**20  # bytes of a body
-BODIES_AT_ONCE = 2  # as many times --max-body may be held by all requests of a worker
 SCORING_THREADS = 2  # more of them would only wait for each other's turn with the interpreter
 
 
@@ -55,8 +54,7 @@ class Application:
         self._telling = ThreadPoolExecutor(1, "telling")  # not behind what is being scored
         self._next_look = 0.0
         self._at_work = 0
-        self._bytes = 0  # of all bodies at work
-        self._large = asyncio.Lock()
+        self._intake = Intake(settings)
         scoring, telling = self._guarded(self.scores), self._guarded(self.model)
         self._router = Router(
             [
@@ -110,7 +108,7 @@ class Application:
         if not kind:
             raise Refusal(415, "CONTENT_TYPE", f"Send a Content-Type: {refusals.KINDS}.")
         if self._at_work >= self._settings.in_flight:
-            raise busy()
+            raise refusals.busy()
         self._count(1)
         work = asyncio.ensure_future(self._score(request, loaded, kind))
         work.add_done_callback(self._done)  # which may be after its caller was told to give up
@@ -143,16 +141,11 @@ class Application:
         watched.IN_FLIGHT.inc(by)
 
     async def _score(self, request: Request, loaded: Loaded, kind: str) -> Response:
-        held: list[bytes] = []
         rows: list[int] = []
         quick.scored.set(rows)
         try:
-            await self._receive(request, held)
-            limited = [await self._limited(b"".join(held), kind, loaded.columns)]
-            self._release(held)
-            self._hold(held, limited.pop())
-            async with self._turn(len(held[0]) > LARGE):
-                status, headers, content = await asked(loaded, kind, held[0])
+            async with self._intake.body(request, kind, loaded.columns) as body:
+                status, headers, content = await asked(loaded, kind, body)
         except (Refusal, ClientDisconnect):
             raise
         except Exception as error:
@@ -160,53 +153,12 @@ class Application:
                 raise
             # it came while MLflow read the body: nothing that it expects, nor a fault of ours
             raise refusals.of_rows(b"", loaded.columns) from error
-        finally:
-            self._release(held)
         if status == 200:
             request.state.exchange.rows = sum(rows)
             return Response(content, status, media_type=headers.get("content-type"))
         if status == 415:
             raise Refusal(415, "CONTENT_TYPE", f"Send {refusals.KINDS}, in UTF-8.")
         raise refusals.of_rows(content, loaded.columns)
-
-    async def _limited(self, body: bytes, kind: str, columns: Sequence[str]) -> bytes:
-        """The body, once its data frame is known not to be too large."""
-        limits = bodies.Limits(self._settings.max_rows, self._settings.max_body)
-        if len(body) <= SMALL and kind.startswith(bodies.JSON):
-            return bodies.limited(body, kind, columns, limits)
-        is_parquet = kind.startswith(bodies.PARQUET)  # of which a small body may hold much
-        async with self._turn(len(body) > LARGE or is_parquet):
-            return await asyncio.to_thread(bodies.limited, body, kind, columns, limits)
-
-    def _turn(self, is_large: bool) -> contextlib.AbstractAsyncContextManager[Any]:
-        """Large bodies take turns: each may need much memory."""
-        return self._large if is_large else contextlib.nullcontext()
-
-    async def _receive(self, request: Request, held: list[bytes]) -> None:
-        most = self._settings.max_body
-        with contextlib.suppress(ValueError):
-            refusals.check_size(int(request.headers.get("Content-Length", "0")), most)
-        size = 0
-        async for piece in request.stream():
-            size += len(piece)
-            refusals.check_size(size, most)
-            self._hold(held, piece)
-
-    def _hold(self, held: list[bytes], piece: bytes) -> None:
-        """Count what a request holds.
-
-        Raises:
-            Refusal: all requests of this worker together hold too much.
-        """
-        held.append(piece)
-        self._bytes += len(piece)
-        del piece  # else the refusal's traceback keeps it
-        if self._bytes > self._settings.max_body * BODIES_AT_ONCE:
-            raise busy()
-
-    def _release(self, held: list[bytes]) -> None:
-        self._bytes -= sum(map(len, held))
-        held.clear()
 
     async def model(self, request: Request) -> Response:
         return JSONResponse(self._told(self._deck.slot(request.path_params.get("alias", ""))))
@@ -276,12 +228,6 @@ class Application:
         while os.getppid() == self._settings.supervisor:
             await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
         os.kill(os.getpid(), signal.SIGTERM)
-
-
-def busy() -> Refusal:
-    """The refusal of a request for which a worker has no room."""
-    text = "As many requests as may be are at work: try again."
-    return Refusal(429, "BUSY", text, {"Retry-After": "1"})
 
 
 async def asked(loaded: Loaded, kind: str, body: bytes) -> tuple[int, dict[str, str], bytes]:

@@ -47,6 +47,12 @@ SAYINGS = (
 MOST_NAMES = 1000  # of columns, those that the model does not use included
 
 
+def busy() -> Refusal:
+    """The refusal of a request for which a worker has no room."""
+    text = "As many requests as may be are at work: try again."
+    return Refusal(429, "BUSY", text, {"Retry-After": "1"})
+
+
 def refuse(reason: str) -> NoReturn:
     """Refuse rows for this reason, which repeats nothing of them."""
     raise Refusal(400, "BAD_ROWS", f"The rows cannot be scored: {reason}.")
