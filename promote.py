@@ -26,7 +26,7 @@ from console.show import table
 from modeling import choice, contest, source
 from modeling.choice import Standing
 from problems import Problem
-from registry import aliases, promotions, store, versions
+from registry import aliases, model_files, promotions, store, versions
 from registry.store import RegistryError
 
 
@@ -149,6 +149,8 @@ def move(client: MlflowClient, problem: Problem, number: str, args: argparse.Nam
     name = problem.model_name
     version = versions.resolve(client, f"models:/{name}/{number}")
     versions.fitted(version, problem)
+    with model_files.checked_copy(version):
+        pass  # what servers would refuse to load is no champion
     champion = aliases.number_with_alias(client, name, aliases.CHAMPION)
     if champion == version.number:
         print(f"{version.model_id} is the champion already.")

@@ -7,6 +7,7 @@ files, check the copy, and load the copy.
 """
 
 import hashlib
+import json
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -15,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import mlflow
-from mlflow.exceptions import MlflowException
+import yaml
+from mlflow.entities.model_registry import ModelVersion
 from mlflow.models import Model
 
 from console.show import say
@@ -27,7 +29,9 @@ if TYPE_CHECKING:
 
     from registry.versions import Version
 
-MODEL_FILE = "model.skops"
+# tags of a version: the SHA-256 digests of all its files, and of its MLmodel alone
+FILES_DIGEST, DESCRIPTION_DIGEST = "files_digest", "mlmodel_digest"
+DESCRIPTION, MODEL_FILE = "MLmodel", "model.skops"
 # MLflow adds this file when it fetches a registered version; it is not part of the logged model
 ADDED_BY_MLFLOW = "registered_model_meta"
 # what train.py writes, and all that may stand in these sections of MLmodel
@@ -76,9 +80,10 @@ def check(folder: Path, version: "Version") -> None:
         UntrustedModelError: the files are not what train.py writes, or were changed since.
     """
     if version.files_digest and digest(folder) != version.files_digest:
-        raise _untrusted(version, "its files have changed since it was registered")
-    if fault := _description_fault(folder) or _pipeline_fault(folder / MODEL_FILE):
-        raise _untrusted(version, fault)
+        raise _untrusted(version.model_id, "its files have changed since it was registered")
+    model = _parsed((folder / DESCRIPTION).read_bytes(), version.model_id)
+    if fault := _flavor_fault(model.flavors) or _pipeline_fault(folder / MODEL_FILE):
+        raise _untrusted(version.model_id, fault)
     if not version.files_digest:
         say(
             f"{version.model_id} was registered without a digest of its files: whether they have "
@@ -98,12 +103,30 @@ def digest(folder: Path) -> str:
     return total.hexdigest()
 
 
-def digest_of_logged(model: "ModelInfo") -> str:
-    """The digest of the files of a model that was just logged."""
+def digests_of_logged(model: "ModelInfo") -> dict[str, str]:
+    """The tags with the digests of a model that was just logged."""
     with tempfile.TemporaryDirectory(prefix="model-") as temporary:
-        return digest(
-            Path(mlflow.artifacts.download_artifacts(model.model_uri, dst_path=temporary))
-        )
+        folder = Path(mlflow.artifacts.download_artifacts(model.model_uri, dst_path=temporary))
+        description = hashlib.sha256((folder / DESCRIPTION).read_bytes()).hexdigest()
+        return {FILES_DIGEST: digest(folder), DESCRIPTION_DIGEST: description}
+
+
+def description(registered: ModelVersion) -> Model:
+    """The checked `MLmodel` of a version, without its other files.
+
+    Raises:
+        UntrustedModelError: it has changed since it was registered, or cannot be parsed.
+        MlflowException, OSError: it cannot be fetched.
+    """
+    model_id = f"{registered.name}/{registered.version}"
+    with tempfile.TemporaryDirectory(prefix="model-") as temporary:
+        uri = f"models:/{model_id}/{DESCRIPTION}"
+        path = mlflow.artifacts.download_artifacts(uri, dst_path=temporary)
+        content = Path(path).read_bytes()
+    expected = registered.tags.get(DESCRIPTION_DIGEST)
+    if expected and hashlib.sha256(content).hexdigest() != expected:
+        raise _untrusted(model_id, f"its {DESCRIPTION} has changed since it was registered")
+    return _parsed(content, model_id)
 
 
 def types_to_trust(estimator: Any) -> list[str]:
@@ -126,19 +149,27 @@ def types_to_trust(estimator: Any) -> list[str]:
     return names
 
 
-def _description_fault(folder: Path) -> str:
-    """What `MLmodel` says that train.py would not write; "" if there is nothing."""
+def _parsed(content: bytes, model_id: str) -> Model:
     try:
-        flavors = Model.load(str(folder)).flavors
-    except (MlflowException, OSError, ValueError, TypeError) as error:
-        return f"its MLmodel cannot be read ({type(error).__name__})"
+        # a few aliases of aliases would make a text of gigabytes; MLflow writes none
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(content)):
+            raise ValueError
+        return Model.from_dict(yaml.safe_load(content))
+    except Exception as error:  # whatever a file that is no MLmodel may cause
+        fault = f"its {DESCRIPTION} cannot be read ({type(error).__name__})"
+        raise _untrusted(model_id, fault) from error
+
+
+def _flavor_fault(flavors: Mapping[str, Any]) -> str:
+    """What `MLmodel` says that train.py would not write; "" if there is nothing."""
     for flavor, expected in EXPECTED.items():
         settings = flavors.get(flavor)
         if not isinstance(settings, dict):
-            return f"its MLmodel has no flavor {flavor}"
+            return f"its {DESCRIPTION} has no flavor {flavor}"
         for name in sorted(settings.keys() - DESCRIPTIVE | expected.keys()):
             if settings.get(name) != expected.get(name):
-                return f"its MLmodel sets {name} of {flavor} to {str(settings.get(name))[:100]!r}"
+                value = str(settings.get(name))[:100]
+                return f"its {DESCRIPTION} sets {name} of {flavor} to {value!r}"
     return ""
 
 
@@ -148,17 +179,30 @@ def _pipeline_fault(path: Path) -> str:
 
     try:
         names = set(skops.io.get_untrusted_types(file=path)) - TRUSTED_TYPES
-    except (OSError, zipfile.BadZipFile, ValueError, KeyError, TypeError) as error:
+        with zipfile.ZipFile(path) as archive:
+            reads_files = _reads_files(json.loads(archive.read("schema.json")))
+    except Exception as error:  # whatever a file that skops did not write may cause
         return f"its {path.name} cannot be read ({type(error).__name__})"
-    return (
-        f"its {path.name} holds {', '.join(sorted(names))[:200]}, which is not trusted"
-        if names
-        else ""
-    )
+    if names:
+        return f"its {path.name} holds {', '.join(sorted(names))[:200]}, which is not trusted"
+    return f"its {path.name} takes its input for names of files to read" if reads_files else ""
 
 
-def _untrusted(version: "Version", fault: str) -> UntrustedModelError:
+def _reads_files(node: Any) -> bool:
+    """Does an estimator in skops' schema open the files that its input names."""
+    if isinstance(node, list):
+        return any(map(_reads_files, node))
+    if not isinstance(node, dict):
+        return False
+    # as scikit-learn's CountVectorizer(input="filename")
+    setting = node.get("input")
+    if isinstance(setting, dict) and setting.get("content") in ('"filename"', '"file"'):
+        return True
+    return any(map(_reads_files, node.values()))
+
+
+def _untrusted(model_id: str, fault: str) -> UntrustedModelError:
     return UntrustedModelError(
-        f"{version.model_id} was not loaded, because {fault}: register the model again with "
+        f"{model_id} was not loaded, because {fault}: register the model again with "
         "`python train.py`, or have another version serve with `python promote.py --to NUMBER`."
     )

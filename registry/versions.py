@@ -11,19 +11,18 @@ import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
-from mlflow.models import Model, ModelSignature
+from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
 from problems import Problem
 from registry.canary import Canary
-from registry.model_files import digest_of_logged, types_to_trust
+from registry.model_files import FILES_DIGEST, description, digests_of_logged, types_to_trust
 from registry.store import RegistryError, explained, shown_uri
 
 if TYPE_CHECKING:
     import pandas as pd
     from mlflow.models.model import ModelInfo
 
-FILES_DIGEST = "files_digest"  # the tag of a version that holds it
 SERVED_WITH = ("mlflow", "scikit-learn", "skops", "numpy", "scipy", "pandas", "pyarrow")
 
 
@@ -108,13 +107,13 @@ def log_model(
 
 
 def register(
-    problem: Problem, model: "ModelInfo", tags: Mapping[str, str], description: str
+    problem: Problem, model: "ModelInfo", tags: Mapping[str, str], text: str
 ) -> ModelVersion:
     """Make a logged model the next version of the problem's registered model."""
     with explained():
-        tags = {**tags, FILES_DIGEST: digest_of_logged(model)}
+        tags = {**tags, **digests_of_logged(model)}
         made = mlflow.register_model(model.model_uri, problem.model_name, tags=tags)
-        return MlflowClient().update_model_version(made.name, made.version, description)
+        return MlflowClient().update_model_version(made.name, made.version, text)
 
 
 def resolve(client: MlflowClient, uri: str) -> Version:
@@ -146,7 +145,7 @@ def resolve(client: MlflowClient, uri: str) -> Version:
 
 def _version(found: ModelVersion) -> Version:
     try:
-        model = Model.load(f"models:/{found.name}/{found.version}")
+        model = description(found)
     except (MlflowException, OSError) as error:
         raise RegistryError(
             f"The artifacts of {found.name}/{found.version} cannot be read "
@@ -155,19 +154,23 @@ def _version(found: ModelVersion) -> Version:
         ) from error
     metadata = model.metadata or {}
     try:
+        threshold, features = metadata["decision_threshold"], metadata["features"]
+        texts = [metadata["problem"], *features]
+        if not isinstance(threshold, float) or not all(isinstance(text, str) for text in texts):
+            raise TypeError
         return Version(
             name=found.name,
             number=str(found.version),
             logged_model_id=str(model.model_id),
-            threshold=float(metadata["decision_threshold"]),
+            threshold=threshold,
             canary=Canary(**metadata["canary"]),
             trained_on=TrainedOn(**metadata["trained_on"]),
             registry=shown_uri(),
-            problem=str(metadata["problem"]),
-            features=tuple(metadata["features"]),
+            problem=metadata["problem"],
+            features=tuple(features),
             files_digest=found.tags.get(FILES_DIGEST, ""),
         )
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise RegistryError(
             f"{found.name}/{found.version} carries no decision threshold and canary rows: "
             "register versions with this project's train.py."

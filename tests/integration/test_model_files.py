@@ -3,6 +3,7 @@
 import os
 import pickle
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,16 @@ import numpy as np
 import pytest
 import skops.io
 import yaml
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+import promote
 from registry import model_files, versions
 from registry.model_files import UntrustedModelError
 from registry.store import RegistryError
 from tests.support.project import MODEL
+from tests.support.scripts import run_main
 from tests.support.trained import StoreCopy, TrainedStore
 
 MARKER = "code-was-run"
@@ -55,6 +59,16 @@ def with_untrusted_function(folder: Path) -> None:
     (folder / "model.skops").write_bytes(skops.io.dumps(pipeline))
 
 
+def with_names_of_files_as_input(folder: Path) -> None:
+    pipeline = make_pipeline(CountVectorizer(input="filename"))
+    (folder / "model.skops").write_bytes(skops.io.dumps(pipeline))
+
+
+def with_odd_schema(folder: Path) -> None:
+    with zipfile.ZipFile(folder / "model.skops", "w") as archive:
+        archive.writestr("schema.json", "[" * 5000 + "]" * 5000)
+
+
 def without_pipeline(folder: Path) -> None:
     (folder / "model.skops").write_bytes(b"no archive")
 
@@ -63,19 +77,49 @@ TAMPERED: dict[Callable[[Path], None], str] = {
     pickled: "sets serialization_format of sklearn to 'cloudpickle'",
     with_own_loader: "sets code of python_function to 'code'",
     with_untrusted_function: "holds posix.mkdir, which is not trusted",
+    with_names_of_files_as_input: "takes its input for names of files",
+    with_odd_schema: "model.skops cannot be read",
     without_pipeline: "model.skops cannot be read (BadZipFile)",
 }
 
 
+def with_lower_threshold(folder: Path) -> None:
+    edit_metadata(folder, decision_threshold=0.0)
+
+
+def with_text_as_threshold(folder: Path) -> None:
+    edit_metadata(folder, decision_threshold="low")
+
+
+def edit_metadata(folder: Path, **settings: object) -> None:
+    description = folder / "MLmodel"
+    content = yaml.safe_load(description.read_text())
+    content["metadata"] |= settings
+    description.write_text(yaml.safe_dump(content))
+
+
+# what stands in MLmodel -> what is said of it
+UNREADABLE = {
+    "a: [": "its MLmodel cannot be read (ParserError)",
+    "- a list": "its MLmodel cannot be read (TypeError)",
+    "": "its MLmodel cannot be read (AttributeError)",
+    "a: &a [x, x]\nb: [*a, *a]": "its MLmodel cannot be read (ValueError)",
+}
+
+
 def register(
-    store: StoreCopy, trained: TrainedStore, folder: Path, change: Callable[[Path], None]
+    store: StoreCopy,
+    trained: TrainedStore,
+    folder: Path,
+    change: Callable[[Path], None],
+    tags: dict[str, str] | None = None,
 ) -> versions.Version:
-    """Register a changed copy of a version's files, without a digest of them."""
+    """Register a changed copy of a version's files, without digests of them but for these tags."""
     original = trained.version().uri
     mlflow.set_tracking_uri(store.uri)
     mlflow.artifacts.download_artifacts(original, dst_path=str(folder))
     change(folder)
-    number = store.client.create_model_version(MODEL, str(folder)).version
+    number = store.client.create_model_version(MODEL, str(folder), tags=tags).version
     return versions.resolve(store.client, f"models:/{MODEL}/{number}")
 
 
@@ -89,6 +133,41 @@ def test_a_tampered_version_is_refused_and_runs_no_code(
     assert TAMPERED[change] in str(refused.value)
     assert version.model_id in str(refused.value)
     assert not Path(MARKER).exists()
+
+
+def test_a_version_with_a_changed_threshold_is_refused_before_it_is_used(
+    store: StoreCopy, trained: TrainedStore, tmp_path: Path
+) -> None:
+    tags = store.client.get_model_version(MODEL, trained.version().number).tags
+    with pytest.raises(UntrustedModelError, match="its MLmodel has changed since it was registe"):
+        register(store, trained, tmp_path / "model", with_lower_threshold, tags)
+
+
+@pytest.mark.parametrize("content", UNREADABLE)
+def test_a_description_that_is_none_is_refused(
+    content: str, store: StoreCopy, trained: TrainedStore, tmp_path: Path
+) -> None:
+    def replace(folder: Path) -> None:
+        (folder / "MLmodel").write_text(content)
+
+    with pytest.raises(UntrustedModelError) as refused:
+        register(store, trained, tmp_path / "model", replace)
+    assert UNREADABLE[content] in str(refused.value)
+
+
+def test_a_threshold_that_is_no_number_is_refused(
+    store: StoreCopy, trained: TrainedStore, tmp_path: Path
+) -> None:
+    with pytest.raises(RegistryError, match="carries no decision threshold"):
+        register(store, trained, tmp_path / "model", with_text_as_threshold)
+
+
+def test_a_tampered_version_cannot_be_made_the_champion(
+    store: StoreCopy, trained: TrainedStore, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    version = register(store, trained, tmp_path / "model", with_untrusted_function)
+    assert run_main(promote.main, "--to", version.number) == 2
+    assert TAMPERED[with_untrusted_function] in capfd.readouterr().err
 
 
 def test_a_version_without_a_digest_is_loaded_and_says_so(
