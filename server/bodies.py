@@ -6,6 +6,7 @@ use, so that the memory that a body needs is in proportion to `Limits`.
 """
 
 import csv
+import functools
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -119,7 +120,12 @@ def _by_column(values: Mapping[str, Any], columns: Sequence[str], limits: Limits
 
 
 def _as_split(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
-    return json.dumps({"dataframe_split": {"columns": names, "data": rows}}).encode()
+    content = {"dataframe_split": {"columns": names, "data": rows}}
+    shortest = functools.partial(json.dumps, content, separators=(",", ":"))
+    try:
+        return shortest(ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # half of a surrogate pair, which only an escape can stand for
+        return shortest().encode()
 
 
 def _csv(body: bytes, columns: Sequence[str], limits: Limits) -> bytes:

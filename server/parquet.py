@@ -4,6 +4,7 @@ The sizes and encodings that count are those in front of each page, in Thrift's 
 https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift
 """
 
+import itertools
 import struct
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -15,12 +16,15 @@ import pyarrow.parquet as pq
 from server.refusals import check_names, check_rows, check_size, refuse
 
 MOST_FOOTER = 2**20  # bytes; each may take a thousand times as many in memory
-MOST_PAGES = 10_000
+MOST_HEADER = 2**16  # bytes of a page's header
+MOST_HEADERS = 2**20  # bytes of all pages' headers
 BATCH = 10_000  # rows read at a time
 # all but DELTA_BYTE_ARRAY, by which a few bytes repeat a long text
 ENCODINGS = {0, 2, 3, 4, 5, 6, 8, 9}
 UNCOMPRESSED, COMPRESSED, DATA_PAGE, DICTIONARY_PAGE, DATA_PAGE_V2 = 2, 3, 5, 7, 8
 ENCODING = {DATA_PAGE: 2, DICTIONARY_PAGE: 2, DATA_PAGE_V2: 4}  # the field of each page's header
+# FIXED_LEN_BYTE_ARRAY, of which a few bytes repeat a long value, is no number and no text
+TYPES = {"BOOLEAN", "INT32", "INT64", "INT96", "FLOAT", "DOUBLE", "BYTE_ARRAY"}
 BOOLEANS, BYTE, INTEGERS, DOUBLE, BINARY, STRUCT = (1, 2), 3, (4, 5, 6), 7, 8, 12
 DEEPEST = 8  # structs in structs; a page's header has three
 
@@ -76,7 +80,8 @@ def _flat(metadata: pq.FileMetaData, columns: Sequence[str]) -> dict[str, int]:
             continue
         if column.name in places:
             refuse(f"{column.name} is there twice")
-        if column.path != column.name or column.max_definition_level > 1:
+        is_nested = column.path != column.name or column.max_definition_level > 1
+        if is_nested or column.physical_type not in TYPES:
             kept = name if name in columns else column.name
             refuse(f"{kept} holds something of another type than the model's signature has")
         places[column.name] = place
@@ -98,20 +103,23 @@ def _decoded_size(array: pa.Array) -> int:
 def _check_pages(
     body: bytes, metadata: pq.FileMetaData, names: dict[str, int], most_bytes: int
 ) -> None:
-    size, pages = 0, 0
-    for group in range(metadata.num_row_groups):
-        for place in names.values():
-            for header in _pages(body, metadata.row_group(group).column(place)):
-                pages += 1
-                size += header[UNCOMPRESSED]
-                check_size(size, most_bytes)
-                used = {header[kind][at] for kind, at in ENCODING.items() if kind in header}
-                if pages > MOST_PAGES or not used <= ENCODINGS:
-                    refuse("the Parquet body has too many pages, or is in DELTA_BYTE_ARRAY")
+    groups = map(metadata.row_group, range(metadata.num_row_groups))
+    chunks = [group.column(place) for group in groups for place in names.values()]
+    sizes = [chunk.total_compressed_size for chunk in chunks]
+    if sum(sizes) > len(body) or any(size < 0 for size in sizes):
+        raise ValueError  # some share their pages, which would all be read again for each
+    size = headers = 0
+    for header, header_size in itertools.chain.from_iterable(_pages(body, c) for c in chunks):
+        size += header[UNCOMPRESSED]
+        check_size(size, most_bytes)
+        headers += header_size
+        used = {header[kind][at] for kind, at in ENCODING.items() if kind in header}
+        if headers > MOST_HEADERS or not used <= ENCODINGS:
+            refuse("the Parquet body has too many pages, or is in DELTA_BYTE_ARRAY")
 
 
-def _pages(body: bytes, chunk: pq.ColumnChunkMetaData) -> Iterator[dict[int, Any]]:
-    """The headers of a column's pages, where pyarrow looks for them."""
+def _pages(body: bytes, chunk: pq.ColumnChunkMetaData) -> Iterator[tuple[dict[int, Any], int]]:
+    """The headers of a column's pages with their sizes, where pyarrow looks for them."""
     if chunk.num_values == 0:
         return
     at = chunk.data_page_offset
@@ -119,14 +127,14 @@ def _pages(body: bytes, chunk: pq.ColumnChunkMetaData) -> Iterator[dict[int, Any
         at = chunk.dictionary_page_offset
     end = at + chunk.total_compressed_size
     while at < end:
-        header, at = _struct(body, at)
+        header, size = _struct(memoryview(body)[at : at + MOST_HEADER], 0)
         if header[UNCOMPRESSED] < 0 or header[COMPRESSED] < 0:
             raise ValueError
-        yield header
-        at += header[COMPRESSED]
+        yield header, size
+        at += size + header[COMPRESSED]
 
 
-def _struct(body: bytes, at: int, depth: int = 0) -> tuple[dict[int, Any], int]:
+def _struct(body: memoryview, at: int, depth: int = 0) -> tuple[dict[int, Any], int]:
     """A struct's fields by their ids, and where it ends."""
     fields: dict[int, Any] = {}
     field = 0
@@ -142,7 +150,7 @@ def _struct(body: bytes, at: int, depth: int = 0) -> tuple[dict[int, Any], int]:
     return fields, at + 1
 
 
-def _value(body: bytes, at: int, kind: int, depth: int) -> tuple[Any, int]:
+def _value(body: memoryview, at: int, kind: int, depth: int) -> tuple[Any, int]:
     if kind in BOOLEANS:
         return kind == BOOLEANS[0], at
     if kind == BYTE:
@@ -159,12 +167,12 @@ def _value(body: bytes, at: int, kind: int, depth: int) -> tuple[Any, int]:
     raise ValueError  # a page's header has no lists
 
 
-def _integer(body: bytes, at: int) -> tuple[int, int]:
+def _integer(body: memoryview, at: int) -> tuple[int, int]:
     number, at = _varint(body, at)
     return (number >> 1) ^ -(number & 1), at
 
 
-def _varint(body: bytes, at: int) -> tuple[int, int]:
+def _varint(body: memoryview, at: int) -> tuple[int, int]:
     number = shift = 0
     while True:
         number |= (body[at] & 127) << shift

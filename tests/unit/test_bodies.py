@@ -53,6 +53,26 @@ def with_larger_footer(body: bytes) -> bytes:
     return body[:-8] + struct.pack("<I", 2**24) + body[-4:]
 
 
+def parquet_of_one_page(header_fields: int, row_groups: int) -> bytes:
+    """Parquet whose row groups all have the same page, the header of which has so many fields."""
+    # in Thrift's compact protocol: the kind of page, both sizes 0, then true again and again
+    header = b"\x15\0\x15\0\x15\0" + b"\x11" * header_fields + b"\0"
+    size = varint(2 * len(header))
+    column = b"\x15\x0a\x19\x15\0\x19\x18\x03apr\x15\0\x16\x02\x16" + size + b"\x16" + size
+    chunk = b"\x26\x08\x1c" + column + b"\x26\x08\0\0"
+    group = b"\x19\x1c" + chunk + b"\x16\x02\x16\0\0"
+    schema = b"\x48\x01s\x15\x02\0\x15\x0a\x25\x02\x18\x03apr\0"
+    footer = b"\x15\x02\x19\x2c" + schema + b"\x16\0\x19\xfc" + varint(row_groups)
+    footer += group * row_groups + b"\0"
+    return b"PAR1" + header + footer + struct.pack("<I", len(footer)) + b"PAR1"
+
+
+def varint(number: int) -> bytes:
+    """A number in Thrift's compact protocol, seven bits a byte."""
+    rest = number >> 7
+    return bytes([number & 127 | 128]) + varint(rest) if rest else bytes([number])
+
+
 # what the body is -> its kind, the body, the status, a part of the reason
 REFUSED: dict[str, tuple[str, str | bytes, int, str]] = {
     "records of too many rows": (JSON, records([{}] * MORE_ROWS), 413, "1,000 rows"),
@@ -102,6 +122,16 @@ REFUSED: dict[str, tuple[str, str | bytes, int, str]] = {
         ),
         400, "DELTA_BYTE_ARRAY",
     ),
+    "Parquet that repeats a long value of fixed length": (
+        PARQUET, parquet({"credit": pa.array([b"x" * 1000] * 1000, pa.binary(1000))}),
+        400, "credit holds something of",
+    ),
+    "Parquet whose row groups share a page": (
+        PARQUET, parquet_of_one_page(100, row_groups=500), 400, "cannot be read as Parquet",
+    ),
+    "Parquet whose page has a long header": (
+        PARQUET, parquet_of_one_page(1_000_000, row_groups=1), 400, "cannot be read as Parquet",
+    ),
     "Parquet with lists": (PARQUET, parquet({"apr": [[0.0]]}), 400, "apr holds something of"),
     "Parquet with a large footer": (
         PARQUET, with_larger_footer(parquet_body(FRAME)), 400, "footer",
@@ -137,6 +167,17 @@ def test_rows_of_any_format_are_kept(name: str) -> None:
     frame = json.loads(limited(JSON, records(extra, name)))["dataframe_split"]
     rows = [dict(zip(frame["columns"], row, strict=True)) for row in frame["data"]]
     assert rows == ROWS
+
+
+def test_rewritten_rows_take_no_more_bytes_than_before() -> None:
+    rows = [{"credit": "\N{CYRILLIC SMALL LETTER ZHE}" * 1000, "surname": "E"}] * 10
+    body = json.dumps({"dataframe_records": rows}, ensure_ascii=False).encode()
+    assert len(limited(JSON, body)) < len(body)
+
+
+def test_half_of_a_surrogate_pair_is_kept() -> None:
+    frame = json.loads(limited(JSON, records([{"credit": "\ud800", "surname": "E"}])))
+    assert frame["dataframe_split"]["data"] == [["\ud800"]]
 
 
 def test_what_is_beside_the_rows_is_dropped() -> None:
