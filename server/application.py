@@ -146,7 +146,7 @@ class Application:
         try:
             async with self._intake.body(request, kind, loaded.columns) as body:
                 status, headers, content = await asked(loaded, kind, body)
-        except (Refusal, ClientDisconnect):
+        except (Refusal, ClientDisconnect, TimeoutError):
             raise
         except Exception as error:
             if rows:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
 
 from starlette.requests import Request
 
@@ -19,6 +18,7 @@ class Intake:
 
     def __init__(self, settings: Settings) -> None:
         self._most_bytes = settings.max_body
+        self._seconds = settings.timeout
         self._limits = bodies.Limits(settings.max_rows, settings.max_body)
         self._held_bytes = 0
         self._large = asyncio.Lock()
@@ -31,14 +31,19 @@ class Intake:
 
         Raises:
             Refusal: it is too large, alone or together with others, or is no body of rows.
+            TimeoutError: it did not come, or waited for others, until `--timeout`.
         """
         held: list[bytes] = []
+        deadline = asyncio.get_running_loop().time() + self._seconds
         try:
-            await self._receive(request, held)
-            limited = [await self._limited(b"".join(held), content_type, columns)]
+            async with asyncio.timeout_at(deadline):
+                await self._receive(request, held)
+            limited = [await self._limited(b"".join(held), content_type, columns, deadline)]
             self._release(held)
+            # rewritten, numbers may be longer: more than all may hold is too much for ever
+            refusals.check_size(len(limited[0]), self._most_bytes * BODIES_AT_ONCE)
             self._hold(held, limited.pop())
-            async with self._turn(len(held[0]) > LARGE):
+            async with self._turn(len(held[0]) > LARGE, deadline):
                 yield held[0]
         finally:
             self._release(held)
@@ -53,19 +58,30 @@ class Intake:
             refusals.check_size(size, self._most_bytes)
             self._hold(held, piece)
 
-    async def _limited(self, body: bytes, content_type: str, columns: Sequence[str]) -> bytes:
+    async def _limited(
+        self, body: bytes, content_type: str, columns: Sequence[str], deadline: float
+    ) -> bytes:
         """The body, once its data frame is known not to be too large."""
         if len(body) <= SMALL and content_type.startswith(bodies.JSON):
             return bodies.limited(body, content_type, columns, self._limits)
         is_parquet = content_type.startswith(bodies.PARQUET)  # a small body may hold much
-        async with self._turn(len(body) > LARGE or is_parquet):
+        async with self._turn(len(body) > LARGE or is_parquet, deadline):
             return await asyncio.to_thread(
                 bodies.limited, body, content_type, columns, self._limits
             )
 
-    def _turn(self, is_large: bool) -> contextlib.AbstractAsyncContextManager[Any]:
+    @contextlib.asynccontextmanager
+    async def _turn(self, is_large: bool, deadline: float) -> AsyncIterator[None]:
         """Large bodies take turns: each may need much memory."""
-        return self._large if is_large else contextlib.nullcontext()
+        if not is_large:
+            yield
+            return
+        async with asyncio.timeout_at(deadline):
+            await self._large.acquire()
+        try:
+            yield
+        finally:
+            self._large.release()
 
     def _hold(self, held: list[bytes], piece: bytes) -> None:
         """Count what a request holds.

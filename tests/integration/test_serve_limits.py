@@ -2,11 +2,14 @@
 
 import select
 import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import requests
 
+from server import bodies
 from tests.support.raw_http import connect
 from tests.support.request_bodies import (
     FRAME,
@@ -77,6 +80,28 @@ def test_a_request_beyond_the_limit_of_time_is_given_up(
             assert slow.recv(1000).startswith(b"HTTP/1.1 504")
         wait_for(lambda: in_flight() == 0, "it to be given up")
         assert app.model()["refused"] is None
+
+
+def test_a_request_that_waits_for_another_is_given_up_in_time(
+    trained: TrainedStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_end = threading.Event()
+
+    def read_slowly(body: bytes, *_args: object) -> bytes:
+        may_end.wait(60)
+        return body
+
+    monkeypatch.setattr(bodies, "limited", read_slowly)
+    body = parquet_body(FRAME)
+    with serve_app(trained.tracking_uri, tmp_path, timeout=0.5) as app:
+        try:
+            with ThreadPoolExecutor(2) as pool:
+                answers = list(pool.map(lambda _: invoke(app.url, PARQUET, body), range(2)))
+            assert [answer.status_code for answer in answers] == [504, 504]
+            wait_for(lambda: in_flight() == 1, "the one that waits to be given up")
+        finally:
+            may_end.set()
+        wait_for(lambda: in_flight() == 0, "the other to end")
 
 
 def test_a_small_body_of_many_rows_is_refused(trained: TrainedStore, tmp_path: Path) -> None:
