@@ -19,7 +19,14 @@ def model_server(tracking_uri: str, uri: str) -> Iterator[str]:
     """MLflow's scoring server for a model version; gives its address."""
     mlflow.set_tracking_uri(tracking_uri)
     app = scoring_server.init(mlflow.pyfunc.load_model(uri))
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False)
+    config = uvicorn.Config(
+        app,
+        host="127.0.0.1",
+        port=0,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=5,
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -29,4 +36,4 @@ def model_server(tracking_uri: str, uri: str) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         server.should_exit = True
-        thread.join()
+        wait_for(lambda: not thread.is_alive(), "the server to stop")

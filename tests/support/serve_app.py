@@ -136,4 +136,4 @@ def _running(app: Any) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         server.should_exit = True
-        thread.join()
+        wait_for(lambda: not thread.is_alive(), "the server to stop")
