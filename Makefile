@@ -18,7 +18,7 @@ PARALLEL = --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-r
 TESTS = tests/e2e tests/integration tests/unit
 
 .DEFAULT_GOAL := help
-.PHONY: help run web server test test-unit test-spark coverage soak bench lint lock clean
+.PHONY: help run form server test test-unit test-spark coverage soak bench lint lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,8 +26,8 @@ help:  ## list the targets
 run: .venv/run.stamp  ## sample data to scored offers, all steps; DATA=folder DB=file.db PROBLEM=name-or-folder
 	$(BIN)/python pipeline.py --problem "$(PROBLEM)" --source "$(DATA)" --database "$(DB)"
 
-web: .venv/run.stamp  ## the form for trying served models by hand, at http://127.0.0.1:8000; PROBLEM=
-	$(BIN)/python -m web --problem "$(PROBLEM)" --database "$(DB)"
+form: .venv/run.stamp  ## the form for trying served models by hand, at http://127.0.0.1:8000; PROBLEM=
+	$(BIN)/python -m form --problem "$(PROBLEM)" --database "$(DB)"
 
 # by the environment, where ps does not show a password, and as it stands
 server: export MLFLOW_BACKEND_STORE_URI = $(value STORE)

@@ -18,25 +18,25 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import console
+import cli
 import problems
-from console.show import progress, table
-from db import results_folder
+from cli.terminal import progress, table
 from db.engine import database_url, opened
-from db.files import open_sources
-from db.load import load
+from db.loading import load
+from db.readers import open_sources
 from db.schema import require_tables
 from db.staging import FileReport, Load
+from spark import results_folder
 
 
 def parser() -> argparse.ArgumentParser:
-    made = console.parser(__doc__)
+    made = cli.parser(__doc__)
     made.add_argument(
         "--source", default="", metavar="DIR", help="folder of the files (default: the sample)"
     )
     made.add_argument(
         "--max-rejected",
-        type=console.share,
+        type=cli.share,
         default=0.01,
         metavar="SHARE",
         help="bad rows allowed in a file, as a share of its rows (default: %(default)s)",
@@ -44,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--results", default="", metavar="DIR", help="bring in results of score_spark.py instead"
     )
-    console.add_switch(made, "--add", "load a further source into a database that has one")
+    cli.add_switch(made, "--add", "load a further source into a database that has one")
     return made
 
 
@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.results:
         return bring_results(problem, args)
     if not (given := args.source or problem.sample):
-        raise console.UserError(f"{problem.name} has no sample: give a folder with --source.")
+        raise cli.UserError(f"{problem.name} has no sample: give a folder with --source.")
     folder = Path(os.path.realpath(given))
     files = open_sources(folder, problem.sources)
     url = database_url(args.database)
@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def bring_results(problem: problems.Problem, args: argparse.Namespace) -> int:
     """Bring in what score_spark.py wrote, and say what became of it."""
     if args.source or args.add == "yes":
-        raise console.UserError("Rows and results go in one by one: give --source, or --results.")
+        raise cli.UserError("Rows and results go in one by one: give --source, or --results.")
     folder, url = Path(os.path.realpath(args.results)), database_url(args.database)
     found = results_folder.versions_in(folder, problem.scoring)
     with opened(url) as engine:
@@ -100,4 +100,4 @@ def report(title: str, reports: Sequence[FileReport]) -> None:
 
 
 if __name__ == "__main__":
-    console.run(main)
+    cli.run(main)

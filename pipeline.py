@@ -17,21 +17,21 @@ from pathlib import Path
 
 from sqlalchemy import Engine, func, select
 
-import console
+import cli
 import problems
-from console.show import table
+from cli.terminal import table
 from db import results
 from db.engine import database_url, opened
 from db.tables import rejected_rows, scoring_runs
 from registry import aliases, model_files, store, versions
-from serving.local import served
+from scoring.local_server import served
 
 HERE = Path(__file__).parent
 STOP_SECONDS = 20
 SHOWN = ("roc_auc", "average_precision", "log_loss", "brier", "accuracy")
 
 
-class StepFailed(console.UserError):
+class StepFailed(cli.UserError):
     """A step ended with an error, which it has printed itself."""
 
     def __init__(self, step: str, code: int) -> None:
@@ -39,10 +39,10 @@ class StepFailed(console.UserError):
         self.exit_code = code
 
 
-class NothingToServe(console.UserError):
+class NothingToServe(cli.UserError):
     """The first version was refused."""
 
-    exit_code = console.REFUSED
+    exit_code = cli.REFUSED
 
     def __init__(self) -> None:
         super().__init__(
@@ -52,7 +52,7 @@ class NothingToServe(console.UserError):
 
 
 def parser() -> argparse.ArgumentParser:
-    made = console.parser(__doc__)
+    made = cli.parser(__doc__)
     made.add_argument("--source", default="", metavar="DIR", help="(default: the sample)")
     return made
 
@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     step("ingest.py", *where, "--source", args.source)
     step("train.py", *where)
     # --force: a champion of another database may know these rows, which helps none but itself
-    refused = step("promote.py", *where, "--force", passing=(console.REFUSED,))
+    refused = step("promote.py", *where, "--force", passing=(cli.REFUSED,))
     if refused and not aliases.number_with_alias(
         store.connect(), problem.model_name, aliases.CHAMPION
     ):
@@ -166,4 +166,4 @@ def next_steps(uri: str, args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    console.run(main)
+    cli.run(main)

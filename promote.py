@@ -20,19 +20,19 @@ from collections.abc import Sequence
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
-import console
+import cli
 import problems
-from console.show import table
-from modeling import choice, contest, source
-from modeling.choice import Standing
+from cli.terminal import table
 from problems import Problem
 from registry import aliases, model_files, promotions, store, versions
 from registry.store import RegistryError
+from training import contest, data_source, selection
+from training.selection import Standing
 
 
 def parser() -> argparse.ArgumentParser:
-    made = console.parser(__doc__)
-    source.add_flags(made)
+    made = cli.parser(__doc__)
+    data_source.add_flags(made)
     made.add_argument(
         "--allow",
         default="",
@@ -47,17 +47,17 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument(
         "--margin",
-        type=console.number,
+        type=cli.number,
         default=0.0,
         help="by which the log loss must surely be less; below 0, it may be as much more "
         "(default: 0)",
     )
-    console.add_switch(made, "--force", "judge although a version was trained on other data")
+    cli.add_switch(made, "--force", "judge although a version was trained on other data")
     made.add_argument(
         "--to", default="no", metavar="NUMBER", help="make this version the champion (default: no)"
     )
-    console.add_switch(made, "--rollback", "make the version `previous` the champion again")
-    console.add_switch(made, "--history", "only show all decisions")
+    cli.add_switch(made, "--rollback", "make the version `previous` the champion again")
+    cli.add_switch(made, "--history", "only show all decisions")
     made.add_argument("--why", default="", help="the reason to note for --to and --rollback")
     return made
 
@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     by_hand = [f for f in ("to", "rollback", "history") if getattr(args, f) != "no"]
     if len(by_hand) > 1:
-        raise console.UserError(f"Give one of --{' and --'.join(by_hand)}, not both.")
+        raise cli.UserError(f"Give one of --{' and --'.join(by_hand)}, not both.")
     problem = problems.load(args.problem)
     client = store.connect()
     if by_hand == ["history"]:
@@ -98,7 +98,7 @@ def decide(client: MlflowClient, problem: Problem, args: argparse.Namespace) -> 
         print(contest.summary(rivals, verdict, args.margin))
         if not verdict.promoted:
             promotions.decided(promotions.REFUSED, "; ".join(verdict.shortfalls))
-            return console.REFUSED
+            return cli.REFUSED
         why = contest.reason(rivals, verdict, args.margin)
         promotions.move(client, name, champion, number, promotions.PROMOTED, why)
     runner_up = next((str(v.version) for v in ranked[1:] if str(v.version) != champion), None)
@@ -141,7 +141,7 @@ def contenders(
         )
         for number, version in may_serve.items()
     ]
-    return [may_serve[standing.name] for standing in choice.ranked(standings)]
+    return [may_serve[standing.name] for standing in selection.ranked(standings)]
 
 
 def move(client: MlflowClient, problem: Problem, number: str, args: argparse.Namespace) -> None:
@@ -181,4 +181,4 @@ def show_history(client: MlflowClient, problem: Problem) -> None:
 
 
 if __name__ == "__main__":
-    console.run(main)
+    cli.run(main)

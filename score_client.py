@@ -20,19 +20,19 @@ from typing import TypeVar
 
 from sqlalchemy import Engine
 
-import console
+import cli
 import problems
-from console.show import progress
+from cli.terminal import progress
 from db import results, runs
 from db.engine import database_url, opened
 from db.schema import require_tables
 from registry.versions import Version
-from serving import closing, opening, record
-from serving.pace import Limits
-from serving.proven import ProvenEndpoint
-from serving.rest import Endpoint, Timeouts
-from serving.scoring import Bounds, Scorer
-from serving.watch import Watch
+from scoring import closing, opening, record
+from scoring.backoff import Limits
+from scoring.endpoint import Endpoint, Timeouts
+from scoring.scorer import Bounds, Scorer
+from scoring.verified_endpoint import ProvenEndpoint
+from scoring.watch import Watch
 
 DEFAULTS = Limits()
 Found = TypeVar("Found")
@@ -59,28 +59,28 @@ class Job:
 
 
 def parser() -> argparse.ArgumentParser:
-    made = console.parser(__doc__)
+    made = cli.parser(__doc__)
     made.add_argument(
         "--endpoint", default="http://127.0.0.1:5001", metavar="URL", help="(default: %(default)s)"
     )
     numbers: list[opening.Number] = [
         (
             "--batch-size",
-            console.at_least(1, 1_000_000),
+            cli.at_least(1, 1_000_000),
             DEFAULTS.batch_size,
             "most rows a request",
         ),
-        ("--in-flight", console.at_least(1, 64), DEFAULTS.in_flight, "most requests at once"),
-        ("--timeout", console.some_seconds, Timeouts.read, "seconds to wait for one answer"),
+        ("--in-flight", cli.at_least(1, 64), DEFAULTS.in_flight, "most requests at once"),
+        ("--timeout", cli.some_seconds, Timeouts.read, "seconds to wait for one answer"),
         (
             "--max-wait",
-            console.seconds,
+            cli.seconds,
             DEFAULTS.max_wait,
             "seconds to try again for, while nothing succeeds",
         ),
         (
             "--wait-for-version",
-            console.seconds,
+            cli.seconds,
             DEFAULTS.wait_for_version,
             "seconds to wait for, while the endpoint serves another version",
         ),
@@ -98,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with opened(database_url(args.database), lock_seconds=LOCK_SECONDS) as engine:
         require_tables(engine, problem.metadata)
         version, problem = opening.chosen(args.model, problem)
-        with console.finishing_first() as stop:
+        with cli.finishing_first() as stop:
             watch = Watch(stop.asked, args.max_wait)
             job = Job(engine, problem, version, endpoint, watch)
             if args.dry_run == "yes":
@@ -152,7 +152,7 @@ def score(job: Job, args: argparse.Namespace) -> None:
                 scorer.run()
             if not watch.stop.is_set():
                 outcome = "limited" if args.limit else "finished"
-        except console.UserError as raised:
+        except cli.UserError as raised:
             outcome, error = "failed", raised
         except Exception:  # the database's, or a bug
             outcome = "failed"
@@ -182,4 +182,4 @@ def sum_up(job: Job, counts: results.Counts, more: Mapping[str, int]) -> None:
 
 
 if __name__ == "__main__":
-    console.run(main)
+    cli.run(main)

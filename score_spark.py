@@ -22,13 +22,13 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
-import console
+import cli
 import problems
-from console.show import progress, table
+from cli.terminal import progress, table
 from db.engine import database_url, opened
 from db.schema import require_tables
 from db.staging import FileReport
-from serving import closing, opening, record
+from scoring import closing, opening, record
 from spark import session
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 def parser() -> argparse.ArgumentParser:
-    made = console.parser(__doc__)
+    made = cli.parser(__doc__)
     made.add_argument(
         "--source", default="", metavar="DIR", help="folder of Parquet files (default: a database)"
     )
@@ -57,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
     )
     commit_rows = (
         "--commit-rows",
-        console.at_least(1),
+        cli.at_least(1),
         5_000_000,
         "about how many rows a commit has",
     )
@@ -123,7 +123,7 @@ def score(job: "Job", args: argparse.Namespace) -> int:
     error = None
     with (
         record.recording(job.version, parameters(job, args)) as run_id,
-        console.finishing_first() as stop,
+        cli.finishing_first() as stop,
     ):
         if aside is not None:
             job.scores.put_aside(aside, job.staging, run_id)
@@ -134,7 +134,7 @@ def score(job: "Job", args: argparse.Namespace) -> int:
                 scorer.run(replay, stop.asked, bar.advance)
             if not stop.asked.is_set():
                 outcome = "limited" if args.limit else "finished"
-        except console.UserError as raised:
+        except cli.UserError as raised:
             outcome, error = "failed", raised
         seconds = time.monotonic() - started
         counts, did = job.scores.count(rows), scorer.did
@@ -160,4 +160,4 @@ def show_set_aside(reports: Sequence[FileReport]) -> None:
 
 
 if __name__ == "__main__":
-    console.run(main)
+    cli.run(main)

@@ -28,12 +28,12 @@ from pathlib import Path
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-import console
+import cli
 import problems
-from console.show import say
+from cli.terminal import say
 from registry import aliases, store, versions
-from server import connections, tokens
-from server.settings import METRICS_FOLDER, Settings
+from serving import connections, tokens
+from serving.settings import METRICS_FOLDER, Settings
 
 MIB = 2**20
 # a worker that has not answered its supervisor for so long hangs; a large body may take seconds
@@ -61,7 +61,7 @@ class Workers(Multiprocess):
 
 
 def parser() -> argparse.ArgumentParser:
-    made = console.parser(__doc__, database=False)
+    made = cli.parser(__doc__, database=False)
     made.add_argument(
         "--alias",
         default=aliases.CHAMPION,
@@ -71,24 +71,24 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--host", default="127.0.0.1", help="(default: %(default)s)")
     made.add_argument(
         "--port",
-        type=console.at_least(1, 65535),
+        type=cli.at_least(1, 65535),
         default=5001,
         help="(default: %(default)s)",
     )
     for flag, kind, default, help in (
-        ("--workers", console.at_least(1, 256), 2, "processes that answer"),
-        ("--refresh", console.some_seconds, 5.0, "seconds between looks at the aliases"),
-        ("--timeout", console.some_seconds, 60.0, "seconds that a request may take"),
-        ("--in-flight", console.at_least(1, 10_000), 64, "most requests at once in a worker"),
-        ("--max-body", console.at_least(1, 1024), 32, "most MiB of a request"),
-        ("--max-rows", console.at_least(1, 10_000_000), 100_000, "most rows of a request"),
+        ("--workers", cli.at_least(1, 256), 2, "processes that answer"),
+        ("--refresh", cli.some_seconds, 5.0, "seconds between looks at the aliases"),
+        ("--timeout", cli.some_seconds, 60.0, "seconds that a request may take"),
+        ("--in-flight", cli.at_least(1, 10_000), 64, "most requests at once in a worker"),
+        ("--max-body", cli.at_least(1, 1024), 32, "most MiB of a request"),
+        ("--max-rows", cli.at_least(1, 10_000_000), 100_000, "most rows of a request"),
     ):
         made.add_argument(flag, type=kind, default=default, help=f"{help} (default: %(default)s)")
     made.add_argument("--tokens", default="", metavar="FILE", help="who may ask, by bearer tokens")
     made.add_argument(
         "--new-token", default="", metavar="NAME", help="add one to the file, and end"
     )
-    console.add_switch(made, "--insecure", "let other machines ask without tokens")
+    cli.add_switch(made, "--insecure", "let other machines ask without tokens")
     return made
 
 
@@ -99,8 +99,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return new_token(file, args.new_token)
     if file:
         tokens.read(file)
-    elif args.insecure == "no" and not console.is_local(args.host):
-        raise console.UserError(
+    elif args.insecure == "no" and not cli.is_local(args.host):
+        raise cli.UserError(
             f"On {args.host} other machines could ask without a login: give --tokens FILE, or say "
             "--insecure if something in front of it asks for one."
         )
@@ -108,7 +108,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     problem = problems.load(args.problem)
     wanted = tuple(dict.fromkeys(alias for alias in re.split("[, ]+", args.alias) if alias))
     if not wanted:
-        raise console.UserError("--alias names none: give one, or several with commas between.")
+        raise cli.UserError("--alias names none: give one, or several with commas between.")
     found = resolved(problem.model_name, wanted)
     settings = Settings(
         model_name=problem.model_name,
@@ -129,9 +129,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.environ[METRICS_FOLDER] = metrics
         # one row's small matrices gain nothing from a second thread, which then spins for work
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-        say(f"Starting {found} at http://{console.address(args.host, args.port)}; Ctrl-C ends it.")
+        say(f"Starting {found} at http://{cli.address(args.host, args.port)}; Ctrl-C ends it.")
         config = uvicorn.Config(
-            "server.application:create",
+            "serving.application:create",
             factory=True,
             http=connections.Connection,
             workers=args.workers,
@@ -149,7 +149,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def new_token(file: Path | None, name: str) -> int:
     if file is None:
-        raise console.UserError("--new-token adds to a file: name it with --tokens FILE.")
+        raise cli.UserError("--new-token adds to a file: name it with --tokens FILE.")
     print(tokens.issue(file, name))
     say(f"Only its hash is kept, in {file}: whoever asks gives it as ENDPOINT_TOKEN.")
     return 0
@@ -172,4 +172,4 @@ def resolved(model_name: str, wanted: Sequence[str]) -> str:
 
 
 if __name__ == "__main__":
-    console.run(main)
+    cli.run(main)

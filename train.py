@@ -17,16 +17,16 @@ from collections.abc import Sequence
 
 from sklearn.model_selection import ParameterGrid
 
-import console
+import cli
 import problems
-from console.show import progress, table
-from modeling import choice, record, source
-from modeling.dataset import Dataset
-from modeling.record import Registered, Shared
-from modeling.search import search
-from modeling.threshold import RULES, Rule
+from cli.terminal import progress, table
 from problems import Candidate
 from registry import model_files, store
+from training import data_source, record, selection
+from training.dataset import Dataset
+from training.record import Registered, Shared
+from training.search import search
+from training.threshold import RULES, Rule
 
 QUICK_ROWS, QUICK_FOLDS = 30_000, 3
 INTERVALS = ("log_loss", "roc_auc", "average_precision")
@@ -43,9 +43,9 @@ HELD_OUT = (
 
 
 def parser() -> argparse.ArgumentParser:
-    made = console.parser(__doc__)
-    source.add_flags(made)
-    whole = console.at_least
+    made = cli.parser(__doc__)
+    data_source.add_flags(made)
+    whole = cli.at_least
     for flag, kind, default, help in (
         ("--also", str, "", "optional columns to train on too, with commas between, as lender_id"),
         ("--seed", whole(0), 0, "of all randomness (default: 0)"),
@@ -62,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
         ("--cost-false-negative", float, 1.0, "of a wrong no, in the same unit (default: 1)"),
         (
             "--rate",
-            console.share,
+            cli.share,
             0.0,
             "share of rows that gets a yes, for the rule rate (default: 0, the share that is one)",
         ),
@@ -75,7 +75,7 @@ def parser() -> argparse.ArgumentParser:
         help="how the decision threshold is chosen: largest F1, least cost, or a rate of yes "
         "(default: f1)",
     )
-    console.add_switch(
+    cli.add_switch(
         made,
         "--quick",
         f"search in seconds: {QUICK_FOLDS} folds, once, of {QUICK_ROWS:,} rows; the best are still "
@@ -88,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     rule = Rule(args.threshold_rule, args.cost_false_positive, args.cost_false_negative, args.rate)
     problem = problems.load(args.problem).including(filter(None, args.also.split(",")))
-    data = source.read(args, problem)
+    data = data_source.read(args, problem)
     print(f"{problem.name}: {len(data.train):,} rows train, {len(data.test):,} are held out")
     candidates = problem.candidates(data.categories, args.seed)
     for candidate in candidates:  # before hours of search
@@ -99,11 +99,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         trained, shared = train(data, candidates, rule, args)
         may_serve = [r for r in trained if not r.found.candidate.yardstick] or trained
         standings = [registered.standing for registered in may_serve]
-        first, why = choice.ranked(standings)[0].name, choice.reason(standings)
+        first, why = selection.ranked(standings)[0].name, selection.reason(standings)
         record.comparison(trained, first, why, shared)
     report(data, trained)
     print(f"{first} is best: {why}.\nTraining run {run.info.run_id} in {store.shown_uri()}.")
-    print(f"Next: python promote.py{source.flags(args)}")
+    print(f"Next: python promote.py{data_source.flags(args)}")
     return 0
 
 
@@ -169,4 +169,4 @@ def report(data: Dataset, trained: Sequence[Registered]) -> None:
 
 
 if __name__ == "__main__":
-    console.run(main)
+    cli.run(main)

@@ -24,7 +24,7 @@ from benchmarks.figures import PROBLEM, PROJECT, URI, Bench, Figure, when_and_wh
 from benchmarks.original import save_model
 from benchmarks.processes import RUNS, run
 from benchmarks.scoring import ONE_BY_ONE
-from serving.local import served
+from scoring.local_server import served
 
 RESULTS = PROJECT / "benchmarks" / "RESULTS.md"
 FULL, TEN_TIMES = 100_000, 1_000_000  # leads

@@ -17,7 +17,7 @@ from sklearn.model_selection import GridSearchCV, RepeatedStratifiedKFold
 
 import problems
 from db.engine import database_url, opened
-from modeling import dataset
+from training import dataset
 
 ROWS = 13_963
 GRID = {"solver": ["newton-cg", "lbfgs", "liblinear"], "C": [100, 10, 1.0, 0.1, 0.01]}

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import problems
 from db.engine import database_url, opened
-from modeling import dataset
-from modeling.dataset import Dataset
-from modeling.search import Found, search
-from modeling.threshold import Rule
+from training import dataset
+from training.dataset import Dataset
+from training.search import Found, search
+from training.threshold import Rule
 
 FOLDS = 5
 

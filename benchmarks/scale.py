@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.figures import PROBLEM, PROJECT, URI, when_and_where
 from benchmarks.processes import Taken, run
-from serving.local import served
+from scoring.local_server import served
 
 RESULTS = PROJECT / "benchmarks" / "SCALE.md"
 LEADS = 100_000  # at full size

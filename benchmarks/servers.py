@@ -7,7 +7,7 @@ from functools import partial
 
 from benchmarks.figures import PROJECT, URI, Bench, Figure
 from benchmarks.processes import in_turn, ratio, run, shown
-from serving.local import free_port, running, served
+from scoring.local_server import free_port, running, served
 
 CLIENTS = 32
 

@@ -13,7 +13,7 @@ from sqlalchemy import make_url
 
 from benchmarks.figures import PROJECT, URI, Bench, Figure
 from benchmarks.processes import in_turn, ratio, run, shown
-from serving.local import served
+from scoring.local_server import served
 
 
 @contextlib.contextmanager

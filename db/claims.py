@@ -25,7 +25,7 @@ from sqlalchemy import (
     update,
 )
 
-import console
+import cli
 from db.engine import writing
 from db.runs import HOST, Run
 from db.tables import claims, now, scoring_runs
@@ -80,7 +80,7 @@ def look(connection: Connection, run: Run) -> Found:
 
 def _ended(host: str, pid: int) -> bool:
     """Here, where a container started again may have given us the number that it had."""
-    return host == HOST and (pid == os.getpid() or not console.is_running(pid))
+    return host == HOST and (pid == os.getpid() or not cli.is_running(pid))
 
 
 def free(key: Column, taken: Iterable[Row]) -> Iterator[ColumnElement[bool]]:

@@ -11,7 +11,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
-from console import UserError
+from cli import UserError
 from db.sqlite_file import DatabaseFile
 
 POSTGRESQL = ("postgresql", "postgresql+psycopg")

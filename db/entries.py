@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Engine, insert, select
 
-from db.declare import Scoring
 from db.engine import reading, writing
+from db.table_specs import Scoring
 from db.tables import model_versions, utc_now
 
 FORM = "form"  # where a scored row came from

@@ -20,9 +20,9 @@ from sqlalchemy import (
 
 from db import bulk, claims
 from db.claims import Claim
-from db.declare import Scoring
 from db.engine import reading, take_turns_with_loads, writing
 from db.runs import Run
+from db.table_specs import Scoring
 from db.tables import last_load, utc_now
 
 BATCH = "batch"  # where a scored row came from

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Engine, Table, delete, func, insert, select, update
 
-from db.declare import Scoring
 from db.engine import DatabaseError, insert_for, writing
+from db.table_specs import Scoring
 from db.tables import claims, model_versions, now, scoring_runs, utc_now
 
 HOST = socket.gethostname()

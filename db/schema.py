@@ -5,7 +5,7 @@ import uuid
 from sqlalchemy import Connection, Engine, MetaData, func, insert, inspect, select, update
 from sqlalchemy.exc import ProgrammingError
 
-from console.show import say
+from cli.terminal import say
 from db.engine import DatabaseError, take_turns_with_loads, writing
 from db.tables import common, database_info, utc_now
 
@@ -65,10 +65,10 @@ def _bring_up_to_date(connection: Connection) -> None:
         )
     if version == SCHEMA_VERSION:
         return
-    from db import steps  # here, as it takes a tenth of a second that others need not wait
+    from db import migrations  # here, as it takes a tenth of a second that others need not wait
 
     try:
-        steps.take(connection, range(version, SCHEMA_VERSION))
+        migrations.take(connection, range(version, SCHEMA_VERSION))
     except ProgrammingError as error:
         reason = " ".join(str(error.orig).split())
         raise DatabaseError(

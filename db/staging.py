@@ -31,11 +31,11 @@ from sqlalchemy import (
 )
 
 from db import bulk
-from db.cells import Rejected, storable
-from db.declare import ROW_NUMBER, Scoring, parents, repeated, unknown
 from db.engine import insert_for
-from db.files import SourceError, SourceFile
+from db.readers import SourceError, SourceFile
+from db.table_specs import ROW_NUMBER, Scoring, parents, repeated, unknown
 from db.tables import rejected_rows
+from db.validation import Rejected, storable
 
 
 @dataclass

@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 from sqlalchemy import Column, ColumnElement, MetaData, String
 
-from console import UserError
-from db.declare import Scoring, Source
+from cli import UserError
+from db.table_specs import Scoring, Source
 
 MOST_CATEGORIES = 300  # of a text column, that a model learns and a form offers
 

@@ -20,7 +20,7 @@ import yaml
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.models import Model
 
-from console.show import say
+from cli.terminal import say
 from registry.store import RegistryError, explained
 from registry.trusted_types import TRUSTED_TYPES
 

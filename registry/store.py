@@ -23,7 +23,7 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from console import UserError
+from cli import UserError
 from db.engine import POSTGRESQL, database_url, opened
 
 DEFAULT_FILE = "mlflow.db"

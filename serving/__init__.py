@@ -1,1 +1,1 @@
-"""Asking a served model: the call, its errors, and scoring a whole table through it."""
+"""The server behind serve.py: versions taken up while in use, limits, logins, metrics, a log."""

@@ -1,58 +1,103 @@
-"""What can go wrong between us and an endpoint.
+"""What a caller is told who gets no scores: one shape, and never a word of what was sent.
 
-EndpointError            between us and the endpoint
-├── Passing              the same request may succeed later
-│   ├── Unavailable      no connection, or it broke, or the endpoint says so: 429, 502, 503
-│   ├── TimedOut         no answer in time, or 504; the server may still be at work on it
-│   ├── Faulty           500, or 200 with something other than a probability a row
-│   └── WrongVersion     412, or another version answers than the one that was asked for
-├── TooLarge             413
-└── Refused              any other status
-    └── RowsRefused      400: rows it cannot read, or a model that fails on them
+{"error_code": "BAD_ROWS", "message": "…", "request_id": "…"}
 """
 
-from console import UserError
+import json
+from collections.abc import Mapping, Sequence
+from typing import NoReturn
+
+from starlette.responses import JSONResponse
 
 
-class EndpointError(UserError):
-    """The endpoint did not answer as it should."""
+class Refusal(Exception):
+    """An answer other than scores: its status, a code for programs, a sentence for people."""
 
-    exit_code = 4
+    def __init__(
+        self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message, self.headers = status, code, message, headers
 
-
-class Passing(EndpointError):
-    """What may be otherwise when asked again; `retry_after` is the wait it asks for, in seconds."""
-
-    retry_after = 0.0
-
-
-class Unavailable(Passing):
-    """There is no connection to the endpoint, or it broke, or it has no room for us now."""
+    def response(self, request_id: str) -> JSONResponse:
+        content = {"error_code": self.code, "message": self.message, "request_id": request_id}
+        return JSONResponse(content, self.status, self.headers)
 
 
-class TimedOut(Passing):
-    """The endpoint did not answer in time."""
+KINDS = "application/json, text/csv or application/vnd.apache.parquet"
+# what MLflow says, and what of it can be said without what it was sent
+SAYINGS = (
+    ("valid JSON", "the body is not valid JSON"),
+    (
+        "exactly one of the input fields",
+        "the JSON must be an object with just one of dataframe_records, dataframe_split, instances "
+        "and inputs",
+    ),
+    ("dataframe_records", "dataframe_records must be a list of objects, one a row"),
+    ("records format", "dataframe_records must be a list of objects, one a row"),
+    ("dataframe_split", "dataframe_split must be an object with columns and data"),
+    ("split format", "dataframe_split must be an object with columns and data"),
+    ("valid CSV", "the body cannot be read as CSV with these columns"),
+    ("valid UTF-8", "the body is not UTF-8"),
+    ("valid Parquet", "the body cannot be read as Parquet"),
+    ("unexpected error while evaluating", "there are none, or the model fails on one of them"),
+)
 
 
-class Faulty(Passing):
-    """The endpoint failed, or answered with something other than a probability a row."""
+MOST_NAMES = 1000  # of columns, those that the model does not use included
 
 
-class WrongVersion(Passing):
-    """Another version answers: its headers say so, or how it answers the canary rows."""
+def busy() -> Refusal:
+    """The refusal of a request for which a worker has no room."""
+    text = "As many requests as may be are at work: try again."
+    return Refusal(429, "BUSY", text, {"Retry-After": "1"})
 
 
-class TooLarge(EndpointError):
-    """The endpoint takes no request of this size."""
+def refuse(reason: str) -> NoReturn:
+    """Refuse rows for this reason, which repeats nothing of them."""
+    raise Refusal(400, "BAD_ROWS", f"The rows cannot be scored: {reason}.")
 
 
-class Refused(EndpointError):
-    """The endpoint will not answer such a request, however often it is asked."""
+def check_rows(rows: int, most: int) -> None:
+    """Refuse a request of more rows than that."""
+    if rows > most:
+        raise Refusal(413, "TOO_LARGE", f"A request may have {most:,} rows: send fewer.")
 
 
-class RowsRefused(Refused):
-    """The endpoint answered 400; `reason` is its message without the rows it echoes."""
+def check_size(size: int, most: int) -> None:
+    """Refuse a body that has more bytes, as sent or after decompression."""
+    if size > most:
+        raise Refusal(413, "TOO_LARGE", f"A body may have {most:,} bytes: send fewer rows.")
 
-    def __init__(self, text: str, reason: str) -> None:
-        super().__init__(text)
-        self.reason = reason
+
+def check_names(names: int) -> None:
+    """Refuse rows with more names of columns than `MOST_NAMES`."""
+    if names > MOST_NAMES:
+        refuse(f"they have more than {MOST_NAMES:,} columns")
+
+
+def of_rows(content: bytes, columns: Sequence[str]) -> Refusal:
+    """Why MLflow refused rows, from its answer, in words of ours and the signature's columns."""
+    try:
+        said = str(json.loads(content)["message"])
+    except (ValueError, KeyError, TypeError):
+        said = ""
+    said = said.rpartition("\nError: ")[2] or said
+    return Refusal(400, "BAD_ROWS", f"The rows cannot be scored: {_reason(said, columns)}.")
+
+
+def _reason(said: str, columns: Sequence[str]) -> str:
+    _, missing, rest = said.partition("Model is missing inputs ")
+    if missing:
+        listed = rest.partition("]")[0]
+        lacking = [name for name in columns if repr(name) in listed]
+        return f"there are none, or they lack {', '.join(lacking or columns)}"
+    for before in ("Failed to convert column ", "Incompatible input types for column "):
+        _, found, rest = said.partition(before)
+        for name in sorted(columns, key=len, reverse=True):
+            if found and rest.lstrip("'\"").startswith(name):
+                return f"{name} holds something of another type than the model's signature has"
+    for fragment, saying in SAYINGS:
+        if fragment in said:
+            return saying
+    return f"they do not fit the model's signature, which has {', '.join(columns)}"

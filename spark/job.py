@@ -10,14 +10,14 @@ from pyspark.sql import DataFrame, SparkSession
 from sqlalchemy import Engine
 
 import problems
-from console.show import say
+from cli.terminal import say
 from db.results import Counts
 from db.staging import FileReport
 from db.tables import database_id
 from registry import versions
-from spark.files import Files
-from spark.scores import Scores, with_content
-from spark.scoring import Bounds, ClusterScorer
+from spark.cluster_scorer import Bounds, ClusterScorer
+from spark.filesystem import Files
+from spark.results import Scores, with_content
 from spark.session import explained
 from spark.source_database import SourceDatabase
 from spark.source_files import SourceFiles

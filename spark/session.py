@@ -13,17 +13,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from console import UserError
+from cli import UserError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 HERE = Path(__file__).parents[1]
-SHIPPED = ("console", "db", "problems", "registry", "serving", "spark")  # what executors import
+SHIPPED = ("cli", "db", "problems", "registry", "scoring", "spark")  # what executors import
 BATCH_ROWS = 10_000  # that a model is asked about at once
 MASTER = re.compile(r"|local(\[.*\])?|local-cluster\[.*\]|spark://.+|yarn|k8s://.+")  # or none
 
-SAID_BY_US = "spark.task.Mismatch: "  # in an executor's traceback, what is for the user
+SAID_BY_US = "spark.executor.Mismatch: "  # in an executor's traceback, what is for the user
 
 LOG = (HERE / "spark" / "log4j2.properties").as_uri()
 SETTINGS = {

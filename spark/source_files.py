@@ -14,12 +14,12 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from sqlalchemy import Select
 from sqlalchemy.dialects import postgresql
 
-from db.declare import Source, kind, parents, repeated, unknown
-from db.files import SourceError, column_faults, present
+from db.readers import SourceError, column_faults, present
 from db.staging import FileReport
+from db.table_specs import Source, kind, parents, repeated, unknown
 from problems import Problem
-from spark.check import FILE, PLACE, REASON, ROW, VALUES, Check
-from spark.files import Files
+from spark.filesystem import Files
+from spark.row_checks import FILE, PLACE, REASON, ROW, VALUES, Check
 from spark.session import explained, reason_of
 
 ENDINGS = (".parquet.gzip", ".parquet", "")  # the last: a folder of parts, as Spark writes one

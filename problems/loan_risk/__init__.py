@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sqlalchemy import BigInteger, Column, Double, MetaData, String, func, select
 
-from db.declare import (
+from db.table_specs import (
     HASH_LENGTH,
     Scoring,
     Source,

@@ -16,7 +16,7 @@ from sqlalchemy import (
     select,
 )
 
-from db.declare import Scoring, Source, results_tables, source_table
+from db.table_specs import Scoring, Source, results_tables, source_table
 from db.tables import Key
 from problems.spec import Feature, Problem
 

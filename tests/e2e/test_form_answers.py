@@ -10,12 +10,12 @@ import requests
 from playwright.sync_api import Browser, Page
 
 import problems
-from modeling import flat
 from tests.support.browser import accessibility_problems
 from tests.support.databases import query
 from tests.support.form import IGNORE_OLD_CHOICES, fill, form_in_thread, send, stored_entries
 from tests.support.model_server import model_server
 from tests.support.trained import TrainedStore
+from training import flat_file
 
 pytestmark = IGNORE_OLD_CHOICES
 
@@ -80,5 +80,5 @@ def test_what_was_entered_can_be_labelled_and_trained_on(
             for row in rows:
                 group = f"{row['lead_uuid']} {number}"
                 writer.writerow(row | {"lead_uuid": group, "label": number % 2})
-    data = flat.read(file, "label", problems.load())
+    data = flat_file.read(file, "label", problems.load())
     assert len(data.raw) == 1_200

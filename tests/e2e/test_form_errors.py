@@ -7,11 +7,11 @@ import pytest
 from playwright.sync_api import Page
 
 from db.engine import database_url, opened, writing
-from serving.local import free_port
+from form import __main__ as form
+from scoring.local_server import free_port
 from tests.support.form import IGNORE_OLD_CHOICES, fill, form_in_thread, send, stored_entries
 from tests.support.scripts import run_main
 from tests.support.trained import TrainedStore
-from web import __main__ as web
 
 pytestmark = IGNORE_OLD_CHOICES
 
@@ -84,9 +84,9 @@ def test_a_locked_database_stores_nothing_until_it_is_free(
 def test_a_wrong_flag_ends_with_a_sentence(
     small_database: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run_main(web.main, "--database", small_database, "--host", "0.0.0.0") == 2  # noqa: S104
+    assert run_main(form.main, "--database", small_database, "--host", "0.0.0.0") == 2  # noqa: S104
     assert "say --insecure" in capsys.readouterr().err
-    assert run_main(web.main, "--database", tmp_path / "none.db") == 2
+    assert run_main(form.main, "--database", tmp_path / "none.db") == 2
     assert "There is no database at" in capsys.readouterr().err
-    assert run_main(web.main, "--database", small_database, "--champion", "here") == 2
+    assert run_main(form.main, "--database", small_database, "--champion", "here") == 2
     assert "is not an address" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The form as a process of its own, `python -m web`, on SQLite and on PostgreSQL."""
+"""The form as a process of its own, `python -m form`, on SQLite and on PostgreSQL."""
 
 import re
 from collections.abc import Iterator

@@ -9,11 +9,11 @@ import pytest
 
 import problems
 from db.engine import database_url, opened
-from modeling import dataset
 from tests.support.databases import assert_every_offer_scored_once
 from tests.support.scoring import score
 from tests.support.servers import mlflow_models_serve
 from tests.support.trained import TrainedStore
+from training import dataset
 
 PROBLEM = problems.load()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from serving.local import free_port
+from scoring.local_server import free_port
 from tests.support.project import PROJECT
 from tests.support.request_bodies import JSON, ROWS, invoke, records_body
 from tests.support.scripts import run_script

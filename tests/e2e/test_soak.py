@@ -24,9 +24,8 @@ from sqlalchemy import Engine, text
 
 import problems
 from db.engine import database_url, opened
-from modeling import dataset
-from serving import pace
-from serving.local import free_port
+from scoring import backoff
+from scoring.local_server import free_port
 from tests.support.databases import query
 from tests.support.project import SAMPLE_OFFERS
 from tests.support.scoring import score
@@ -34,6 +33,7 @@ from tests.support.scripts import start_script
 from tests.support.servers import run_server
 from tests.support.trained import TrainedStore
 from tests.support.waiting import DEADLINE_SECONDS, wait_for
+from training import dataset
 
 CLIENT_KILLS = int(os.environ.get("SOAK_CLIENT_KILLS", "5"))
 SERVER_KILLS = int(os.environ.get("SOAK_SERVER_KILLS", "2"))
@@ -138,7 +138,7 @@ def kill_clients(
 def test_kills_of_client_and_server_at_random_moments_lose_and_double_nothing(
     sample_databases: str, trained: TrainedStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pace, "LONGEST_WAIT", 1.0)
+    monkeypatch.setattr(backoff, "LONGEST_WAIT", 1.0)
     chance = random.Random(SEED)
     with (
         opened(database_url(sample_databases)) as engine,

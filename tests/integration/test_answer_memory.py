@@ -7,8 +7,8 @@ import tracemalloc
 import pyarrow as pa
 import pytest
 
-from serving.errors import EndpointError
-from serving.rest import Endpoint
+from scoring.endpoint import Endpoint
+from scoring.errors import EndpointError
 from tests.support.scripted_endpoint import Answer, ScriptedEndpoint
 
 ROWS = pa.table({"requested": [1.0] * 20})

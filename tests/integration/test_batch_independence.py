@@ -12,10 +12,10 @@ import pytest
 import requests
 
 import problems
-from modeling.dataset import NULL_TEXT
 from registry import versions
 from tests.support.model_server import model_server
 from tests.support.trained import TrainedStore
+from training.dataset import NULL_TEXT
 
 SAME = 1e-12
 Row = dict[str, Any]

@@ -19,7 +19,7 @@ from db.results import Page
 from db.runs import Run
 from db.schema import create_tables
 from db.tables import scoring_runs, utc_now
-from serving import watch
+from scoring import watch
 from tests.support.databases import assert_scored_once_and_nothing_claimed
 from tests.support.scoring import score
 from tests.support.scripted_endpoint import Answer, Request, ScriptedEndpoint, forward

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Engine
 
 import score_client
 from db.engine import LOADER_LOCK, database_url
-from serving import watch
+from scoring import watch
 from tests.support.databases import (
     assert_every_offer_scored_once,
     count_scored,

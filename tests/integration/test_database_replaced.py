@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 import ingest
 import problems
-from db import entries, load
+from db import entries, loading
 from db.engine import DatabaseError, database_url, explained, opened, reading
 from tests.support.databases import all_rows, copy_sqlite, count_scored
 from tests.support.scoring import score
@@ -51,7 +51,7 @@ def test_a_load_ends_with_an_error(
 
     def load_what_is_removed(*args: Any) -> object:
         remove(path_of(sqlite_database))
-        return load.load(*args)
+        return loading.load(*args)
 
     monkeypatch.setattr(ingest, "load", load_what_is_removed)
     assert load_source(source, sqlite_database) == 2

@@ -7,10 +7,10 @@ import mlflow
 import pytest
 
 import problems
-from server import deck as rules
-from server.deck import Deck
-from server.refusals import Refusal
-from server.settings import Settings
+from serving import model_versions as rules
+from serving.errors import Refusal
+from serving.model_versions import Deck
+from serving.settings import Settings
 from tests.support.databases import execute
 from tests.support.project import MODEL
 from tests.support.trained import StoreCopy

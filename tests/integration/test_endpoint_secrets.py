@@ -6,9 +6,9 @@ import pyarrow as pa
 import pytest
 from mlflow import MlflowClient
 
-from console.proxies import NO_PROXY, PROXIES
-from serving.errors import EndpointError
-from serving.rest import Endpoint
+from cli.proxies import NO_PROXY, PROXIES
+from scoring.endpoint import Endpoint
+from scoring.errors import EndpointError
 from tests.support.scripted_endpoint import Answer, ScriptedEndpoint, scripted_endpoint
 from tests.support.scripts import run_main
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from db.engine import database_url
-from serving import pace
+from scoring import backoff
 from tests.support.databases import query
 from tests.support.scoring import score
 from tests.support.scripted_endpoint import Answer, Request, ScriptedEndpoint, forward, refuse
@@ -75,8 +75,8 @@ def test_no_sequence_of_faults_loses_doubles_or_falsifies_a_score(
     endpoint: ScriptedEndpoint,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(pace, "FIRST_WAIT", 0.01)
-    monkeypatch.setattr(pace, "LONGEST_WAIT", 0.05)
+    monkeypatch.setattr(backoff, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(backoff, "LONGEST_WAIT", 0.05)
     monkeypatch.setattr(mlflow, "log_figure", lambda *_: None)  # drawing takes as long as scoring
     loaded = Path(str(database_url(small_database).database))
     untroubled = Path(shutil.copy(loaded, loaded.with_name("untroubled.db")))

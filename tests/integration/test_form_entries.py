@@ -5,9 +5,9 @@ import csv
 import problems
 from db import entries, runs
 from db.engine import database_url, opened
+from form.answers import Desk
+from form.app import create_app
 from tests.support.form import IGNORE_OLD_CHOICES
-from web.answers import Desk
-from web.app import create_app
 
 pytestmark = IGNORE_OLD_CHOICES
 ROW = {"requested": 8000.0, "loan_purpose": "=HYPERLINK(1)", "credit": None, "apr": -1.5}

@@ -10,9 +10,9 @@ import numpy as np
 from sklearn.base import clone
 
 import problems
-from modeling import gate
-from modeling.dataset import Dataset
 from tests.support.datasets import generated_offers
+from training import gate
+from training.dataset import Dataset
 
 PROBLEM = problems.load()
 MODELS = 20

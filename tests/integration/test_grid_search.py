@@ -5,11 +5,11 @@ import pytest
 from sklearn.model_selection import GridSearchCV
 
 import problems
-from modeling.dataset import Dataset
-from modeling.search import search
 from problems import Candidate
 from tests.support.datasets import generated_offers
 from tests.support.threads import one_thread
+from training.dataset import Dataset
+from training.search import search
 
 PROBLEM = problems.load()
 GRIDS: dict[str, dict[str, list[float]]] = {

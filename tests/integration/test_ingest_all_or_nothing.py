@@ -10,9 +10,9 @@ import pytest
 
 import ingest
 import problems
-from db import load as loading
+from db import loading as loading
 from db.engine import database_url, opened, writing
-from db.files import SourceError, open_sources
+from db.readers import SourceError, open_sources
 from db.staging import Load
 from tests.support.databases import all_rows
 from tests.support.scripts import FORKS

@@ -20,8 +20,8 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from sqlalchemy import BigInteger, Column, DateTime, Double, MetaData, String
 
-from db.declare import ROW_NUMBER, Source, source_table
-from db.files import SourceError, open_sources
+from db.readers import SourceError, open_sources
+from db.table_specs import ROW_NUMBER, Source, source_table
 from tests.support.made_up_files import CsvFile, Row, csv_files, damaged
 
 FILES = int(os.environ.get("SOAK_FUZZ_FILES", "200"))

@@ -14,11 +14,11 @@ from mlflow.entities.model_registry import ModelVersion
 
 import problems
 from db.engine import database_url, opened
-from modeling import canaries, dataset
-from modeling.dataset import Dataset
 from tests.support.project import LOAN_SAMPLE
 from tests.support.source_files import LOANS
 from tests.support.trained import TrainedStore
+from training import canaries, dataset
+from training.dataset import Dataset
 
 PROBLEM = problems.load("loan_risk")
 SAMPLE = LOAN_SAMPLE / LOANS

@@ -12,12 +12,12 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 
 import problems
 from db.engine import database_url, opened
-from modeling import dataset, flat, gate
-from modeling.dataset import Dataset
 from registry import versions
 from tests.support.datasets import generated_rows
 from tests.support.project import MODEL, load_generator
 from tests.support.trained import TrainedStore
+from training import dataset, flat_file, gate
+from training.dataset import Dataset
 
 PROBLEM = problems.load()
 SAMPLE_LEADS, SAMPLE_SEED = 10_000, load_generator("offer_click").SAMPLE_SEED
@@ -81,7 +81,7 @@ def test_engineered_columns_are_worth_it_where_half_of_the_offers_are_clicked() 
     clicked, others = rows[rows["clicked"]], rows[~rows["clicked"]]
     half = pd.concat([clicked, others.sample(len(clicked), random_state=0)])
     half[[*PROBLEM.feature_names, "clicked"]].to_parquet("rows.parquet", index=False)
-    data = flat.read(Path("rows.parquet"), "clicked", PROBLEM)
+    data = flat_file.read(Path("rows.parquet"), "clicked", PROBLEM)
     plain, engineered, _ = PROBLEM.candidates(data.categories, 0)
     auc, accuracy = [], []
     engineered.pipeline.set_params(columns__fine__bins__n_bins=30)

@@ -12,7 +12,6 @@ from mlflow import MlflowClient
 import promote
 import train
 from db.engine import database_url, opened
-from modeling import dataset
 from problems import load
 from registry import versions
 from tests.support.databases import query
@@ -22,6 +21,7 @@ from tests.support.model_server import model_server
 from tests.support.scoring import score
 from tests.support.scripts import run_main
 from tests.support.source_files import CLICKS, OFFERS, edit_parquet, load_source
+from training import dataset
 
 PROBLEM = load(str(TINY_PROBLEM))
 CHAMPION = f"models:/{PROBLEM.model_name}@champion"

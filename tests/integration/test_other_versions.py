@@ -2,7 +2,7 @@
 
 import pytest
 
-from serving import pace
+from scoring import backoff
 from tests.support.databases import assert_every_offer_scored_once, count_scored, query
 from tests.support.scoring import score
 from tests.support.scripted_endpoint import Answer, Request, ScriptedEndpoint, forward
@@ -11,7 +11,7 @@ from tests.support.trained import TrainedStore
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pace, "FIRST_WAIT", 0.05)
+    monkeypatch.setattr(backoff, "FIRST_WAIT", 0.05)
 
 
 def test_another_version_behind_the_endpoint_stores_nothing(

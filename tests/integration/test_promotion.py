@@ -12,13 +12,13 @@ from mlflow import MlflowClient
 
 import problems
 import promote
-from modeling import gate
 from registry import aliases, promotions
 from registry import store as registry
 from tests.support.project import MODEL
 from tests.support.scripts import run_main
 from tests.support.source_files import load_source
 from tests.support.trained import StoreCopy, TrainedStore
+from training import gate
 
 PLAIN, ENGINEERED, TREES = "1", "2", "3"  # as train.py registers them
 

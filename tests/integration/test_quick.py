@@ -7,7 +7,7 @@ import pytest
 from sklearn.compose import ColumnTransformer
 
 from registry import versions
-from server.quick import Quick
+from serving.fast_predict import Quick
 from tests.support.project import MODEL
 from tests.support.request_bodies import COLUMNS, NUMBERS
 from tests.support.trained import TrainedStore

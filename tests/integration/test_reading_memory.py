@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from db.files import Parquet
+from db.readers import Parquet
 
 
 def test_a_parquet_file_is_read_in_memory_that_does_not_grow_with_it(tmp_path: Path) -> None:

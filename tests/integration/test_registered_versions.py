@@ -13,11 +13,11 @@ from mlflow.models import Model
 
 import problems
 from db.engine import database_url, opened
-from modeling import dataset, gate
 from registry import versions
 from tests.support.databases import query
 from tests.support.project import MODEL
 from tests.support.trained import TrainedStore
+from training import dataset, gate
 
 YARDSTICK = "boosted_trees"
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from serving import pace
-from serving.local import free_port
+from scoring import backoff
+from scoring.local_server import free_port
 from tests.support.databases import assert_every_offer_scored_once, count_scored, query
 from tests.support.scoring import score
 from tests.support.scripted_endpoint import (
@@ -28,7 +28,7 @@ FIRST_WAIT = 0.1
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pace, "FIRST_WAIT", FIRST_WAIT)
+    monkeypatch.setattr(backoff, "FIRST_WAIT", FIRST_WAIT)
 
 
 def rows_sent(endpoint: ScriptedEndpoint) -> list[int]:

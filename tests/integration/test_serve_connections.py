@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from server import connections
+from serving import connections
 from tests.support.raw_http import connect, read_to_end
 from tests.support.request_bodies import ROWS, records_body
 from tests.support.serve_app import ServeApp, in_flight, serve_app

@@ -10,12 +10,12 @@ import pytest
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-import console
+import cli
 import problems
 import serve
-from server import connections, settings, tokens
-from server.settings import Settings
-from serving.local import free_port
+from scoring.local_server import free_port
+from serving import connections, settings, tokens
+from serving.settings import Settings
 from tests.support.scripts import run_main
 
 IN_USE, NO_TOKENS = "address in use", "file without tokens"
@@ -55,7 +55,7 @@ def test_two_cannot_listen_at_one_address() -> None:
     port = free_port()
     with (
         connections.listening("127.0.0.1", port),
-        pytest.raises(console.UserError, match="Address already in use"),
+        pytest.raises(cli.UserError, match="Address already in use"),
     ):
         connections.listening("127.0.0.1", port)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from server import application
+from serving import application
 from tests.support.project import MODEL
 from tests.support.request_bodies import JSON, ROWS, invoke, records_body
 from tests.support.scoring import score

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from server import tokens
+from serving import tokens
 from tests.support.databases import count_scored
 from tests.support.request_bodies import JSON, ROWS, invoke, records_body
 from tests.support.scoring import score

@@ -11,8 +11,6 @@ import pyarrow.parquet as pq
 
 import problems
 from db.engine import database_url, opened
-from modeling import dataset
-from modeling.dataset import Dataset
 from tests.support.project import LOAN_SAMPLE
 from tests.support.source_files import (
     CLICKS,
@@ -24,6 +22,8 @@ from tests.support.source_files import (
     load_source,
 )
 from tests.support.threads import one_thread
+from training import dataset
+from training.dataset import Dataset
 
 
 def read(database: str, problem: str = "") -> Dataset:

@@ -14,7 +14,7 @@ from tests.support.waiting import DEADLINE_SECONDS
 FAILS_AT_ITS_END = f"""
 import sys, threading
 sys.path.insert(0, {str(PROJECT)!r})
-import console
+import cli
 
 ended = threading.Event()
 
@@ -32,7 +32,7 @@ def main():
         ended.set()
         thread.join()
 
-console.run(main)
+cli.run(main)
 """
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from serving import pace
+from scoring import backoff
 from tests.support.databases import count_scored, query
 from tests.support.scoring import score
 from tests.support.scripted_endpoint import (
@@ -69,7 +69,7 @@ BAD_ANSWERS: dict[str, tuple[Script, str]] = {
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pace, "FIRST_WAIT", 0.05)
+    monkeypatch.setattr(backoff, "FIRST_WAIT", 0.05)
 
 
 def predictions(request: Request, value: str) -> bytes:

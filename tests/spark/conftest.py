@@ -9,7 +9,7 @@ import pyspark
 import pytest
 from pyspark.sql import SparkSession
 
-from serving.local import free_port
+from scoring.local_server import free_port
 from spark.session import session
 from tests.spark.cluster_scoring import CLUSTER, SparkScore
 from tests.support.project import CONFIGURED_BY, SAMPLE

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from spark.files import Files
+from spark.filesystem import Files
 from tests.spark.cluster_scoring import (
     FEW_TASKS,
     SparkScore,

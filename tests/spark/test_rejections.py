@@ -16,7 +16,6 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OrdinalEncoder
 
 import problems
-from modeling import canaries
 from registry import versions
 from tests.spark.cluster_scoring import (
     SparkScore,
@@ -30,6 +29,7 @@ from tests.support.project import MODEL
 from tests.support.scoring import score
 from tests.support.source_files import CLICKS, LEADS, OFFERS, edit_parquet, load_source, set_value
 from tests.support.trained import StoreCopy
+from training import canaries
 
 REFUSED = "home_improvement"
 

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 
 import problems
-from modeling import dataset
-from modeling.dataset import Dataset
 from registry.versions import TrainedOn
 from tests.support.project import PROJECT, load_generator
+from training import dataset
+from training.dataset import Dataset
 
 TINY_PROBLEM = PROJECT / "tests" / "data" / "tiny_problem"
 

@@ -1,4 +1,4 @@
-"""The form of `python -m web`: served by a thread of this process, filled in, and its entries."""
+"""The form of `python -m form`: served by a thread of this process, filled in, and its entries."""
 
 import contextlib
 import logging
@@ -13,14 +13,14 @@ from werkzeug.serving import make_server
 
 import problems
 from db.engine import database_url, opened
-from serving.rest import Endpoint, Timeouts
+from form.answers import Desk
+from form.app import create_app
+from scoring.endpoint import Endpoint, Timeouts
 from tests.support.databases import query
-from web.answers import Desk
-from web.app import create_app
 
 LOCK_SECONDS = 0.2  # that it waits for a locked database
 RATES = ("9.99", "35", "19.99")
-# of a test whose form is in a thread: WTForms deprecates how web/form.py gives choices
+# of a test whose form is in a thread: WTForms deprecates how form/fields.py gives choices
 IGNORE_OLD_CHOICES = pytest.mark.filterwarnings("ignore:Passing SelectField choices as tuples")
 
 

@@ -19,16 +19,16 @@ import sklearn.model_selection
 import skops.io
 import uvicorn.supervisors
 
-import modeling.record
-import modeling.search
 import problems.loan_risk
 import problems.offer_click
-import server.application
-import serving.scoring
+import scoring.scorer
+import serving.application
+import training.record
+import training.search
 
 __all__ = [
-    "matplotlib", "mlflow", "modeling", "problems", "psycopg", "rich", "server", "serving",
-    "sklearn", "skops", "uvicorn",
+    "matplotlib", "mlflow", "problems", "psycopg", "rich", "scoring", "serving",
+    "sklearn", "skops", "training", "uvicorn",
 ]  # fmt: skip
 
 assert threading.active_count() == 1, threading.enumerate()

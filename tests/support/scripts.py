@@ -17,7 +17,7 @@ from typing import IO
 
 import pytest
 
-import console
+import cli
 from tests.support.project import CONFIGURED_BY, PROJECT
 from tests.support.waiting import DEADLINE_SECONDS
 
@@ -30,7 +30,7 @@ FORKS.set_forkserver_preload(["tests.support.preload"])
 def run_main(main: Callable[[Sequence[str]], int], *argv: object) -> int:
     """Run a script's main in this process, the way the script does; return its exit code."""
     with pytest.raises(SystemExit) as ended:
-        console.run(lambda: main([str(arg) for arg in argv]))
+        cli.run(lambda: main([str(arg) for arg in argv]))
     assert isinstance(ended.value.code, int)
     return ended.value.code
 

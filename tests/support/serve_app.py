@@ -1,6 +1,6 @@
 """The application of serve.py in a thread of this process, where it is ready in half a second.
 
-It is what `server.application.create` makes in each worker. What this cannot show needs a real
+It is what `serving.application.create` makes in each worker. What this cannot show needs a real
 serve.py (`tests.support.servers.serve_py`): several workers, /metrics, signals.
 """
 
@@ -20,7 +20,7 @@ import requests
 import uvicorn
 
 import problems
-from server import application, connections, settings, watched
+from serving import application, connections, settings, telemetry
 from tests.support.waiting import wait_for
 
 MIB = 2**20
@@ -78,7 +78,7 @@ def serve_app(
     with _environment_of_a_worker() as patch, log.open("w") as log_file:
         patch.setenv("MLFLOW_TRACKING_URI", tracking_uri)
         patch.setenv(settings.METRICS_FOLDER, str(metrics))
-        patch.setattr(watched, "sys", _Streams(log_file))
+        patch.setattr(telemetry, "sys", _Streams(log_file))
         settings.Settings(
             model_name=problem.model_name,
             words=problem.words,
@@ -97,7 +97,7 @@ def serve_app(
 
 @dataclass(frozen=True)
 class _Streams:
-    """What `server.watched` uses of the module `sys`: where the log goes."""
+    """What `serving.telemetry` uses of the module `sys`: where the log goes."""
 
     stdout: Any
 

@@ -14,7 +14,7 @@ from typing import Any
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
-from serving.local import free_port
+from scoring.local_server import free_port
 from tests.support.project import PROJECT
 from tests.support.scripts import path_with_python, script_environment
 from tests.support.waiting import wait_for
@@ -94,9 +94,9 @@ def tracking_server(store: str, folder: Path, port: int, **environment: str) -> 
 def form_server(
     tracking_uri: str, database: Path | str, folder: Path, *flags: object
 ) -> Iterator[str]:
-    """A real `python -m web`; gives its address."""
+    """A real `python -m form`; gives its address."""
     port, log = free_port(), folder / "form.log"
-    command = [sys.executable, "-m", "web", "--database", database, "--port", port, *flags]
+    command = [sys.executable, "-m", "form", "--database", database, "--port", port, *flags]
     url = f"http://127.0.0.1:{port}"
     environment = {"MLFLOW_TRACKING_URI": tracking_uri}
     with run_server(command, log, _answers(url), cwd=PROJECT, environment=environment) as process:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from server.watched import Exchange
+from serving.telemetry import Exchange
 
 
 def logged(exchange: Exchange, capfd: pytest.CaptureFixture[str]) -> list[dict[str, object]]:

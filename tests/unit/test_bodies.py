@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from server import bodies
-from server.refusals import Refusal
+from serving import body_limits
+from serving.errors import Refusal
 from tests.support.request_bodies import (
     COLUMNS,
     CSV,
@@ -23,7 +23,7 @@ from tests.support.request_bodies import (
     split_body,
 )
 
-LIMITS = bodies.Limits(rows=1000, size=100_000)
+LIMITS = body_limits.Limits(rows=1000, size=100_000)
 MORE_ROWS = LIMITS.rows + 1
 NAMES = [f"column {number}" for number in range(1200)]
 DEEP = "[" * 100_000 + "]" * 100_000
@@ -32,7 +32,7 @@ LONG = "x" * 1000
 
 def limited(kind: str, body: str | bytes) -> bytes:
     content = body.encode() if isinstance(body, str) else body
-    return bodies.limited(content, kind, COLUMNS, LIMITS)
+    return body_limits.limited(content, kind, COLUMNS, LIMITS)
 
 
 def records(rows: Any, name: str = "dataframe_records") -> str:

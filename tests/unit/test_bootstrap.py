@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from modeling.resample import Bootstrap, estimate
+from metrics.bootstrap import Bootstrap, estimate
 
 
 def test_sums_and_weights_are_of_the_same_resamples_of_whole_groups() -> None:

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import BigInteger, Column, DateTime, Double, String
 
-from db.cells import Rejected, checked, content_keys, fits, storable
-from db.declare import ROW_NUMBER
+from db.table_specs import ROW_NUMBER
+from db.validation import Rejected, checked, content_keys, fits, storable
 
 NUMBER = Column("x", Double)
 FRACTION = Column("x", Double, info={"minimum": 0, "maximum": 5})

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from modeling.choice import Standing, ranked, reason
-from modeling.evaluate import spread
+from training.evaluate import spread
+from training.selection import Standing, ranked, reason
 
 
 def names(*standings: Standing) -> list[str]:

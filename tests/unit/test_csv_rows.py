@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from db.csv_rows import CHUNK_LENGTH, MAX_ROW_LENGTH, next_rows, rows_of
-from db.files import Csv
+from db.readers import Csv
 
 MEBIBYTE = 2**20
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError
 
 from db.engine import DatabaseError, database_url, explained
-from serving.watch import DATABASE_PAUSE, Watch
+from scoring.watch import DATABASE_PAUSE, Watch
 
 URL = database_url("test.db")
 

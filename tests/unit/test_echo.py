@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 
-from serving.echo import without_echo
+from scoring.redact import without_echo
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 import problems
-from db.files import SourceError
-from modeling import dataset, flat
-from modeling.dataset import Dataset
+from db.readers import SourceError
 from tests.support.datasets import generated_rows
+from training import dataset, flat_file
+from training.dataset import Dataset
 
 PROBLEM = problems.load()
 LABEL = "clicked"
@@ -33,7 +33,7 @@ def write_and_read(rows: pd.DataFrame, path: Path) -> Dataset:
         rows.to_csv(path, index=False)
     else:
         rows.to_parquet(path, index=False)
-    return flat.read(path, LABEL, PROBLEM)
+    return flat_file.read(path, LABEL, PROBLEM)
 
 
 def test_rows_of_a_lead_stay_together_where_the_file_names_it(
@@ -60,7 +60,7 @@ def test_rows_of_the_same_content_stay_together_where_it_does_not(
 def test_codes_kept_as_numbers_are_texts(without_key: pd.DataFrame, tmp_path: Path) -> None:
     without_key.to_parquet(tmp_path / "rows.parquet")
     problem = PROBLEM.including(["lender_id"])
-    data = flat.read(tmp_path / "rows.parquet", LABEL, problem)
+    data = flat_file.read(tmp_path / "rows.parquet", LABEL, problem)
     assert set(data.categories["lender_id"]) <= set(without_key["lender_id"].astype(str))
     assert "327" in data.categories["lender_id"]
 
@@ -95,7 +95,8 @@ def test_the_database_id_of_a_flat_file_depends_on_the_label(
     rich = without_key["annual_income"] > 50_000
     without_key.assign(rich=rich).to_parquet(tmp_path / "rows.parquet")
     by_click, by_income = (
-        flat.read(tmp_path / "rows.parquet", label, PROBLEM).trained_on for label in (LABEL, "rich")
+        flat_file.read(tmp_path / "rows.parquet", label, PROBLEM).trained_on
+        for label in (LABEL, "rich")
     )
     assert by_click.database_id != by_income.database_id
 
@@ -114,4 +115,4 @@ def test_a_text_file_named_like_a_parquet_file_is_refused(tmp_path: Path) -> Non
     path = tmp_path / "rows.parquet"
     path.write_text("apr,clicked\n1,1\n")
     with pytest.raises(SourceError, match="not a whole parquet file"):
-        flat.read(path, LABEL, PROBLEM)
+        flat_file.read(path, LABEL, PROBLEM)

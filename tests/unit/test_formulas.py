@@ -2,7 +2,7 @@
 
 import pytest
 
-from web.app import not_a_formula
+from form.app import not_a_formula
 
 
 @pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20"])

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import problems
-from modeling import gate
-from modeling.dataset import Dataset, Rows
-from modeling.gate import Verdict
 from tests.support.datasets import generated_rows, split_offers
+from training import gate
+from training.dataset import Dataset, Rows
+from training.gate import Verdict
 
 PROBLEM = problems.load()
 

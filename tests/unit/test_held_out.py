@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 
 import problems
-from modeling.search import search
-from modeling.threshold import Rule
 from problems import Candidate
 from problems.split import HELD_OUT_SHARE, held_out
 from tests.support.datasets import generated_rows, split_offers
 from tests.support.threads import one_thread
+from training.search import search
+from training.threshold import Rule
 
 GRIDS: dict[str, dict[str, list[float]]] = {
     "logistic_plain": {"model__C": [1e-3, 0.1]},

@@ -13,8 +13,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder
 
 import problems
-from modeling import independence
-from modeling.dataset import NULL_TEXT, DataError
+from training import batch_independence
+from training.dataset import NULL_TEXT, DataError
 
 PROBLEM = problems.load()
 TEXTS, NUMBERS = PROBLEM.texts, PROBLEM.numbers
@@ -37,7 +37,7 @@ def require_independence(name: str, texts: Any, numbers: Any) -> None:
     rows, label = training_rows()
     fitted = Pipeline([("columns", columns), ("model", LogisticRegression())]).fit(rows, label)
     without_nulls = rows[(rows[TEXTS] != NULL_TEXT).all(axis=1)][:5]
-    independence.require(PROBLEM, name, fitted, without_nulls)
+    batch_independence.require(PROBLEM, name, fitted, without_nulls)
 
 
 CATEGORIES = [["a", "b"]] * len(TEXTS)

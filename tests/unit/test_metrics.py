@@ -19,9 +19,10 @@ from sklearn.metrics import (
 )
 
 import problems
-from modeling import calibration, evaluate, ranking
-from modeling.dataset import Rows
-from modeling.resample import Bootstrap, estimate
+from metrics import calibration, ranking
+from metrics.bootstrap import Bootstrap, estimate
+from training import evaluate
+from training.dataset import Rows
 
 PROBLEM = problems.load()
 

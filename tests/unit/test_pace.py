@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from serving import pace
-from serving.errors import Faulty, Passing, TimedOut, Unavailable, WrongVersion
-from serving.pace import Limits, Pace
+from scoring import backoff
+from scoring.backoff import Limits, Pace
+from scoring.errors import Faulty, Passing, TimedOut, Unavailable, WrongVersion
 
 
 class Clock:
@@ -24,7 +24,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(time, "monotonic", clock)
     # the longest wait that the jitter may draw
-    monkeypatch.setattr(pace.random, "uniform", lambda _shortest, longest: longest)
+    monkeypatch.setattr(backoff.random, "uniform", lambda _shortest, longest: longest)
     return clock
 
 
@@ -155,7 +155,7 @@ def test_each_time_out_gives_the_server_a_tenth_more_time(clock: Clock) -> None:
 def test_a_time_out_waits_at_least_half_of_the_backoff(
     clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pace.random, "uniform", lambda shortest, _longest: shortest)
+    monkeypatch.setattr(backoff.random, "uniform", lambda shortest, _longest: shortest)
     client_pace = Pace(Limits())
     client_pace.failed(TimedOut("slow"), sent_at=clock.now)
     assert client_pace.pause == pytest.approx(0.25)

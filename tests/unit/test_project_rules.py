@@ -13,15 +13,27 @@ import yaml
 from tests.support.project import PROJECT
 
 # from the top down: a folder may import only those below it
-FOLDERS = ("modeling", "web", "spark", "serving", "server", "registry", "problems", "db", "console")
+FOLDERS = (
+    "form",
+    "spark",
+    "training",
+    "serving",
+    "scoring",
+    "metrics",
+    "registry",
+    "problems",
+    "db",
+    "cli",
+)
 FORBIDDEN = {
-    ("modeling", "web"),
-    ("modeling", "serving"),
-    ("modeling", "server"),
-    ("modeling", "spark"),
-    ("web", "spark"),
-    ("spark", "server"),
-    ("serving", "server"),
+    ("form", "spark"),
+    ("form", "training"),
+    ("spark", "training"),
+    ("spark", "serving"),
+    ("training", "serving"),
+    ("training", "scoring"),
+    ("serving", "scoring"),
+    ("registry", "metrics"),
 }
 SCRIPTS = sorted(path.stem for path in PROJECT.glob("*.py"))
 TEST_FOLDERS = ("tests.unit", "tests.integration", "tests.e2e")
@@ -69,7 +81,7 @@ def test_imports_run_downwards_and_nobody_imports_a_script(folder: str) -> None:
 def test_a_script_imports_no_script_and_runs_its_main(script: str) -> None:
     path = PROJECT / f"{script}.py"
     assert own_imports(path) <= set(FOLDERS)
-    assert path.read_text().endswith('\n\nif __name__ == "__main__":\n    console.run(main)\n')
+    assert path.read_text().endswith('\n\nif __name__ == "__main__":\n    cli.run(main)\n')
 
 
 def test_the_data_folder_imports_nothing_of_the_project() -> None:

@@ -5,7 +5,7 @@ import os
 import pytest
 from requests.utils import get_environ_proxies
 
-from console.proxies import NO_PROXY, PROXIES, spare_this_machine
+from cli.proxies import NO_PROXY, PROXIES, spare_this_machine
 
 HERE = ["http://127.0.0.1:5001", "http://127.8.9.1", "http://localhost:80/x", "http://[::1]:5001"]
 ELSEWHERE = [

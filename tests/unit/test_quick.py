@@ -14,8 +14,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
-from server import quick
-from server.quick import NoProbability, Quick
+from serving import fast_predict
+from serving.fast_predict import NoProbability, Quick
 
 NUMBERS, TEXTS = ["amount", "income"], ["purpose"]
 ROWS = pd.DataFrame(
@@ -83,7 +83,7 @@ def fail(*_args: object, **_kwargs: object) -> NoReturn:
 def test_the_short_way_answers_the_same_to_the_last_bit(*, sparse: bool) -> None:
     pipeline = encoded(sparse=sparse)
     assert pipeline[0].sparse_output_ == sparse
-    answers = quick.shortened(pipeline)
+    answers = fast_predict.shortened(pipeline)
     assert answers
     for rows in (ROWS, HOLES, HOLES[:1]):
         np.testing.assert_array_equal(answers(rows), pipeline.predict_proba(rows))
@@ -100,7 +100,7 @@ def test_the_short_way_answers_the_same_to_the_last_bit(*, sparse: bool) -> None
     ids=["no pipeline", "no columns", "columns by position", "a column by itself"],
 )
 def test_where_columns_are_not_listed_by_name_there_is_no_short_way(model: Any) -> None:
-    assert quick.shortened(model) is None
+    assert fast_predict.shortened(model) is None
 
 
 def test_a_model_takes_the_short_way_if_it_answers_the_same(
@@ -116,7 +116,7 @@ def test_a_model_takes_the_short_way_if_it_answers_the_same(
 
 def test_a_model_with_a_part_that_needs_names_takes_the_long_way(tmp_path: Path) -> None:
     model = load_as_served(nested(), tmp_path)
-    assert quick.shortened(model.get_raw_model())
+    assert fast_predict.shortened(model.get_raw_model())
     expected = model.get_raw_model().predict_proba(HOLES)
     np.testing.assert_array_equal(Quick(model, ROWS).predict(HOLES), expected)
 
@@ -126,10 +126,10 @@ def test_a_short_way_that_differs_in_the_last_bit_is_not_taken(
 ) -> None:
     model = load_as_served(encoded(sparse=True), tmp_path)
 
-    def almost_the_same(pipeline: Pipeline) -> quick.Answers:
+    def almost_the_same(pipeline: Pipeline) -> fast_predict.Answers:
         return lambda frame: np.nextafter(pipeline.predict_proba(frame), 1)
 
-    monkeypatch.setattr(quick, "shortened", almost_the_same)
+    monkeypatch.setattr(fast_predict, "shortened", almost_the_same)
     expected = model.get_raw_model().predict_proba(HOLES)
     np.testing.assert_array_equal(Quick(model, ROWS).predict(HOLES), expected)
 

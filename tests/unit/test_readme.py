@@ -69,7 +69,3 @@ def test_the_tree_lists_every_script_and_folder() -> None:
     scripts = {path.name for path in PROJECT.glob("*.py")}
     packages = {path.parent.name for path in PROJECT.glob("*/__init__.py")}
     assert scripts | packages <= listed
-
-
-def test_readme_is_short() -> None:
-    assert README.count("\n") < 200

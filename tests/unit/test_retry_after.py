@@ -6,7 +6,7 @@ from email.utils import format_datetime
 import pytest
 import requests
 
-from serving.rest import _retry_after
+from scoring.endpoint import _retry_after
 
 
 def answer(retry_after: str | None) -> requests.Response:

@@ -8,11 +8,11 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import problems
-from modeling import explain
-from modeling.dataset import Dataset
-from modeling.search import search
 from problems import Candidate
 from tests.support.datasets import generated_offers
+from training import feature_effects
+from training.dataset import Dataset
+from training.search import search
 
 PROBLEM = problems.load()
 
@@ -72,13 +72,13 @@ def test_columns_have_names_that_a_person_understands(data: Dataset) -> None:
     candidate = PROBLEM.candidates(data.categories, 0)[1]
     pipeline = candidate.pipeline.set_params(columns__fine__bins__n_bins=20, model__C=0.03)
     fitted = pipeline.fit(data.train.features, data.train.label)
-    names = explain.names(fitted)
+    names = feature_effects.names(fitted)
     assert len(names) == fitted[-1].coef_.shape[1]
     assert "credit = poor" in names
     assert "annual_income missing" in names
     assert any(name.startswith("apr ") and name.endswith("x credit = poor") for name in names)
     assert not any("__" in name for name in names)
-    table = explain.coefficients(fitted, data.train)
+    table = feature_effects.coefficients(fitted, data.train)
     assert table is not None
     assert table["weight"].is_monotonic_decreasing
     position = names.index("credit = poor")
@@ -91,7 +91,7 @@ def test_importance_is_the_loss_that_a_shuffled_column_costs(data: Dataset) -> N
 
     pipeline = Pipeline([("apr", FunctionTransformer(apr_alone)), ("model", LogisticRegression())])
     fitted = pipeline.fit(data.train.features, data.train.label)
-    importance = explain.permutation(fitted, data.test, 0)
+    importance = feature_effects.permutation(fitted, data.test, 0)
     assert importance.index[0] == "apr"
     assert importance["importance"].iloc[0] > 0
     assert (importance["importance"].iloc[1:] == 0).all()

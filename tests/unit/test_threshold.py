@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from modeling.threshold import Rule, RuleError
+from training.threshold import Rule, RuleError
 
 LABEL = np.array([0, 0, 0, 1, 0, 1, 1])
 PROBABILITY = np.array([0.1, 0.2, 0.3, 0.35, 0.4, 0.6, 0.7])

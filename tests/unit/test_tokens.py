@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 import serve
-from server import tokens
-from server.tokens import TokenError, Tokens
+from serving import tokens
+from serving.tokens import TokenError, Tokens
 from tests.support.scripts import run_main
 
 

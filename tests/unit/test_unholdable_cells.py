@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import BigInteger, Column, DateTime, Double, String
 
-from db.cells import checked, storable
-from db.declare import ROW_NUMBER
+from db.table_specs import ROW_NUMBER
+from db.validation import checked, storable
 
 TIME, TEXT, NUMBER = Column("x", DateTime), Column("x", String), Column("x", Double)
 OUTSIDE = "x is not in the years 1 to 9999"

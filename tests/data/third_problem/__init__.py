@@ -3,7 +3,7 @@
 from sklearn.datasets import load_breast_cancer
 from sqlalchemy import BigInteger, Column, Double, MetaData, String, select
 
-from db.declare import Scoring, Source, results_tables, source_table
+from db.table_specs import Scoring, Source, results_tables, source_table
 from problems.spec import Feature, Problem
 
 MEASURES = tuple(str(name) for name in load_breast_cancer().feature_names)

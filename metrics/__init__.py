@@ -1,0 +1,1 @@
+"""Metrics with their intervals: what training, promotion and monitoring compute alike."""

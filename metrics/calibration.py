@@ -1,0 +1,55 @@
+"""Are probabilities what they say: the calibration slope, and the expected calibration error."""
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+
+from metrics.bootstrap import Bootstrap
+
+BINS = 20
+SMALLEST = 1e-6  # nearer to 0 or 1 a probability's log odds would weigh more than all others'
+
+
+def slope(label: np.ndarray, probability: np.ndarray, bootstrap: Bootstrap) -> np.ndarray:
+    """The slope of a logistic regression of the label on the log odds that were predicted.
+
+    1 is right; less says that the predictions are too extreme, as after overfitting (Cox, Two
+    further applications of a model for binary regression, Biometrika 45 (1958), 562-565). Each
+    resample takes one Newton step from the fit to all rows. Shape (1 + replicates,).
+    """
+    clipped = np.clip(probability, SMALLEST, 1 - SMALLEST)
+    log_odds = np.log(clipped / (1 - clipped))
+    if np.ptp(log_odds) == 0:
+        return np.full(1, np.nan)
+    fit = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-8)
+    fit.fit(log_odds[:, None], label)
+    fitted = fit.predict_proba(log_odds[:, None])[:, 1]
+    residual, weight = label - fitted, fitted * (1 - fitted)
+    sums = bootstrap.sums(
+        {
+            "g0": residual,
+            "g1": residual * log_odds,
+            "h00": weight,
+            "h01": weight * log_odds,
+            "h11": weight * log_odds**2,
+        }
+    )
+    determinant = sums["h00"] * sums["h11"] - sums["h01"] ** 2
+    step = (sums["h00"] * sums["g1"] - sums["h01"] * sums["g0"]) / determinant
+    return np.asarray(fit.coef_[0, 0] + step)
+
+
+def error(label: np.ndarray, probability: np.ndarray, bootstrap: Bootstrap) -> np.ndarray:
+    """The expected calibration error: over bins of equally many rows, the mean distance between
+    what was predicted and what came true. Shape (1 + replicates,).
+
+    (Naeini, Cooper and Hauskrecht, Obtaining well calibrated probabilities using Bayesian binning,
+    AAAI 2015.) Chance alone makes it more than 0, and a resample's more still.
+    """
+    order = np.argsort(probability, kind="stable")
+    bins = np.empty(len(label), dtype=int)
+    bins[order] = np.arange(len(label)) * BINS // len(label)
+    distance = label - probability
+    sums = bootstrap.sums(
+        {"rows": np.ones(len(label)), **{str(b): distance * (bins == b) for b in range(BINS)}}
+    )
+    return np.asarray(sum(np.abs(sums[str(b)]) for b in range(BINS)) / sums["rows"])

@@ -1,0 +1,167 @@
+"""One HTTP connection of uvicorn, which nobody can hold open without sending requests.
+
+Three things are added to uvicorn's protocol: time limits for a client that sends its headers or
+reads its response slowly, a limit on connections that closes the one that has waited longest, and
+a refusal of requests whose length is ambiguous.
+"""
+
+import asyncio
+import resource
+import socket
+from typing import Any
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from cli import UserError
+
+HEADER_SECONDS = 10.0  # until the headers of a connection's next request must be complete
+BODY_SECONDS = 60.0  # until the body of a request must be complete
+RESPONSE_SECONDS = 60.0  # until a client must have read a response
+MOST_PIECES = 100_000  # of a body; each costs more time than its bytes
+MOST_CONNECTIONS = 1000  # of one worker
+BACKLOG = 2048
+RESERVED_DESCRIPTORS = 64  # for files, databases and pipes
+
+
+def raise_descriptor_limit() -> None:
+    """Raise this process's soft limit on file descriptors to the hard limit."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (ValueError, OSError):  # macOS has a lower limit of its own
+        return
+
+
+def connection_limit() -> int:
+    """How many connections a worker may hold.
+
+    They take half of its descriptors: asyncio accepts a whole backlog before one can be closed.
+    """
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return MOST_CONNECTIONS
+    return max(1, min(MOST_CONNECTIONS, (soft - RESERVED_DESCRIPTORS) // 2))
+
+
+def backlog() -> int:
+    """How many connections may wait to be accepted; asyncio accepts as many at once."""
+    return min(BACKLOG, connection_limit())
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that workers can share, as `--host` and `--port` say.
+
+    Raises:
+        UserError: the address is not to be had.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        # with its protocol, otherwise asyncio leaves Nagle's algorithm on: 40 ms a response
+        listener = socket.socket(family, kind, protocol)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(BACKLOG)  # now, as another server may be starting too
+        except OSError:
+            listener.close()
+            raise
+    except OSError as error:
+        raise UserError(
+            f"Nothing can listen on {host}:{port} ({error.strerror}): see what does already, or "
+            "take another with --port."
+        ) from error
+    return listener
+
+
+class _StrictConnection(h11.Connection):
+    """h11's parser, which also refuses what a proxy in front could read as another request."""
+
+    _pieces = 0
+
+    def next_event(self) -> Any:
+        """The next event of the parser.
+
+        Raises:
+            RemoteProtocolError: the request is malformed, has two lengths, or too many pieces.
+        """
+        event = super().next_event()
+        if isinstance(event, h11.Request):
+            self._pieces = 0
+            names = {name for name, _ in event.headers}
+            if b"transfer-encoding" in names and (
+                b"content-length" in names or event.http_version < b"1.1"
+            ):
+                raise h11.RemoteProtocolError("ambiguous length of the body")
+        elif isinstance(event, h11.Data):
+            self._pieces += 1
+            if self._pieces > MOST_PIECES:
+                raise h11.RemoteProtocolError("too many pieces")
+        return event
+
+
+class Connection(H11Protocol):
+    """A connection that is aborted if its client is too slow, or if newer ones need its place."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.conn = _StrictConnection(h11.SERVER, self.conn._max_incomplete_event_size)
+        # connections of this server that wait for their clients, the longest wait first
+        self._waiting: dict[Connection, None] = vars(self.server_state).setdefault("waiting", {})
+        self._waits_for: tuple[object, float] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > connection_limit():
+            next(iter(self._waiting), self)._abort()
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        self._unset_keepalive_if_required()
+        super().connection_lost(exc)
+
+    def handle_events(self) -> None:
+        super().handle_events()
+        self._watch()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._watch()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._watch()
+
+    def _watch(self) -> None:
+        """Start the time limit of what the client has to do next, unless it runs already."""
+        cycle, seconds = self.cycle, 0.0
+        if self.flow.write_paused:
+            seconds = RESPONSE_SECONDS
+        elif cycle is None or cycle.response_complete:
+            seconds = HEADER_SECONDS
+        elif cycle.more_body:
+            seconds = BODY_SECONDS
+        if self._waits_for == (cycle, seconds):
+            return
+        self._stop_waiting()
+        self._waits_for = (cycle, seconds)
+        if seconds and (not self.transport.is_closing() or self.flow.write_paused):
+            self._waiting[self] = None
+            self._timer = self.loop.call_later(seconds, self._abort)
+
+    def _stop_waiting(self) -> None:
+        self._waiting.pop(self, None)
+        if self._timer:
+            self._timer.cancel()
+
+    def _abort(self) -> None:
+        self._stop_waiting()
+        self.transport.abort()
