@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     files = open_sources(folder, problem.sources)
     url = database_url(args.database)
     scoring = problem.including(problem.optional).scoring  # a change of any feature counts
-    what = Load(problem.name, scoring, str(folder), args.add == "yes", args.max_rejected)
+    what = Load(problem.name, scoring, str(folder), args.add, args.max_rejected)
     with (
         opened(url, create=True, enforce_references=False) as engine,
         progress("ingest", sum(file.rows for file in files)) as bar,
@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def bring_results(problem: problems.Problem, args: argparse.Namespace) -> int:
     """Bring in what score_spark.py wrote, and say what became of it."""
-    if args.source or args.add == "yes":
+    if args.source or args.add:
         raise cli.UserError("Rows and results go in one by one: give --source, or --results.")
     folder, url = Path(os.path.realpath(args.results)), database_url(args.database)
     found = results_folder.versions_in(folder, problem.scoring)

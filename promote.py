@@ -53,9 +53,7 @@ def parser() -> argparse.ArgumentParser:
         "(default: 0)",
     )
     cli.add_switch(made, "--force", "judge although a version was trained on other data")
-    made.add_argument(
-        "--to", default="no", metavar="NUMBER", help="make this version the champion (default: no)"
-    )
+    made.add_argument("--to", default="", metavar="NUMBER", help="make this version the champion")
     cli.add_switch(made, "--rollback", "make the version `previous` the champion again")
     cli.add_switch(made, "--history", "only show all decisions")
     made.add_argument("--why", default="", help="the reason to note for --to and --rollback")
@@ -64,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
-    by_hand = [f for f in ("to", "rollback", "history") if getattr(args, f) != "no"]
+    by_hand = [f for f in ("to", "rollback", "history") if getattr(args, f)]
     if len(by_hand) > 1:
         raise cli.UserError(f"Give one of --{' and --'.join(by_hand)}, not both.")
     problem = problems.load(args.problem)
@@ -75,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with store.taking_turns():
         if by_hand:
             number = args.to
-            if args.rollback == "yes":
+            if args.rollback:
                 number = aliases.number_of_previous(client, problem.model_name)
             move(client, problem, number, args)
             return 0
@@ -155,7 +153,7 @@ def move(client: MlflowClient, problem: Problem, number: str, args: argparse.Nam
     if champion == version.number:
         print(f"{version.model_id} is the champion already.")
         return
-    outcome = promotions.ROLLED_BACK if args.rollback == "yes" else promotions.MOVED
+    outcome = promotions.ROLLED_BACK if args.rollback else promotions.MOVED
     with promotions.deciding(name, champion, version.number):
         why = args.why or "no reason given"
         promotions.move(client, name, champion, version.number, outcome, why)

@@ -101,7 +101,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with cli.finishing_first() as stop:
             watch = Watch(stop.asked, args.max_wait)
             job = Job(engine, problem, version, endpoint, watch)
-            if args.dry_run == "yes":
+            if args.dry_run:
                 preview(job, args)
             else:
                 gc.freeze()  # else reading takes half as long again: collections search all imports
@@ -112,7 +112,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def preview(job: Job, args: argparse.Namespace) -> None:
     """Print what a run with these flags would send, without sending or storing anything."""
     counts = job.ask(results.reconcile)
-    rows = counts.pending + (counts.rejected if args.replay == "yes" else 0)
+    rows = counts.pending + (counts.rejected if args.replay else 0)
     rows = min(args.limit or rows, rows)
     sum_up(job, counts, {"would score": rows, "requests": -(-rows // args.batch_size)})
 
@@ -130,7 +130,7 @@ def score(job: Job, args: argparse.Namespace) -> None:
         job.engine,
         *(version.model_id, version.logged_model_id, version.registry, version.threshold),
     )
-    if args.replay == "yes":
+    if args.replay:
         job.ask(results.forget_rejected)
     before, error = job.ask(results.reconcile), None
     with record.recording(version, parameters(job, args)):
@@ -169,11 +169,12 @@ def score(job: Job, args: argparse.Namespace) -> None:
 
 def parameters(job: Job, args: argparse.Namespace) -> dict[str, object]:
     """What a run of MLflow is told of this one."""
-    flags = ("batch_size", "in_flight", "limit", "replay")
+    flags = ("batch_size", "in_flight", "limit")
     return {
         "endpoint": job.endpoint.url,
         "database": job.engine.url.render_as_string(hide_password=True),
         **{flag: getattr(args, flag) for flag in flags},
+        "replay": cli.yes_or_no(args.replay),
     }
 
 

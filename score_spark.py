@@ -109,7 +109,7 @@ def score(job: "Job", args: argparse.Namespace) -> int:
         Unproven, TooManyRejected: the run had to end early; what it committed stays.
         Incomplete: the counts disagree, or rows are pending for no reason.
     """
-    replay, dry = args.replay == "yes", args.dry_run == "yes"
+    replay, dry = args.replay, args.dry_run
     job.scores.remember_version(job.staging, dry=dry)
     rows = job.selected()
     before = job.scores.count(rows)
@@ -149,8 +149,12 @@ def score(job: "Job", args: argparse.Namespace) -> int:
 
 def parameters(job: "Job", args: argparse.Namespace) -> dict[str, object]:
     """What a run of MLflow is told of this one."""
-    flags = ("results", "master", "conf", "commit_rows", "limit", "replay")
-    return {"source": str(job.source), **{flag: getattr(args, flag) for flag in flags}}
+    flags = ("results", "master", "conf", "commit_rows", "limit")
+    return {
+        "source": str(job.source),
+        **{flag: getattr(args, flag) for flag in flags},
+        "replay": cli.yes_or_no(args.replay),
+    }
 
 
 def show_set_aside(reports: Sequence[FileReport]) -> None:

@@ -99,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return new_token(file, args.new_token)
     if file:
         tokens.read(file)
-    elif args.insecure == "no" and not cli.is_local(args.host):
+    elif not args.insecure and not cli.is_local(args.host):
         raise cli.UserError(
             f"On {args.host} other machines could ask without a login: give --tokens FILE, or say "
             "--insecure if something in front of it asks for one."

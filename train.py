@@ -111,7 +111,7 @@ def train(
     data: Dataset, candidates: Sequence[Candidate], rule: Rule, args: argparse.Namespace
 ) -> tuple[list[Registered], Shared]:
     """Search and register each candidate."""
-    quick = args.quick == "yes"
+    quick = args.quick
     rows = data.train.some(QUICK_ROWS, args.seed) if quick else data.train
     count = min(args.folds, QUICK_FOLDS) if quick else args.folds
     repeats = args.repeats or (1 if quick else data.repeats)

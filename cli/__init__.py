@@ -7,6 +7,7 @@ import math
 import os
 import signal
 import sys
+import textwrap
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -66,8 +67,21 @@ def parser(doc: str | None, *, database: bool = True) -> argparse.ArgumentParser
 
 
 def add_switch(to: argparse.ArgumentParser, flag: str, help: str) -> None:
-    """Add a yes/no flag that works bare (`--add`) and with a value, as MLproject needs."""
-    to.add_argument(flag, nargs="?", const="yes", default="no", choices=("yes", "no"), help=help)
+    """Add a boolean flag that works bare (`--add`) and with yes or no, as MLproject needs."""
+    to.add_argument(
+        flag, nargs="?", const=True, default=False, type=_boolean, metavar="yes|no", help=help
+    )
+
+
+def yes_or_no(value: bool) -> str:
+    """The value of a boolean flag as text."""
+    return "yes" if value else "no"
+
+
+def _boolean(text: str) -> bool:
+    if text not in ("yes", "no"):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither yes nor no")
+    return text == "yes"
 
 
 def share(text: str) -> float:
@@ -113,6 +127,11 @@ def at_least(minimum: int, most: int = 2**31) -> Callable[[str], int]:
         return value
 
     return whole_number
+
+
+def one_line(text: str, limit: int = 300) -> str:
+    """The text on one line, shortened to `limit` characters, without a period at its end."""
+    return textwrap.shorten(text, limit, placeholder=" …").rstrip(".")
 
 
 def is_running(pid: int) -> bool:

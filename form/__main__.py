@@ -50,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
-    if args.insecure == "no" and not cli.is_local(args.host):
+    if not args.insecure and not cli.is_local(args.host):
         raise cli.UserError(
             f"On {args.host} other machines could see what was entered: put something that asks "
             "for a login in front of it, and say --insecure."

@@ -67,7 +67,7 @@ class Job:
         self, rows: DataFrame, before: Counts, run_id: str, args: argparse.Namespace
     ) -> ClusterScorer:
         """What scores these rows, of which that is known before."""
-        rejected = 0 if args.replay == "yes" else before.rejected
+        rejected = 0 if args.replay else before.rejected
         most = int(args.max_rejected * before.selected) - rejected
         bounds = Bounds(args.limit, args.commit_rows, most)
         work = (self.spark, self.scores, self.problem, rows, self.staging, run_id)

@@ -8,7 +8,7 @@ import numpy as np
 from mlflow import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
-from cli import REFUSED
+from cli import REFUSED, yes_or_no
 from cli.terminal import say
 from problems import Problem
 from registry import versions
@@ -67,7 +67,7 @@ def prepare(
     asked = problem.including(name for name in features if name in problem.optional)
     data = data_source.read(args, asked)
     for version in filter(None, (ours, theirs)):
-        _require_unseen(version, data, force=args.force == "yes")
+        _require_unseen(version, data, force=args.force)
     return Rivals(ours_for, ours, theirs, data)
 
 
@@ -95,7 +95,7 @@ def record(rivals: Rivals, verdict: Verdict, args: argparse.Namespace) -> None:
             "challenger": rivals.challenger.model_id,
             "against": rivals.against,
             "margin": args.margin,
-            "forced": args.force,
+            "forced": yes_or_no(args.force),
             "rows": len(data.test),
             "held_out_by": data.grouped_by,
             "data": data.source,

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from cli import yes_or_no
 from tests.support.project import PROJECT
 
 # from the top down: a folder may import only those below it
@@ -124,7 +125,13 @@ def test_no_problem_is_named_outside_its_own_folder() -> None:
 @pytest.mark.parametrize("entry", ENTRY_SCRIPTS)
 def test_flags_and_mlproject_parameters_agree(entry: str) -> None:
     parser = importlib.import_module(ENTRY_SCRIPTS[entry]).parser()
-    flags = {action.dest: action.default for action in parser._actions if action.dest != "help"}
+    flags = {
+        action.dest: yes_or_no(action.default)
+        if isinstance(action.default, bool)
+        else action.default
+        for action in parser._actions
+        if action.dest != "help"
+    }
     parameters = ENTRY_POINTS[entry]["parameters"]
     assert {name: spec["default"] for name, spec in parameters.items()} == flags
     for name in flags:
