@@ -20,23 +20,23 @@ from pathlib import Path
 
 import cli
 import problems
-from cli.terminal import progress, table
-from db.engine import database_url, opened
-from db.loading import load
+from cli.terminal import print_table, progress
+from db.engine import database_url, open_database
+from db.loading import load_files
 from db.readers import open_sources
 from db.schema import require_tables
-from db.staging import FileReport, Load
+from db.staging import FileReport, LoadRequest
 from spark import results_folder
 
 
 def parser() -> argparse.ArgumentParser:
-    made = cli.parser(__doc__)
+    made = cli.argument_parser(__doc__)
     made.add_argument(
         "--source", default="", metavar="DIR", help="folder of the files (default: the sample)"
     )
     made.add_argument(
         "--max-rejected",
-        type=cli.share,
+        type=cli.fraction,
         default=0.01,
         metavar="SHARE",
         help="bad rows allowed in a file, as a share of its rows (default: %(default)s)",
@@ -44,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--results", default="", metavar="DIR", help="bring in results of score_spark.py instead"
     )
-    cli.add_switch(made, "--add", "load a further source into a database that has one")
+    cli.add_yes_no_flag(made, "--add", "load a further source into a database that has one")
     return made
 
 
@@ -53,18 +53,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     problem = problems.load(args.problem)
     if args.results:
         return bring_results(problem, args)
-    if not (given := args.source or problem.sample):
+    if not (given := args.source or problem.sample_folder):
         raise cli.UserError(f"{problem.name} has no sample: give a folder with --source.")
     folder = Path(os.path.realpath(given))
     files = open_sources(folder, problem.sources)
     url = database_url(args.database)
-    scoring = problem.including(problem.optional).scoring  # a change of any feature counts
-    what = Load(problem.name, scoring, str(folder), args.add, args.max_rejected)
+    scoring = problem.with_optional_columns(
+        problem.optional_columns
+    ).scoring  # a change of any feature counts
+    what = LoadRequest(problem.name, scoring, str(folder), args.add, args.max_rejected)
     with (
-        opened(url, create=True, enforce_references=False) as engine,
-        progress("ingest", sum(file.rows for file in files)) as bar,
+        open_database(url, create=True, enforce_references=False) as engine,
+        progress("ingest", sum(file.row_count for file in files)) as bar,
     ):
-        reports = load(engine, what, files, bar.advance)
+        reports = load_files(engine, what, files, bar.advance)
     report(f"{folder} -> {url.render_as_string(hide_password=True)}", reports)
     return 0
 
@@ -74,24 +76,24 @@ def bring_results(problem: problems.Problem, args: argparse.Namespace) -> int:
     if args.source or args.add:
         raise cli.UserError("Rows and results go in one by one: give --source, or --results.")
     folder, url = Path(os.path.realpath(args.results)), database_url(args.database)
-    found = results_folder.versions_in(folder, problem.scoring)
-    with opened(url) as engine:
+    found = results_folder.find_versions(folder, problem.scoring)
+    with open_database(url) as engine:
         require_tables(engine, problem.metadata)
         with progress("ingest", sum(version.rows for version in found)) as bar:
             brought = [
-                results_folder.bring(engine, problem.scoring, folder, version, bar.advance)
+                results_folder.import_version(engine, problem.scoring, folder, version, bar.advance)
                 for version in found
             ]
     header = ("version", "results", "added", "known", "of rows that are others now")
-    rows = [(b.model_id, b.rows, b.added, b.known, b.outdated) for b in brought]
-    table(f"{folder} -> {url.render_as_string(hide_password=True)}", header, rows)
+    rows = [(b.model_id, b.rows, b.added, b.already_stored, b.outdated) for b in brought]
+    print_table(f"{folder} -> {url.render_as_string(hide_password=True)}", header, rows)
     return 0
 
 
 def report(title: str, reports: Sequence[FileReport]) -> None:
     header = ("file", "rows", "added", "updated", "unchanged", "rejected")
     rows = [(r.file, r.rows, r.added, r.updated, r.unchanged, r.rejected.total()) for r in reports]
-    table(title, header, rows)
+    print_table(title, header, rows)
     for r in reports:
         for reason, rows_of_it in r.rejected.most_common():
             print(f"{r.file}: {rows_of_it:,} rejected: {reason}")

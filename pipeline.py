@@ -19,12 +19,12 @@ from sqlalchemy import Engine, func, select
 
 import cli
 import problems
-from cli.terminal import table
+from cli.terminal import print_table
 from db import results
-from db.engine import database_url, opened
+from db.engine import database_url, open_database
 from db.tables import rejected_rows, scoring_runs
 from registry import aliases, model_files, store, versions
-from scoring.local_server import served
+from scoring.local_server import serve_model
 
 HERE = Path(__file__).parent
 STOP_SECONDS = 20
@@ -42,7 +42,7 @@ class StepFailed(cli.UserError):
 class NothingToServe(cli.UserError):
     """The first version was refused."""
 
-    exit_code = cli.REFUSED
+    exit_code = cli.EXIT_REFUSED
 
     def __init__(self) -> None:
         super().__init__(
@@ -52,7 +52,7 @@ class NothingToServe(cli.UserError):
 
 
 def parser() -> argparse.ArgumentParser:
-    made = cli.parser(__doc__)
+    made = cli.argument_parser(__doc__)
     made.add_argument("--source", default="", metavar="DIR", help="(default: the sample)")
     return made
 
@@ -64,8 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     step("ingest.py", *where, "--source", args.source)
     step("train.py", *where)
     # --force: a champion of another database may know these rows, which helps none but itself
-    refused = step("promote.py", *where, "--force", passing=(cli.REFUSED,))
-    if refused and not aliases.number_with_alias(
+    refused = step("promote.py", *where, "--force", passing=(cli.EXIT_REFUSED,))
+    if refused and not aliases.version_number(
         store.connect(), problem.model_name, aliases.CHAMPION
     ):
         raise NothingToServe
@@ -73,10 +73,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"\n== mlflow models serve -m {uri} --env-manager local", flush=True)
     champion = versions.resolve(store.connect(), uri)
     # the copy: MLflow cannot load a model from a folder whose path has a `?`, a `#` or a `%`
-    with model_files.checked_copy(champion) as model, served(str(model)) as endpoint:
+    with model_files.checked_copy(champion) as model, serve_model(str(model)) as endpoint:
         print(f"served at {endpoint}")
         step("score_client.py", *where, "--endpoint", endpoint)
-    with opened(database_url(args.database)) as engine, store.explained():
+    with open_database(database_url(args.database)) as engine, store.translate_mlflow_errors():
         summary(engine, problem)
     next_steps(uri, args)
     return 0
@@ -104,10 +104,10 @@ def summary(engine: Engine, problem: problems.Problem) -> None:
     """Print what is loaded, how each candidate did, and how the champion stands on the table."""
     client = store.connect()
     champion = versions.resolve(client, aliases.champion_uri(problem.model_name))
-    trained = versions.latest_training(client, problem)
+    trained = versions.latest_training_versions(client, problem)
     metrics = {v.version: client.get_run(str(v.run_id)).data.metrics for v in trained}
     base = client.get_run(trained[0].tags["training_run"]).data.metrics
-    table(
+    print_table(
         "Candidates on held-out rows",
         ("", *(f"{v.tags['candidate']}\n({v.version})" for v in trained), "base rate"),
         [
@@ -146,7 +146,9 @@ def summary(engine: Engine, problem: problems.Problem) -> None:
     if run is not None and run.stored:
         seconds = (run.finished_at - run.started_at).total_seconds()
         rows.append(("rows scored a second", round(run.stored / seconds)))
-    table(f"{problem.name} in {engine.url.render_as_string(hide_password=True)}", ("", ""), rows)
+    print_table(
+        f"{problem.name} in {engine.url.render_as_string(hide_password=True)}", ("", ""), rows
+    )
 
 
 def next_steps(uri: str, args: argparse.Namespace) -> None:

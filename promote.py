@@ -22,7 +22,7 @@ from mlflow.entities.model_registry import ModelVersion
 
 import cli
 import problems
-from cli.terminal import table
+from cli.terminal import print_table
 from problems import Problem
 from registry import aliases, model_files, promotions, store, versions
 from registry.store import RegistryError
@@ -31,7 +31,7 @@ from training.selection import Standing
 
 
 def parser() -> argparse.ArgumentParser:
-    made = cli.parser(__doc__)
+    made = cli.argument_parser(__doc__)
     data_source.add_flags(made)
     made.add_argument(
         "--allow",
@@ -47,15 +47,15 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument(
         "--margin",
-        type=cli.number,
+        type=cli.finite_number,
         default=0.0,
         help="by which the log loss must surely be less; below 0, it may be as much more "
         "(default: 0)",
     )
-    cli.add_switch(made, "--force", "judge although a version was trained on other data")
+    cli.add_yes_no_flag(made, "--force", "judge although a version was trained on other data")
     made.add_argument("--to", default="", metavar="NUMBER", help="make this version the champion")
-    cli.add_switch(made, "--rollback", "make the version `previous` the champion again")
-    cli.add_switch(made, "--history", "only show all decisions")
+    cli.add_yes_no_flag(made, "--rollback", "make the version `previous` the champion again")
+    cli.add_yes_no_flag(made, "--history", "only show all decisions")
     made.add_argument("--why", default="", help="the reason to note for --to and --rollback")
     return made
 
@@ -70,11 +70,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if by_hand == ["history"]:
         show_history(client, problem)
         return 0
-    with store.taking_turns():
+    with store.lock_on_this_machine():
         if by_hand:
             number = args.to
             if args.rollback:
-                number = aliases.number_of_previous(client, problem.model_name)
+                number = aliases.previous_version_number(client, problem.model_name)
             move(client, problem, number, args)
             return 0
         return decide(client, problem, args)
@@ -84,23 +84,23 @@ def decide(client: MlflowClient, problem: Problem, args: argparse.Namespace) -> 
     """Judge the challenger, and promote it if nothing falls short; returns the exit code."""
     ranked = contenders(client, problem, args)
     number, name = str(ranked[0].version), problem.model_name
-    champion = aliases.number_with_alias(client, name, aliases.CHAMPION)
+    champion = aliases.version_number(client, name, aliases.CHAMPION)
     if champion == number:
         print(f"{name}/{number} ({ranked[0].tags['candidate']}) is the champion already.")
         return 0
-    rivals = contest.prepare(client, problem, number, champion, args)
-    aliases.point_challenger(client, name, number)
-    with promotions.deciding(name, champion, number):
+    rivals = contest.prepare_comparison(client, problem, number, champion, args)
+    aliases.set_challenger(client, name, number)
+    with promotions.decision_run(name, champion, number):
         verdict = contest.judge(rivals, args.margin)
-        contest.record(rivals, verdict, args)
-        print(contest.summary(rivals, verdict, args.margin))
-        if not verdict.promoted:
-            promotions.decided(promotions.REFUSED, "; ".join(verdict.shortfalls))
-            return cli.REFUSED
-        why = contest.reason(rivals, verdict, args.margin)
-        promotions.move(client, name, champion, number, promotions.PROMOTED, why)
+        contest.log_verdict(rivals, verdict, args)
+        print(contest.summarize(rivals, verdict, args.margin))
+        if not verdict.is_promoted:
+            promotions.record_outcome(promotions.REFUSED, "; ".join(verdict.refusal_reasons))
+            return cli.EXIT_REFUSED
+        why = contest.promotion_reason(rivals, verdict, args.margin)
+        promotions.move_champion(client, name, champion, number, promotions.PROMOTED, why)
     runner_up = next((str(v.version) for v in ranked[1:] if str(v.version) != champion), None)
-    aliases.point_challenger(client, name, runner_up)
+    aliases.set_challenger(client, name, runner_up)
     show_aliases(client, name)
     return 0
 
@@ -110,9 +110,9 @@ def contenders(
 ) -> list[ModelVersion]:
     """The versions that may serve of the latest training, or the one named, the best first."""
     if args.challenger:
-        found = [versions.numbered(client, problem.model_name, args.challenger)]
+        found = [versions.get_version(client, problem.model_name, args.challenger)]
     else:
-        found = versions.latest_training(client, problem)
+        found = versions.latest_training_versions(client, problem)
     allowed = {name for name in args.allow.split(",") if name}
     names = {version.tags.get("candidate", "") for version in found}
     if unknown := allowed - names:
@@ -139,43 +139,49 @@ def contenders(
         )
         for number, version in may_serve.items()
     ]
-    return [may_serve[standing.name] for standing in selection.ranked(standings)]
+    return [may_serve[standing.name] for standing in selection.rank(standings)]
 
 
 def move(client: MlflowClient, problem: Problem, number: str, args: argparse.Namespace) -> None:
     """Move the alias by hand."""
     name = problem.model_name
     version = versions.resolve(client, f"models:/{name}/{number}")
-    versions.fitted(version, problem)
+    versions.problem_for_version(version, problem)
     with model_files.checked_copy(version):
         pass  # what servers would refuse to load is no champion
-    champion = aliases.number_with_alias(client, name, aliases.CHAMPION)
+    champion = aliases.version_number(client, name, aliases.CHAMPION)
     if champion == version.number:
         print(f"{version.model_id} is the champion already.")
         return
     outcome = promotions.ROLLED_BACK if args.rollback else promotions.MOVED
-    with promotions.deciding(name, champion, version.number):
+    with promotions.decision_run(name, champion, version.number):
         why = args.why or "no reason given"
-        promotions.move(client, name, champion, version.number, outcome, why)
+        promotions.move_champion(client, name, champion, version.number, outcome, why)
     show_aliases(client, name)
 
 
 def show_aliases(client: MlflowClient, name: str) -> None:
     """Print where the aliases point now."""
     for alias in (aliases.CHAMPION, aliases.PREVIOUS, aliases.CHALLENGER):
-        if number := aliases.number_with_alias(client, name, alias):
-            tags = versions.numbered(client, name, number).tags
+        if number := aliases.version_number(client, name, alias):
+            tags = versions.get_version(client, name, number).tags
             print(f"{alias}: {name}/{number} ({tags.get('candidate', 'unknown')})")
 
 
 def show_history(client: MlflowClient, problem: Problem) -> None:
     """Print every decision about the problem's model, the latest first."""
     rows = [
-        (f"{e.when:%Y-%m-%d %H:%M:%S}", e.who, f"{e.before} to {e.after}", e.outcome, e.why)
+        (
+            f"{e.time:%Y-%m-%d %H:%M:%S}",
+            e.user,
+            f"{e.from_version} to {e.to_version}",
+            e.outcome,
+            e.reason,
+        )
         for e in promotions.history(client, problem.model_name)
     ]
     header = ("UTC", "who", "champion", "outcome", "why")
-    table(f"{problem.model_name}: {len(rows)} decisions, the latest first", header, rows)
+    print_table(f"{problem.model_name}: {len(rows)} decisions, the latest first", header, rows)
 
 
 if __name__ == "__main__":

@@ -24,46 +24,46 @@ import cli
 import problems
 from cli.terminal import progress
 from db import results, runs
-from db.engine import database_url, opened
+from db.engine import database_url, open_database
 from db.schema import require_tables
-from registry.versions import Version
+from registry.versions import RegisteredVersion
 from scoring import closing, opening, record
-from scoring.backoff import Limits
-from scoring.endpoint import Endpoint, Timeouts
-from scoring.scorer import Bounds, Scorer
-from scoring.verified_endpoint import ProvenEndpoint
-from scoring.watch import Watch
+from scoring.backoff import ScoringLimits
+from scoring.endpoint import ModelEndpoint, Timeouts
+from scoring.scorer import RowLimits, Scorer
+from scoring.verified_endpoint import VerifiedEndpoint
+from scoring.watch import RunControl
 
-DEFAULTS = Limits()
+DEFAULTS = ScoringLimits()
 Found = TypeVar("Found")
 LOCK_SECONDS = 2.0  # for one try; between tries we listen to signals
 
 
 @dataclass(frozen=True)
-class Job:
+class ScoringJob:
     """What is scored, where, by which version, and how it is watched."""
 
     engine: Engine
     problem: problems.Problem
-    version: Version
-    endpoint: Endpoint
-    watch: Watch
+    version: RegisteredVersion
+    endpoint: ModelEndpoint
+    watch: RunControl
 
     def ask(self, work: Callable[..., Found]) -> Found:
         """What the database says of this version's work."""
         scoring, model_id = self.problem.scoring, self.version.model_id
-        return self.watch.patiently(work, self.engine, scoring, model_id)
+        return self.watch.retry_database(work, self.engine, scoring, model_id)
 
     def __str__(self) -> str:
         return f"{self.version.model_id} on {self.engine.url.render_as_string(hide_password=True)}"
 
 
 def parser() -> argparse.ArgumentParser:
-    made = cli.parser(__doc__)
+    made = cli.argument_parser(__doc__)
     made.add_argument(
         "--endpoint", default="http://127.0.0.1:5001", metavar="URL", help="(default: %(default)s)"
     )
-    numbers: list[opening.Number] = [
+    numbers: list[opening.NumberFlag] = [
         (
             "--batch-size",
             cli.at_least(1, 1_000_000),
@@ -71,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
             "most rows a request",
         ),
         ("--in-flight", cli.at_least(1, 64), DEFAULTS.in_flight, "most requests at once"),
-        ("--timeout", cli.some_seconds, Timeouts.read, "seconds to wait for one answer"),
+        ("--timeout", cli.positive_seconds, Timeouts.read, "seconds to wait for one answer"),
         (
             "--max-wait",
             cli.seconds,
@@ -94,13 +94,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     problem = problems.load(args.problem)
     token = os.environ.get("ENDPOINT_TOKEN", "")
-    endpoint = Endpoint(args.endpoint, Timeouts(read=args.timeout), token)
-    with opened(database_url(args.database), lock_seconds=LOCK_SECONDS) as engine:
+    endpoint = ModelEndpoint(args.endpoint, Timeouts(read=args.timeout), token)
+    with open_database(database_url(args.database), lock_seconds=LOCK_SECONDS) as engine:
         require_tables(engine, problem.metadata)
-        version, problem = opening.chosen(args.model, problem)
-        with cli.finishing_first() as stop:
-            watch = Watch(stop.asked, args.max_wait)
-            job = Job(engine, problem, version, endpoint, watch)
+        version, problem = opening.resolve_version(args.model, problem)
+        with cli.stop_gracefully() as stop:
+            watch = RunControl(stop.requested, args.max_wait)
+            job = ScoringJob(engine, problem, version, endpoint, watch)
             if args.dry_run:
                 preview(job, args)
             else:
@@ -109,7 +109,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return stop.exit_code
 
 
-def preview(job: Job, args: argparse.Namespace) -> None:
+def preview(job: ScoringJob, args: argparse.Namespace) -> None:
     """Print what a run with these flags would send, without sending or storing anything."""
     counts = job.ask(results.reconcile)
     rows = counts.pending + (counts.rejected if args.replay else 0)
@@ -117,7 +117,7 @@ def preview(job: Job, args: argparse.Namespace) -> None:
     sum_up(job, counts, {"would score": rows, "requests": -(-rows // args.batch_size)})
 
 
-def score(job: Job, args: argparse.Namespace) -> None:
+def score(job: ScoringJob, args: argparse.Namespace) -> None:
     """Score what is pending, as a row of the scoring runs and a run of MLflow, and sum up.
 
     Raises:
@@ -125,30 +125,30 @@ def score(job: Job, args: argparse.Namespace) -> None:
         Incomplete: the counts disagree, or rows are pending for no reason.
     """
     version, watch = job.version, job.watch
-    watch.patiently(
+    watch.retry_database(
         runs.remember_version,
         job.engine,
         *(version.model_id, version.logged_model_id, version.registry, version.threshold),
     )
     if args.replay:
-        job.ask(results.forget_rejected)
+        job.ask(results.delete_rejected)
     before, error = job.ask(results.reconcile), None
-    with record.recording(version, parameters(job, args)):
-        run = watch.patiently(runs.start_run, job.engine, version.model_id, job.endpoint.url)
+    with record.open_mlflow_run(version, parameters(job, args)):
+        run = watch.retry_database(runs.start_run, job.engine, version.model_id, job.endpoint.url)
         scorer = Scorer(
             job.engine,
             job.problem,
-            ProvenEndpoint(job.endpoint, version, job.problem.features),
+            VerifiedEndpoint(job.endpoint, version, job.problem.features),
             run,
-            Limits(args.batch_size, args.in_flight, args.max_wait, args.wait_for_version),
-            Bounds(args.limit, int(args.max_rejected * before.selected)),
+            ScoringLimits(args.batch_size, args.in_flight, args.max_wait, args.wait_for_version),
+            RowLimits(args.limit, int(args.max_rejected * before.selected)),
             watch,
         )
         started, outcome = time.monotonic(), "interrupted"
         try:
             total = min(args.limit or before.pending, before.pending)
             with progress(f"score {run.model_id}", total) as bar:
-                watch.advance, watch.say = bar.advance, bar.say
+                watch.advance, watch.notify = bar.advance, bar.print_message
                 scorer.run()
             if not watch.stop.is_set():
                 outcome = "limited" if args.limit else "finished"
@@ -158,16 +158,16 @@ def score(job: Job, args: argparse.Namespace) -> None:
             outcome = "failed"
             raise
         finally:
-            did = watch.patiently(runs.end_run, job.engine, job.problem.scoring, run, outcome)
+            did = watch.retry_database(runs.end_run, job.engine, job.problem.scoring, run, outcome)
         seconds, counts = time.monotonic() - started, job.ask(results.reconcile)
         sum_up(job, counts, {"this run": did.rows, "rows a second": round(did.rows / seconds)})
-        record.log(scorer.tally, did, counts, outcome, seconds)
+        record.log_outcome(scorer.tally, did, counts, outcome, seconds)
         if error:
             raise error
-    closing.prove(counts, complete=outcome == "finished", script="score_client.py")
+    closing.check_counts(counts, complete=outcome == "finished", script="score_client.py")
 
 
-def parameters(job: Job, args: argparse.Namespace) -> dict[str, object]:
+def parameters(job: ScoringJob, args: argparse.Namespace) -> dict[str, object]:
     """What a run of MLflow is told of this one."""
     flags = ("batch_size", "in_flight", "limit")
     return {
@@ -178,8 +178,8 @@ def parameters(job: Job, args: argparse.Namespace) -> dict[str, object]:
     }
 
 
-def sum_up(job: Job, counts: results.Counts, more: Mapping[str, int]) -> None:
-    closing.show(str(job), counts, job.ask(results.reasons), more)
+def sum_up(job: ScoringJob, counts: results.TableCounts, more: Mapping[str, int]) -> None:
+    closing.print_counts(str(job), counts, job.ask(results.rejection_reasons), more)
 
 
 if __name__ == "__main__":

@@ -24,19 +24,19 @@ from sqlalchemy import Engine
 
 import cli
 import problems
-from cli.terminal import progress, table
-from db.engine import database_url, opened
+from cli.terminal import print_table, progress
+from db.engine import database_url, open_database
 from db.schema import require_tables
 from db.staging import FileReport
 from scoring import closing, opening, record
 from spark import session
 
 if TYPE_CHECKING:
-    from spark.job import Job
+    from spark.cluster_job import ClusterJob
 
 
 def parser() -> argparse.ArgumentParser:
-    made = cli.parser(__doc__)
+    made = cli.argument_parser(__doc__)
     made.add_argument(
         "--source", default="", metavar="DIR", help="folder of Parquet files (default: a database)"
     )
@@ -68,7 +68,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
-    version, problem = opening.chosen(args.model, problems.load(args.problem))
+    version, problem = opening.resolve_version(args.model, problems.load(args.problem))
     # it says of every run that executors have this Python's packages, as they are to have
     logging.getLogger("mlflow.pyfunc").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas")
@@ -77,15 +77,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     with contextlib.ExitStack() as stack:
         database = None
         if not args.source:
-            database = stack.enter_context(opened(database_url(args.database)))
+            database = stack.enter_context(open_database(database_url(args.database)))
             require_network(database)
             require_tables(database, problem.metadata)
         name = f"score {version.model_id}"
         print(f"Starting Spark, {args.master or 'as its settings say'} ...", flush=True)
-        spark = stack.enter_context(session.session(name, args.master, args.conf.split()))
-        from spark.job import prepared  # here, as it needs PySpark, which the session has found
+        spark = stack.enter_context(session.start_session(name, args.master, args.conf.split()))
+        from spark.cluster_job import (
+            prepare_job,  # here, as it needs PySpark, which the session has found
+        )
 
-        job = stack.enter_context(prepared(spark, problem, version, database, args))
+        job = stack.enter_context(prepare_job(spark, problem, version, database, args))
         return score(job, args)
 
 
@@ -100,7 +102,7 @@ def require_network(database: Engine) -> None:
         )
 
 
-def score(job: "Job", args: argparse.Namespace) -> int:
+def score(job: "ClusterJob", args: argparse.Namespace) -> int:
     """Score what is pending, as a run of MLflow, and sum up; or only show what would be scored.
 
     Returns the code to exit with.
@@ -110,44 +112,46 @@ def score(job: "Job", args: argparse.Namespace) -> int:
         Incomplete: the counts disagree, or rows are pending for no reason.
     """
     replay, dry = args.replay, args.dry_run
-    job.scores.remember_version(job.staging, dry=dry)
-    rows = job.selected()
-    before = job.scores.count(rows)
-    aside = job.source.set_aside(before.selected)
+    job.results.record_version(job.staging, dry=dry)
+    rows = job.snapshot_rows()
+    before = job.results.count_rows(rows)
+    aside = job.source.rejected_rows(before.selected)
     show_set_aside(job.source.reports)
     pending = before.pending + (before.rejected if replay else 0)
     total = min(args.limit or pending, pending)
     if dry:
-        closing.show(str(job), before, job.scores.reasons(rows), {"would score": total})
+        closing.print_counts(
+            str(job), before, job.results.rejection_reasons(rows), {"would score": total}
+        )
         return 0
     error = None
     with (
-        record.recording(job.version, parameters(job, args)) as run_id,
-        cli.finishing_first() as stop,
+        record.open_mlflow_run(job.version, parameters(job, args)) as run_id,
+        cli.stop_gracefully() as stop,
     ):
         if aside is not None:
-            job.scores.put_aside(aside, job.staging, run_id)
-        scorer = job.scorer(rows, before, run_id, args)
+            job.results.write_rejected_rows(aside, job.staging, run_id)
+        scorer = job.create_scorer(rows, before, run_id, args)
         started, outcome = time.monotonic(), "interrupted"
         try:
             with progress(f"score {job.version.model_id}", total) as bar:
-                scorer.run(replay, stop.asked, bar.advance)
-            if not stop.asked.is_set():
+                scorer.run(replay, stop.requested, bar.advance)
+            if not stop.requested.is_set():
                 outcome = "limited" if args.limit else "finished"
         except cli.UserError as raised:
             outcome, error = "failed", raised
         seconds = time.monotonic() - started
-        counts, did = job.scores.count(rows), scorer.did
+        counts, did = job.results.count_rows(rows), scorer.run_counts
         more = {"this run": did.rows, "rows a second": round(did.rows / seconds)}
-        closing.show(str(job), counts, job.scores.reasons(rows), more)
-        record.log(scorer.tally, did, counts, outcome, seconds)
+        closing.print_counts(str(job), counts, job.results.rejection_reasons(rows), more)
+        record.log_outcome(scorer.tally, did, counts, outcome, seconds)
         if error:
             raise error
-    closing.prove(counts, complete=outcome == "finished", script="score_spark.py")
+    closing.check_counts(counts, complete=outcome == "finished", script="score_spark.py")
     return stop.exit_code
 
 
-def parameters(job: "Job", args: argparse.Namespace) -> dict[str, object]:
+def parameters(job: "ClusterJob", args: argparse.Namespace) -> dict[str, object]:
     """What a run of MLflow is told of this one."""
     flags = ("results", "master", "conf", "commit_rows", "limit")
     return {
@@ -160,7 +164,7 @@ def parameters(job: "Job", args: argparse.Namespace) -> dict[str, object]:
 def show_set_aside(reports: Sequence[FileReport]) -> None:
     """Print which rows of the source cannot be scored at all."""
     if bad := [(r.file, n, why) for r in reports for why, n in r.rejected.most_common()]:
-        table("Set aside", ("file", "rows", "reason"), bad)
+        print_table("Set aside", ("file", "rows", "reason"), bad)
 
 
 if __name__ == "__main__":

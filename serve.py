@@ -30,7 +30,7 @@ from uvicorn.supervisors import Multiprocess
 
 import cli
 import problems
-from cli.terminal import say
+from cli.terminal import print_message
 from registry import aliases, store, versions
 from serving import connections, tokens
 from serving.settings import METRICS_FOLDER, Settings
@@ -61,7 +61,7 @@ class Workers(Multiprocess):
 
 
 def parser() -> argparse.ArgumentParser:
-    made = cli.parser(__doc__, database=False)
+    made = cli.argument_parser(__doc__, database=False)
     made.add_argument(
         "--alias",
         default=aliases.CHAMPION,
@@ -77,8 +77,8 @@ def parser() -> argparse.ArgumentParser:
     )
     for flag, kind, default, help in (
         ("--workers", cli.at_least(1, 256), 2, "processes that answer"),
-        ("--refresh", cli.some_seconds, 5.0, "seconds between looks at the aliases"),
-        ("--timeout", cli.some_seconds, 60.0, "seconds that a request may take"),
+        ("--refresh", cli.positive_seconds, 5.0, "seconds between looks at the aliases"),
+        ("--timeout", cli.positive_seconds, 60.0, "seconds that a request may take"),
         ("--in-flight", cli.at_least(1, 10_000), 64, "most requests at once in a worker"),
         ("--max-body", cli.at_least(1, 1024), 32, "most MiB of a request"),
         ("--max-rows", cli.at_least(1, 10_000_000), 100_000, "most rows of a request"),
@@ -88,7 +88,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--new-token", default="", metavar="NAME", help="add one to the file, and end"
     )
-    cli.add_switch(made, "--insecure", "let other machines ask without tokens")
+    cli.add_yes_no_flag(made, "--insecure", "let other machines ask without tokens")
     return made
 
 
@@ -99,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return new_token(file, args.new_token)
     if file:
         tokens.read(file)
-    elif not args.insecure and not cli.is_local(args.host):
+    elif not args.insecure and not cli.is_loopback(args.host):
         raise cli.UserError(
             f"On {args.host} other machines could ask without a login: give --tokens FILE, or say "
             "--insecure if something in front of it asks for one."
@@ -112,7 +112,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     found = resolved(problem.model_name, wanted)
     settings = Settings(
         model_name=problem.model_name,
-        words=problem.words,
+        words=problem.outcome_labels,
         aliases=wanted,
         refresh=args.refresh,
         timeout=args.timeout,
@@ -122,14 +122,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         tokens=str(file.resolve()) if file else "",
     )
     with (
-        connections.listening(args.host, args.port) as listener,
+        connections.listen(args.host, args.port) as listener,
         tempfile.TemporaryDirectory() as metrics,
     ):
-        settings.hand_over()
+        settings.to_environment()
         os.environ[METRICS_FOLDER] = metrics
         # one row's small matrices gain nothing from a second thread, which then spins for work
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-        say(f"Starting {found} at http://{cli.address(args.host, args.port)}; Ctrl-C ends it.")
+        print_message(
+            f"Starting {found} at http://{cli.host_and_port(args.host, args.port)}; Ctrl-C ends it."
+        )
         config = uvicorn.Config(
             "serving.application:create",
             factory=True,
@@ -151,7 +153,7 @@ def new_token(file: Path | None, name: str) -> int:
     if file is None:
         raise cli.UserError("--new-token adds to a file: name it with --tokens FILE.")
     print(tokens.issue(file, name))
-    say(f"Only its hash is kept, in {file}: whoever asks gives it as ENDPOINT_TOKEN.")
+    print_message(f"Only its hash is kept, in {file}: whoever asks gives it as ENDPOINT_TOKEN.")
     return 0
 
 
@@ -163,7 +165,7 @@ def resolved(model_name: str, wanted: Sequence[str]) -> str:
     """
     client, found = store.connect(), []
     for alias in wanted:
-        if alias != wanted[0] and not aliases.number_with_alias(client, model_name, alias):
+        if alias != wanted[0] and not aliases.version_number(client, model_name, alias):
             found.append(f"nothing yet as {alias}")
             continue
         version = versions.resolve(client, f"models:/{model_name}@{alias}")

@@ -19,14 +19,14 @@ from sklearn.model_selection import ParameterGrid
 
 import cli
 import problems
-from cli.terminal import progress, table
+from cli.terminal import print_table, progress
 from problems import Candidate
 from registry import model_files, store
-from training import data_source, record, selection
+from training import data_source, log_and_register, selection
 from training.dataset import Dataset
-from training.record import Registered, Shared
-from training.search import search
-from training.threshold import RULES, Rule
+from training.log_and_register import RegisteredCandidate, TrainingContext
+from training.search import search_grid
+from training.threshold import RULES, ThresholdRule
 
 QUICK_ROWS, QUICK_FOLDS = 30_000, 3
 INTERVALS = ("log_loss", "roc_auc", "average_precision")
@@ -43,7 +43,7 @@ HELD_OUT = (
 
 
 def parser() -> argparse.ArgumentParser:
-    made = cli.parser(__doc__)
+    made = cli.argument_parser(__doc__)
     data_source.add_flags(made)
     whole = cli.at_least
     for flag, kind, default, help in (
@@ -62,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
         ("--cost-false-negative", float, 1.0, "of a wrong no, in the same unit (default: 1)"),
         (
             "--rate",
-            cli.share,
+            cli.fraction,
             0.0,
             "share of rows that gets a yes, for the rule rate (default: 0, the share that is one)",
         ),
@@ -75,7 +75,7 @@ def parser() -> argparse.ArgumentParser:
         help="how the decision threshold is chosen: largest F1, least cost, or a rate of yes "
         "(default: f1)",
     )
-    cli.add_switch(
+    cli.add_yes_no_flag(
         made,
         "--quick",
         f"search in seconds: {QUICK_FOLDS} folds, once, of {QUICK_ROWS:,} rows; the best are still "
@@ -86,8 +86,10 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
-    rule = Rule(args.threshold_rule, args.cost_false_positive, args.cost_false_negative, args.rate)
-    problem = problems.load(args.problem).including(filter(None, args.also.split(",")))
+    rule = ThresholdRule(
+        args.threshold_rule, args.cost_false_positive, args.cost_false_negative, args.rate
+    )
+    problem = problems.load(args.problem).with_optional_columns(filter(None, args.also.split(",")))
     data = data_source.read(args, problem)
     print(f"{problem.name}: {len(data.train):,} rows train, {len(data.test):,} are held out")
     candidates = problem.candidates(data.categories, args.seed)
@@ -95,27 +97,33 @@ def main(argv: Sequence[str] | None = None) -> int:
         model_files.types_to_trust(candidate.pipeline)
     store.connect(create=True)
     tags = {"problem": problem.name}
-    with store.explained(), store.own_run(problem.name, "training", tags) as run:
-        trained, shared = train(data, candidates, rule, args)
-        may_serve = [r for r in trained if not r.found.candidate.yardstick] or trained
+    with (
+        store.translate_mlflow_errors(),
+        store.run_in_experiment(problem.name, "training", tags) as run,
+    ):
+        trained, shared = train_candidates(data, candidates, rule, args)
+        may_serve = [r for r in trained if not r.search_result.candidate.is_benchmark] or trained
         standings = [registered.standing for registered in may_serve]
-        first, why = selection.ranked(standings)[0].name, selection.reason(standings)
-        record.comparison(trained, first, why, shared)
-    report(data, trained)
-    print(f"{first} is best: {why}.\nTraining run {run.info.run_id} in {store.shown_uri()}.")
+        first, why = selection.rank(standings)[0].name, selection.explain_choice(standings)
+        log_and_register.log_comparison(trained, first, why, shared)
+    print_report(data, trained)
+    print(
+        f"{first} is best: {why}.\n"
+        f"Training run {run.info.run_id} in {store.uri_without_password()}."
+    )
     print(f"Next: python promote.py{data_source.flags(args)}")
     return 0
 
 
-def train(
-    data: Dataset, candidates: Sequence[Candidate], rule: Rule, args: argparse.Namespace
-) -> tuple[list[Registered], Shared]:
+def train_candidates(
+    data: Dataset, candidates: Sequence[Candidate], rule: ThresholdRule, args: argparse.Namespace
+) -> tuple[list[RegisteredCandidate], TrainingContext]:
     """Search and register each candidate."""
     quick = args.quick
-    rows = data.train.some(QUICK_ROWS, args.seed) if quick else data.train
+    rows = data.train.sample(QUICK_ROWS, args.seed) if quick else data.train
     count = min(args.folds, QUICK_FOLDS) if quick else args.folds
-    repeats = args.repeats or (1 if quick else data.repeats)
-    shared = record.training(
+    repeats = args.repeats or (1 if quick else data.default_repeats)
+    shared = log_and_register.log_training(
         data,
         {"seed": args.seed, "folds": count, "repeats": repeats, "rows_searched": len(rows)},
     )
@@ -127,19 +135,21 @@ def train(
         times = f" {repeats} times" * (repeats > 1)
         what = f"{candidate.name}: {points} grid points, {count} folds{times}"
         with progress(what, points * count * repeats, "fits") as bar:
-            found = search(
+            found = search_grid(
                 candidate, rows, repeated, args.jobs or -1, refit_on=data.train, advance=bar.advance
             )
-        threshold = rule.threshold(*found.out_of_fold_labels(rows.label))
-        trained.append(record.candidate(data, found, threshold, rule, shared, args.seed))
+        threshold = rule.choose_threshold(*found.labels_and_probabilities(rows.label))
+        trained.append(
+            log_and_register.register_candidate(data, found, threshold, rule, shared, args.seed)
+        )
         best = ", ".join(f"{name}={value}" for name, value in found.best.params.items())
         print(f"{candidate.name}: best {best}, {time.monotonic() - started:.0f} s", flush=True)
     return trained, shared
 
 
-def report(data: Dataset, trained: Sequence[Registered]) -> None:
+def print_report(data: Dataset, trained: Sequence[RegisteredCandidate]) -> None:
     """Print the candidates side by side, and what each would say of held-out rows."""
-    names = [f"{r.found.candidate.name}\n({r.version.version})" for r in trained]
+    names = [f"{r.search_result.candidate.name}\n({r.version.version})" for r in trained]
     rows: list[tuple[object, ...]] = []
     for metric in INTERVALS:
         rows.append(
@@ -148,24 +158,35 @@ def report(data: Dataset, trained: Sequence[Registered]) -> None:
         ends = [(r.metrics[f"cv_{metric}_low"], r.metrics[f"cv_{metric}_high"]) for r in trained]
         rows.append(("  95 % interval", *(f"{low:.4f} to {high:.4f}" for low, high in ends)))
     for metric in HELD_OUT:
-        if all(metric in r.test and math.isfinite(r.test[metric].value) for r in trained):
-            rows.append((metric.replace("_", " "), *(r.test[metric].value for r in trained)))
-            ends = [(r.test[metric].low, r.test[metric].high) for r in trained]
+        if all(
+            metric in r.held_out_metrics and math.isfinite(r.held_out_metrics[metric].value)
+            for r in trained
+        ):
+            rows.append(
+                (metric.replace("_", " "), *(r.held_out_metrics[metric].value for r in trained))
+            )
+            ends = [
+                (r.held_out_metrics[metric].low, r.held_out_metrics[metric].high) for r in trained
+            ]
             rows.append(("  95 % interval", *(f"{low:.4f} to {high:.4f}" for low, high in ends)))
     for metric in ("single_row_ms", "saved_mb"):
         rows.append((metric.replace("_", " "), *(r.metrics[metric] for r in trained)))
     title = f"{data.problem.model_name}: cross-validated (cv), and on held-out rows"
-    table(title, ("", *names), rows)
+    print_table(title, ("", *names), rows)
     decisions = []
     for r in trained:
         for rule, threshold, suffix in (
             ("chosen", r.threshold, ""),
             ("former", data.problem.former_threshold, "_at_former"),
         ):
-            figures = (r.test[f"{name}{suffix}"].value for name in ("precision", "recall"))
-            decisions.append((r.found.candidate.name, rule, threshold, *figures))
+            figures = (
+                r.held_out_metrics[f"{name}{suffix}"].value for name in ("precision", "recall")
+            )
+            decisions.append((r.search_result.candidate.name, rule, threshold, *figures))
     header = ("", "rule", "from probability", "precision", "recall")
-    table(f"Who is told {data.problem.words[1]!r} on held-out rows", header, decisions)
+    print_table(
+        f"Who is told {data.problem.outcome_labels[1]!r} on held-out rows", header, decisions
+    )
 
 
 if __name__ == "__main__":

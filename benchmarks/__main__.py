@@ -24,7 +24,7 @@ from benchmarks.figures import PROBLEM, PROJECT, URI, Bench, Figure, when_and_wh
 from benchmarks.original import save_model
 from benchmarks.processes import RUNS, run
 from benchmarks.scoring import ONE_BY_ONE
-from scoring.local_server import served
+from scoring.local_server import serve_model
 
 RESULTS = PROJECT / "benchmarks" / "RESULTS.md"
 FULL, TEN_TIMES = 100_000, 1_000_000  # leads
@@ -113,7 +113,7 @@ def main() -> None:
         print("preparing: files, databases, a model ...", flush=True)
         rows = prepare(folder, source)
         figures = []
-        with served(URI) as endpoint:
+        with serve_model(URI) as endpoint:
             for number, measure in enumerate(FIGURES, 1):
                 if args.only and number not in args.only:
                     continue

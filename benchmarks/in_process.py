@@ -13,8 +13,8 @@ import pandas as pd
 
 import problems
 from db import results, runs
-from db.engine import database_url, opened
-from problems.split import held_out
+from db.engine import database_url, open_database
+from problems.split import held_out_mask
 from registry import model_files, store, versions
 
 ROWS = 20_000
@@ -25,29 +25,29 @@ def main(database: str, uri: str) -> None:
     version = versions.resolve(store.connect(), uri)
     model = model_files.load(version)
     gc.freeze()  # as the client does
-    with opened(database_url(database)) as engine:
+    with open_database(database_url(database)) as engine:
         runs.remember_version(
             engine, version.model_id, version.logged_model_id, version.registry, version.threshold
         )
         run = runs.start_run(engine, version.model_id, "in process")
         after = None
         while True:
-            page = results.pending_page(engine, problem.scoring, run.model_id, after, ROWS)
+            page = results.read_pending_page(engine, problem.scoring, run.model_id, after, ROWS)
             if not len(page):
                 break
             after = page.columns[problem.scoring.key.name][-1]
             frame = pd.DataFrame({f.name: page.columns[f.name] for f in problem.features})
             frame = frame.astype(dict.fromkeys(problem.numbers, "float64"))
             answers = model.predict(frame)[:, 1]
-            words = version.decide(answers, problem.words)
-            held = held_out(page.columns[problem.group_name])
+            words = version.decide(answers, problem.outcome_labels)
+            held = held_out_mask(page.columns[problem.group_name])
             last = version.trained_on.last_load
             trained_on = [
                 load <= last and not out
                 for load, out in zip(page.columns["load_id"], held, strict=True)
             ]
-            scored = results.Scored(page, answers.tolist(), words.tolist(), trained_on)
-            results.store(engine, problem.scoring, run, scored)
+            scored = results.ScoredPage(page, answers.tolist(), words.tolist(), trained_on)
+            results.store_scores(engine, problem.scoring, run, scored)
         runs.end_run(engine, problem.scoring, run, "finished")
 
 

@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, RepeatedStratifiedKFold
 
 import problems
-from db.engine import database_url, opened
+from db.engine import database_url, open_database
 from training import dataset
 
 ROWS = 13_963
@@ -40,7 +40,7 @@ def search(rows: pd.DataFrame, features: list[str], jobs: int) -> GridSearchCV:
 
 def main(database: Path, jobs: int) -> None:
     problem = problems.load()
-    with opened(database_url(str(database))) as engine:
+    with open_database(database_url(str(database))) as engine:
         rows = dataset.read(engine, problem).raw
     started = time.perf_counter()
     search(rows, problem.feature_names, jobs)

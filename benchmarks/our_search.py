@@ -10,33 +10,33 @@ import time
 from pathlib import Path
 
 import problems
-from db.engine import database_url, opened
+from db.engine import database_url, open_database
 from training import dataset
 from training.dataset import Dataset
-from training.search import Found, search
-from training.threshold import Rule
+from training.search import SearchResult, search_grid
+from training.threshold import ThresholdRule
 
 FOLDS = 5
 
 
-def searched(data: Dataset) -> list[Found]:
+def searched(data: Dataset) -> list[SearchResult]:
     """Search, fit, and choose the threshold of each candidate that is no yardstick."""
     folds = [data.folds(data.train, FOLDS, 0)]
     found = []
     for candidate in data.problem.candidates(data.categories, 0):
-        if not candidate.yardstick:
-            found.append(search(candidate, data.train, folds, -1))
-            Rule().threshold(*found[-1].out_of_fold_labels(data.train.label))
+        if not candidate.is_benchmark:
+            found.append(search_grid(candidate, data.train, folds, -1))
+            ThresholdRule().choose_threshold(*found[-1].labels_and_probabilities(data.train.label))
     return found
 
 
 def main(database: Path) -> None:
-    with opened(database_url(str(database))) as engine:
+    with open_database(database_url(str(database))) as engine:
         data = dataset.read(engine, problems.load())
     started, rows = time.perf_counter(), len(data.train)
     found = searched(data)
     seconds = time.perf_counter() - started
-    print(seconds, sum(len(f.points) for f in found), rows)
+    print(seconds, sum(len(f.grid_points) for f in found), rows)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.figures import PROBLEM, PROJECT, URI, when_and_where
 from benchmarks.processes import Taken, run
-from scoring.local_server import served
+from scoring.local_server import serve_model
 
 RESULTS = PROJECT / "benchmarks" / "SCALE.md"
 LEADS = 100_000  # at full size
@@ -111,7 +111,7 @@ def main() -> None:
             for script in ("ingest.py", "train.py", "promote.py"):
                 run(PROJECT / script, "--database", folder / "sample.db")
         steps = []
-        endpoint = stack.enter_context(served(URI))
+        endpoint = stack.enter_context(serve_model(URI))
         for times in args.times:
             for step in measure(folder, times, endpoint):
                 print(report([step]).splitlines()[-1], flush=True)

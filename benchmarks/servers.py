@@ -7,7 +7,7 @@ from functools import partial
 
 from benchmarks.figures import PROJECT, URI, Bench, Figure
 from benchmarks.processes import in_turn, ratio, run, shown
-from scoring.local_server import free_port, running, served
+from scoring.local_server import free_port, run_server, serve_model
 
 CLIENTS = 32
 
@@ -18,7 +18,7 @@ def ours(workers: int) -> Iterator[str]:
     port = free_port()
     command = [sys.executable, PROJECT / "serve.py", "--port", port, "--workers", workers]
     url = f"http://127.0.0.1:{port}"
-    with running([*map(str, command)], f"{url}/ready"):
+    with run_server([*map(str, command)], f"{url}/ready"):
         yield url
 
 
@@ -34,7 +34,7 @@ def one_row(_bench: Bench) -> Figure:
 
     found, behind = [], []
     for workers in (1, 2):
-        with ours(workers) as us, served(URI, workers) as them:
+        with ours(workers) as us, serve_model(URI, workers) as them:
             pair = in_turn(partial(latency, us), partial(latency, them))
         found.append(ratio(*pair))
         behind.append(
@@ -57,7 +57,7 @@ def many_clients(_bench: Bench) -> Figure:
         failures += failed
         return found
 
-    with ours(2) as us, served(URI, 2) as them:
+    with ours(2) as us, serve_model(URI, 2) as them:
         rates = in_turn(partial(rate, us), partial(rate, them))
     found = ratio(*rates)
     return Figure(
@@ -71,7 +71,7 @@ def bulk(bench: Bench) -> Figure:
     def seconds(endpoint: str) -> float:
         return run(*bench.client(endpoint=endpoint)).wall
 
-    with ours(2) as us, served(URI, 2) as them:
+    with ours(2) as us, serve_model(URI, 2) as them:
         taken = in_turn(partial(seconds, us), partial(seconds, them))
     found = ratio(taken[1], taken[0])
     return Figure(

@@ -13,7 +13,7 @@ from sqlalchemy import make_url
 
 from benchmarks.figures import PROJECT, URI, Bench, Figure
 from benchmarks.processes import in_turn, ratio, run, shown
-from scoring.local_server import served
+from scoring.local_server import serve_model
 
 
 @contextlib.contextmanager
@@ -33,7 +33,7 @@ def new_database(server: str, template: str = "template1") -> str:
 
 def two_clients(bench: Bench) -> Figure:
     behind, found = [], []
-    with postgres(bench.folder / "pg") as server, served(URI) as second:
+    with postgres(bench.folder / "pg") as server, serve_model(URI) as second:
         full = new_database(server)
         run(PROJECT / "ingest.py", "--source", bench.source, "--database", full)
         template = str(make_url(full).database)

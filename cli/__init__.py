@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from cli.proxies import spare_this_machine
+from cli.proxies import bypass_proxies_for_loopback
 
-REFUSED = 3  # the exit code of the gate
+EXIT_REFUSED = 3  # the exit code of the gate
 WEEK = 7 * 24 * 60 * 60  # seconds
 # not in a docstring, which is gone with PYTHONOPTIMIZE=2
 EXIT_CODES = """\
@@ -42,7 +42,7 @@ class UserError(Exception):
     exit_code = 2
 
 
-def parser(doc: str | None, *, database: bool = True) -> argparse.ArgumentParser:
+def argument_parser(doc: str | None, *, database: bool = True) -> argparse.ArgumentParser:
     """A script's argument parser: its docstring as help, and the flags all scripts share."""
     made = argparse.ArgumentParser(
         description=doc,
@@ -66,7 +66,7 @@ def parser(doc: str | None, *, database: bool = True) -> argparse.ArgumentParser
     return made
 
 
-def add_switch(to: argparse.ArgumentParser, flag: str, help: str) -> None:
+def add_yes_no_flag(to: argparse.ArgumentParser, flag: str, help: str) -> None:
     """Add a boolean flag that works bare (`--add`) and with yes or no, as MLproject needs."""
     to.add_argument(
         flag, nargs="?", const=True, default=False, type=_boolean, metavar="yes|no", help=help
@@ -84,7 +84,7 @@ def _boolean(text: str) -> bool:
     return text == "yes"
 
 
-def share(text: str) -> float:
+def fraction(text: str) -> float:
     """Parse a flag's value that must lie between 0 and 1."""
     value = float(text)
     if not 0 <= value <= 1:
@@ -92,7 +92,7 @@ def share(text: str) -> float:
     return value
 
 
-def number(text: str) -> float:
+def finite_number(text: str) -> float:
     """Parse a flag's value that must be a number, and neither infinite nor none."""
     value = float(text)
     if not math.isfinite(value):
@@ -108,22 +108,22 @@ def seconds(text: str) -> float:
     return value
 
 
-def some_seconds(text: str) -> float:
+def positive_seconds(text: str) -> float:
     """Parse a flag's value that must be a number of seconds, and more than none."""
     if (value := seconds(text)) == 0:
         raise argparse.ArgumentTypeError("0 seconds are none")
     return value
 
 
-def at_least(minimum: int, most: int = 2**31) -> Callable[[str], int]:
+def at_least(minimum: int, maximum: int = 2**31) -> Callable[[str], int]:
     """A parser of a flag's value that must be a whole number, not less than this, nor more."""
 
     def whole_number(text: str) -> int:
         value = int(text)
         if value < minimum:
             raise argparse.ArgumentTypeError(f"{value} is less than {minimum}")
-        if value > most:
-            raise argparse.ArgumentTypeError(f"{value} is more than {most}")
+        if value > maximum:
+            raise argparse.ArgumentTypeError(f"{value} is more than {maximum}")
         return value
 
     return whole_number
@@ -145,7 +145,7 @@ def is_running(pid: int) -> bool:
     return True
 
 
-def is_local(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     """Can only this machine reach what listens on this address."""
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -153,34 +153,34 @@ def is_local(host: str) -> bool:
         return host == "localhost"
 
 
-def address(host: str, port: int) -> str:
+def host_and_port(host: str, port: int) -> str:
     """A host and a port as they stand in a URL."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 @dataclass
-class Stop:
+class StopRequest:
     """Whether SIGINT or SIGTERM has asked us to stop; `signal` is its number."""
 
-    asked: threading.Event = field(default_factory=threading.Event)
-    signal: int = 0
+    requested: threading.Event = field(default_factory=threading.Event)
+    signal_number: int = 0
 
     @property
     def exit_code(self) -> int:
         """The code to exit with if asked to stop, else 0."""
-        return 128 + self.signal if self.asked.is_set() else 0
+        return 128 + self.signal_number if self.requested.is_set() else 0
 
 
 @contextmanager
-def finishing_first() -> Iterator[Stop]:
+def stop_gracefully() -> Iterator[StopRequest]:
     """The first SIGINT or SIGTERM only asks the body to finish what is begun; a second stops it."""
-    stop = Stop()
+    stop = StopRequest()
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def ask(number: int, _frame: object) -> None:
         restore()
-        stop.signal = number
-        stop.asked.set()
+        stop.signal_number = number
+        stop.requested.set()
         # not print: the signal may have come in the middle of one
         os.write(2, b"\nFinishing what is in flight; once more stops at once.\n")
 
@@ -209,7 +209,7 @@ def run(main: Callable[[], int]) -> NoReturn:
     signal.signal(signal.SIGTERM, stop)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not told to ignore it
         signal.signal(signal.SIGINT, stop)
-    spare_this_machine()
+    bypass_proxies_for_loopback()
     try:
         with _usable_paths():
             code = main()

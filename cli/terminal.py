@@ -16,12 +16,12 @@ LEAST_ROOM = 10  # characters
 SECONDS_BETWEEN_LINES = 5.0  # often enough to see it live, seldom enough for a log
 
 
-def say(text: str) -> None:
+def print_message(text: str) -> None:
     """A line for the person at the keyboard, apart from a script's output."""
     print(text, file=sys.stderr, flush=True)
 
 
-class Counter:
+class ProgressCounter:
     """What a long step advances as it goes; shown by `progress`."""
 
     def __init__(self, description: str, total: int | None, unit: str = "rows") -> None:
@@ -38,9 +38,9 @@ class Counter:
             self._shown = time.monotonic()
             self.show()
 
-    def say(self, text: str) -> None:
+    def print_message(self, text: str) -> None:
         """A line beside the progress, for what the person should know meanwhile."""
-        say(text)
+        print_message(text)
 
     def show(self) -> None:
         if self.done == self._said:
@@ -55,7 +55,7 @@ class Counter:
         )
 
 
-class _Bar(Counter):
+class _Bar(ProgressCounter):
     def __init__(self, description: str, total: int | None, bar: Progress) -> None:
         super().__init__(description, total)
         self._bar, self._task = bar, bar.add_task(description, total=total)
@@ -69,11 +69,11 @@ class _Bar(Counter):
 
 
 @contextmanager
-def progress(description: str, total: int | None, unit: str = "rows") -> Iterator[Counter]:
+def progress(description: str, total: int | None, unit: str = "rows") -> Iterator[ProgressCounter]:
     """Show how far a step over `total` rows, or other units, is."""
     console = Console()
     if not console.is_terminal:
-        counter = Counter(description, total, unit)
+        counter = ProgressCounter(description, total, unit)
         yield counter
         counter.show()
         return
@@ -82,7 +82,7 @@ def progress(description: str, total: int | None, unit: str = "rows") -> Iterato
         yield _Bar(description, total, b)
 
 
-def table(title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print a table; numbers to the right, whole numbers with thousands, others to 4 places."""
     console = Console(highlight=False)
     shown = Table(

@@ -10,26 +10,26 @@ from typing import Any
 
 from sqlalchemy import Boolean, Column, Connection, MetaData, Table, literal, select, true
 
-from db.engine import insert_for
+from db.engine import dialect_insert
 
 Columns = Mapping[str, Sequence[Any]]
 
 
-def append(connection: Connection, table: Table, columns: Columns) -> None:
+def insert_rows(connection: Connection, table: Table, columns: Columns) -> None:
     """Add rows to a table that has nothing in their way."""
     if connection.dialect.name == "sqlite":
-        _execute_many(connection, insert_for(connection)(table), columns, {})
+        _execute_many(connection, dialect_insert(connection)(table), columns, {})
     else:
         _copy(connection, table, columns)
 
 
-def append_new(
-    connection: Connection, table: Table, columns: Columns, same: Mapping[str, Any]
+def insert_new_rows(
+    connection: Connection, table: Table, columns: Columns, constants: Mapping[str, Any]
 ) -> None:
     """Add those of the rows that the table does not have; `same` is what they have in common."""
-    put = insert_for(connection)(table)
+    put = dialect_insert(connection)(table)
     if connection.dialect.name == "sqlite":
-        _execute_many(connection, put.on_conflict_do_nothing(), columns, same)
+        _execute_many(connection, put.on_conflict_do_nothing(), columns, constants)
         return
     received = Table(
         f"received_{table.name}",
@@ -40,9 +40,9 @@ def append_new(
     )
     received.create(connection, checkfirst=True)
     _copy(connection, received, columns)
-    common = (literal(value, table.c[name].type) for name, value in same.items())
+    common = (literal(value, table.c[name].type) for name, value in constants.items())
     rows = select(*received.c, *common).where(true())
-    connection.execute(put.from_select([*columns, *same], rows).on_conflict_do_nothing())
+    connection.execute(put.from_select([*columns, *constants], rows).on_conflict_do_nothing())
 
 
 def _execute_many(connection: Connection, put: Any, columns: Columns, same: Mapping) -> None:

@@ -26,9 +26,9 @@ from sqlalchemy import (
 )
 
 import cli
-from db.engine import writing
-from db.runs import HOST, Run
-from db.tables import claims, now, scoring_runs
+from db.engine import write_transaction
+from db.runs import HOST, ScoringRun
+from db.tables import claims, database_now, scoring_runs
 
 LEASE_SECONDS = 60.0
 CLAIM_LOCK = 7_305_002  # any number of ours: PostgreSQL's advisory lock of who looks for rows
@@ -39,24 +39,24 @@ class Claim:
     """A range of keys; `left` are the rows in it that are not dealt with yet."""
 
     id: int
-    left: int
+    rows_left: int
 
 
-def take_turns(connection: Connection) -> None:
+def lock_claims(connection: Connection) -> None:
     """Until this transaction ends nobody else claims; on SQLite, whoever writes is alone anyway."""
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(CLAIM_LOCK)))
 
 
 @dataclass(frozen=True)
-class Found:
+class VersionClaims:
     """The claims on rows for a version, and how many others had, those included that were gone."""
 
-    standing: Sequence[Row]
-    of_others: int
+    active: Sequence[Row]
+    others: int
 
 
-def look(connection: Connection, run: Run) -> Found:
+def revoke_expired(connection: Connection, run: ScoringRun) -> VersionClaims:
     """Find the claims on rows for the run's version, and take them away from runs that are gone."""
     found = connection.execute(
         select(claims, scoring_runs.c.host, scoring_runs.c.pid, scoring_runs.c.seen_at)
@@ -65,8 +65,8 @@ def look(connection: Connection, run: Run) -> Found:
     ).all()
     others = [c for c in found if c.scoring_run_id != run.id]
     if not others:
-        return Found(found, 0)
-    time = now(connection)
+        return VersionClaims(found, 0)
+    time = database_now(connection)
     oldest = time - timedelta(seconds=LEASE_SECONDS)
     gone = {c.id for c in others if c.seen_at < oldest or _ended(c.host, c.pid)}
     if gone:
@@ -75,7 +75,7 @@ def look(connection: Connection, run: Run) -> Found:
     if ahead:  # the clock was set back: they count as seen now, lest their lease never ends
         seen = update(scoring_runs).where(scoring_runs.c.id.in_(ahead))
         connection.execute(seen.values(seen_at=time))
-    return Found([c for c in found if c.id not in gone], len(others))
+    return VersionClaims([c for c in found if c.id not in gone], len(others))
 
 
 def _ended(host: str, pid: int) -> bool:
@@ -83,31 +83,31 @@ def _ended(host: str, pid: int) -> bool:
     return host == HOST and (pid == os.getpid() or not cli.is_running(pid))
 
 
-def free(key: Column, taken: Iterable[Row]) -> Iterator[ColumnElement[bool]]:
+def exclude_claimed(key: Column, taken: Iterable[Row]) -> Iterator[ColumnElement[bool]]:
     """Conditions that leave out the rows of these claims."""
     for range in taken:
         yield or_(key < _key(key, range.first_key), key > _key(key, range.last_key))
 
 
-def unfinished(engine: Engine, run: Run) -> int:
+def count_unfinished(engine: Engine, run: ScoringRun) -> int:
     """How many claims stand, or stood until now, when this run has nothing more in flight.
 
     Its own, whose rows never reached it as when a connection broke, are dropped.
     """
-    with writing(engine) as connection:
-        found = look(connection, run).of_others
+    with write_transaction(engine) as connection:
+        found = revoke_expired(connection, run).others
         own = delete(claims).where(claims.c.scoring_run_id == run.id)
         return found + connection.execute(own).rowcount
 
 
-def renew(engine: Engine, run: Run) -> None:
+def renew_lease(engine: Engine, run: ScoringRun) -> None:
     """Say that the run is still at work."""
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         seen = update(scoring_runs).where(scoring_runs.c.id == run.id)
-        connection.execute(seen.values(seen_at=now(connection)))
+        connection.execute(seen.values(seen_at=database_now(connection)))
 
 
-def claim(connection: Connection, run: Run, keys: Sequence[Any]) -> Claim:
+def claim_keys(connection: Connection, run: ScoringRun, keys: Sequence[Any]) -> Claim:
     """Claim the rows with these keys, in their order, and what may come to lie between them."""
     values = {"scoring_run_id": run.id, "first_key": _plain(keys[0]), "last_key": _plain(keys[-1])}
     made = connection.execute(insert(claims).values(values).returning(claims.c.id))
@@ -123,11 +123,11 @@ def _key(column: Column, plain: Any) -> Any:
     return datetime.fromisoformat(plain) if column.type.python_type is datetime else plain
 
 
-def stands(connection: Connection, claim: Claim) -> bool:
+def is_held(connection: Connection, claim: Claim) -> bool:
     """Is it still ours; until this transaction ends nobody takes it away."""
     query = select(claims.c.id).where(claims.c.id == claim.id).with_for_update()
     return connection.execute(query).one_or_none() is not None
 
 
-def drop(connection: Connection, claim: Claim) -> None:
+def release(connection: Connection, claim: Claim) -> None:
     connection.execute(delete(claims).where(claims.c.id == claim.id))

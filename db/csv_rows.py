@@ -11,7 +11,7 @@ CHUNK_LENGTH = 2**24  # characters of the rows that are in memory at once, besid
 Rows = Iterator[tuple[int, list[str]]]  # the number of characters that a row takes; its fields
 
 
-def rows_of(lines: TextIO) -> Rows:
+def read_rows(lines: TextIO) -> Rows:
     """The rows of a CSV file, with the number of characters that each takes.
 
     Raises:

@@ -14,10 +14,10 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from cli import UserError
 from db.sqlite_file import DatabaseFile
 
-POSTGRESQL = ("postgresql", "postgresql+psycopg")
-DRIVERS = ("sqlite", "sqlite+pysqlite", *POSTGRESQL)
+POSTGRESQL_DRIVERS = ("postgresql", "postgresql+psycopg")
+DRIVERS = ("sqlite", "sqlite+pysqlite", *POSTGRESQL_DRIVERS)
 DEFAULT_URL = "sqlite:///even_financial.db"
-LOADER_LOCK = 7_305_001  # any number of ours: PostgreSQL's advisory lock of loads
+LOAD_LOCK_ID = 7_305_001  # any number of ours: PostgreSQL's advisory lock of loads
 LOCK_SECONDS = 60.0  # how long to wait for another process's lock
 CONNECT_SECONDS = 10  # how long to wait for PostgreSQL, if its address does not say
 # after which PostgreSQL ends a session that stopped in the middle of a transaction, with its locks
@@ -53,7 +53,7 @@ def database_url(given: str = "") -> URL:
         backend = ""
     scheme = text.partition("://")[0]
     if backend not in ("sqlite", "postgresql") or url.drivername not in DRIVERS:
-        if scheme in POSTGRESQL:
+        if scheme in POSTGRESQL_DRIVERS:
             raise DatabaseError(
                 f"The {scheme} address cannot be read: give postgresql://user@host:port/name; in a "
                 "user or password write @ as %40, : as %3A and / as %2F."
@@ -72,7 +72,7 @@ def database_url(given: str = "") -> URL:
 
 
 @contextmanager
-def opened(
+def open_database(
     url: URL,
     *,
     create: bool = False,
@@ -104,7 +104,7 @@ def opened(
         event.listen(engine, "connect", prepare)
         event.listen(engine, "begin", _begin_sqlite)
     try:
-        with explained(url):
+        with translate_database_errors(url):
             engine.connect().close()
             yield engine
             if file is not None:
@@ -112,7 +112,7 @@ def opened(
     except BaseException:
         engine.dispose()
         if file is not None:
-            file.discard_if_empty()
+            file.remove_if_empty()
         raise
     finally:
         engine.dispose()
@@ -136,7 +136,7 @@ def _file(path: Path, create: bool) -> DatabaseFile:
 
 
 @contextmanager
-def explained(url: URL) -> Iterator[None]:
+def translate_database_errors(url: URL) -> Iterator[None]:
     """Turn the database's own errors (unreachable, locked, full, forbidden) into a sentence.
 
     Faults of our own statements (`ProgrammingError`, `IntegrityError`) pass through as bugs.
@@ -148,14 +148,14 @@ def explained(url: URL) -> Iterator[None]:
         ours = type(error).__name__ not in ("OperationalError", "DatabaseError")
         not_allowed = getattr(error.orig, "sqlstate", None) == NOT_ALLOWED
         connecting = error.statement is None  # with an option that it does not know
-        if ours and not (not_allowed or connecting or may_pass(error)):
+        if ours and not (not_allowed or connecting or is_transient(error)):
             raise
         reason = " ".join(str(error.orig).split()).rstrip(".?")
         shown = url.render_as_string(hide_password=True)
         raise DatabaseError(f"The database {shown} cannot be used: {reason}.") from error
 
 
-def may_pass(error: DBAPIError) -> bool:
+def is_transient(error: DBAPIError) -> bool:
     """May the same statement succeed later: is the database locked, full, or restarting."""
     if isinstance(error.orig, sqlite3.Error):
         # an error of the driver itself has no code
@@ -167,7 +167,7 @@ def may_pass(error: DBAPIError) -> bool:
 
 
 @contextmanager
-def reading(engine: Engine) -> Iterator[Connection]:
+def read_transaction(engine: Engine) -> Iterator[Connection]:
     """A transaction whose selects all see the database as it was at the first of them."""
     with engine.connect() as connection:
         if connection.dialect.name == "postgresql":  # on SQLite every transaction does
@@ -176,7 +176,7 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
+def write_transaction(engine: Engine) -> Iterator[Connection]:
     """A transaction that writes: all of it is committed, or none.
 
     On SQLite it takes the write lock at once: a transaction that starts with a read fails when
@@ -188,17 +188,17 @@ def writing(engine: Engine) -> Iterator[Connection]:
             yield connection
 
 
-def take_turns_with_loads(connection: Connection, *, loading: bool = False) -> None:
+def acquire_load_lock(connection: Connection, *, loading: bool = False) -> None:
     """Until this transaction ends no load comes between; `loading` keeps out stores as well.
 
     On SQLite, which has one writer, `writing` does that already.
     """
     if connection.dialect.name == "postgresql":
         lock = func.pg_advisory_xact_lock if loading else func.pg_advisory_xact_lock_shared
-        connection.execute(select(lock(LOADER_LOCK)))
+        connection.execute(select(lock(LOAD_LOCK_ID)))
 
 
-def insert_for(connection: Connection):  # type: ignore[no-untyped-def]
+def dialect_insert(connection: Connection):  # type: ignore[no-untyped-def]
     """The `insert` of this connection's dialect: both know ON CONFLICT, by the same methods."""
     return sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
 

@@ -7,15 +7,15 @@ from typing import Any
 
 from sqlalchemy import Engine, insert, select
 
-from db.engine import reading, writing
-from db.table_specs import Scoring
+from db.engine import read_transaction, write_transaction
+from db.table_specs import ScoringSpec
 from db.tables import model_versions, utc_now
 
-FORM = "form"  # where a scored row came from
+FORM_SOURCE = "form"  # where a scored row came from
 
 
 @dataclass(frozen=True)
-class Entered:
+class FormEntry:
     """The result of a row that was entered by hand; its values by the features' names."""
 
     id: int
@@ -27,9 +27,9 @@ class Entered:
     values: Mapping[str, Any]
 
 
-def store(
+def store_entries(
     engine: Engine,
-    scoring: Scoring,
+    scoring: ScoringSpec,
     model_id: str,
     columns: Mapping[str, Sequence[Any]],
     probabilities: Sequence[float],
@@ -37,21 +37,26 @@ def store(
 ) -> list[int]:
     """Store the scores of rows that were entered by hand, all at once; returns their ids."""
     results = scoring.results
-    same = {"model_id": model_id, "process_time": utc_now(), "source": FORM, "trained_on": False}
+    same = {
+        "model_id": model_id,
+        "process_time": utc_now(),
+        "source": FORM_SOURCE,
+        "trained_on": False,
+    }
     rows = [
         same
-        | {column: columns[name][at] for name, column in results.values.items()}
-        | {results.probability: probability, results.word: word}
+        | {column: columns[name][at] for name, column in results.value_columns.items()}
+        | {results.probability_column: probability, results.outcome_column: word}
         for at, (probability, word) in enumerate(zip(probabilities, words, strict=True))
     ]
     stored = insert(results.table).returning(results.table.c.id, sort_by_parameter_order=True)
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         return list(connection.scalars(stored, rows))
 
 
-def read(
-    engine: Engine, scoring: Scoring, ids: Sequence[int] | None = None, most: int | None = None
-) -> list[Entered]:
+def read_entries(
+    engine: Engine, scoring: ScoringSpec, ids: Sequence[int] | None = None, most: int | None = None
+) -> list[FormEntry]:
     """Results of rows that were entered by hand: all or these, the latest first."""
     results, table = scoring.results, scoring.results.table
     query = (
@@ -59,23 +64,23 @@ def read(
             table.c.id,
             table.c.model_id,
             table.c.process_time,
-            table.c[results.probability],
-            table.c[results.word],
+            table.c[results.probability_column],
+            table.c[results.outcome_column],
             model_versions.c.decision_threshold,
-            *(table.c[column] for column in results.values.values()),
+            *(table.c[column] for column in results.value_columns.values()),
         )
         .join(model_versions, model_versions.c.model_id == table.c.model_id)
-        .where(table.c.source == FORM)
+        .where(table.c.source == FORM_SOURCE)
         .order_by(table.c.id.desc())
         .limit(most)
     )
     if ids is not None:
         query = query.where(table.c.id.in_(ids))
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         found = connection.execute(query).all()
-    names = list(results.values)
+    names = list(results.value_columns)
     return [
-        Entered(
+        FormEntry(
             number,
             model_id,
             when,

@@ -7,15 +7,15 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection, Engine, and_, delete, insert, select
 
-from db.engine import take_turns_with_loads, writing
+from db.engine import acquire_load_lock, write_transaction
 from db.readers import SourceError, SourceFile
 from db.schema import create_tables
-from db.staging import FileReport, Load, StagedFile
+from db.staging import FileReport, LoadRequest, StagedFile
 from db.tables import loads, rejected_rows, utc_now
 
 
-def load(
-    engine: Engine, what: Load, files: Sequence[SourceFile], advance: Callable[[int], None]
+def load_files(
+    engine: Engine, what: LoadRequest, files: Sequence[SourceFile], advance: Callable[[int], None]
 ) -> list[FileReport]:
     """Load all files in one transaction, parents first; `advance` is told of rows read.
 
@@ -24,8 +24,8 @@ def load(
     """
     metadata = what.scoring.key.table.metadata
     in_order = sorted(files, key=lambda file: metadata.sorted_tables.index(file.source.table))
-    with writing(engine) as connection:
-        take_turns_with_loads(connection, loading=True)
+    with write_transaction(engine) as connection:
+        acquire_load_lock(connection, loading=True)
         create_tables(connection, metadata)
         known = _known_sources(connection, what)
         previously_rejected = _forget_rejected(connection, what)
@@ -41,7 +41,7 @@ def load(
     return reports
 
 
-def _known_sources(connection: Connection, what: Load) -> set[str]:
+def _known_sources(connection: Connection, what: LoadRequest) -> set[str]:
     query = select(loads.c.source).where(loads.c.problem == what.problem).distinct()
     known = set(connection.scalars(query))
     if known and what.source not in known and not what.add:
@@ -52,6 +52,6 @@ def _known_sources(connection: Connection, what: Load) -> set[str]:
     return known
 
 
-def _forget_rejected(connection: Connection, what: Load) -> int:
+def _forget_rejected(connection: Connection, what: LoadRequest) -> int:
     mine = and_(rejected_rows.c.problem == what.problem, rejected_rows.c.source == what.source)
     return connection.execute(delete(rejected_rows).where(mine)).rowcount

@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 
 
-def take(connection: Connection, schemas: Iterable[int]) -> None:
+def run_steps(connection: Connection, schemas: Iterable[int]) -> None:
     """Take, within the caller's transaction, the steps that start from these schemas."""
     operations = Operations(MigrationContext.configure(connection))
     for schema in schemas:

@@ -13,21 +13,21 @@ import pyarrow.parquet as pq
 from sqlalchemy import Column
 
 from cli import UserError
-from db.csv_rows import Rows, next_rows, rows_of
-from db.table_specs import ROW_NUMBER, Source, kind
-from db.validation import Rejected, checked, content_keys, fits
+from db.csv_rows import Rows, next_rows, read_rows
+from db.table_specs import ROW_NUMBER, Source, describe_type
+from db.validation import RejectedRow, can_hold, check_batch, content_keys
 
 BATCH_ROWS = 20_000
-UNREADABLE = (pa.ArrowException, OSError, EOFError, zlib.error, csv.Error, UnicodeDecodeError)
+READ_ERRORS = (pa.ArrowException, OSError, EOFError, zlib.error, csv.Error, UnicodeDecodeError)
 
-Batches = Iterator[tuple[pa.Table, list[Rejected]]]
+Batches = Iterator[tuple[pa.Table, list[RejectedRow]]]
 
 
 class SourceError(UserError):
     """The source folder or one of its files cannot be loaded."""
 
 
-class Parquet:
+class ParquetReader:
     """A Parquet file's columns and rows."""
 
     kind = "parquet file"
@@ -49,7 +49,7 @@ class Parquet:
             first += batch.num_rows
 
 
-class Csv:
+class CsvReader:
     """A CSV file's columns and rows, all of them text; an empty field is a null.
 
     UTF-8, commas, a first line with the columns' names. It is read once when opened, to know that
@@ -79,7 +79,7 @@ class Csv:
                 }
                 columns[ROW_NUMBER] = pa.array([number for number, _ in whole], pa.int64())
                 broken = [
-                    Rejected(n, f"has {len(f)} fields instead of {width}", {"fields": f})
+                    RejectedRow(n, f"has {len(f)} fields instead of {width}", {"fields": f})
                     for n, f in numbered
                     if len(f) != width
                 ]
@@ -90,14 +90,14 @@ class Csv:
     def _rows(self) -> Iterator[Rows]:
         opened = gzip.open if self._path.suffix == ".gz" else open
         with opened(self._path, "rt", encoding="utf-8-sig", newline="") as lines:
-            yield rows_of(lines)
+            yield read_rows(lines)
 
 
-FORMATS: dict[str, type[Parquet] | type[Csv]] = {
-    ".parquet.gzip": Parquet,
-    ".parquet": Parquet,
-    ".csv.gz": Csv,
-    ".csv": Csv,
+READERS: dict[str, type[ParquetReader] | type[CsvReader]] = {
+    ".parquet.gzip": ParquetReader,
+    ".parquet": ParquetReader,
+    ".csv.gz": CsvReader,
+    ".csv": CsvReader,
 }
 
 
@@ -107,10 +107,10 @@ class SourceFile:
 
     source: Source
     name: str
-    content: Parquet | Csv
+    content: ParquetReader | CsvReader
 
     @property
-    def rows(self) -> int:
+    def row_count(self) -> int:
         return self.content.rows
 
     @property
@@ -121,7 +121,7 @@ class SourceFile:
 
     @property
     def _read(self) -> list[Column]:
-        return present(self.source, self.content.schema.names)
+        return columns_in_file(self.source, self.content.schema.names)
 
     def batches(self) -> Batches:
         """The good rows in the table's types, with `row_number`, and the bad ones, in turn.
@@ -131,7 +131,7 @@ class SourceFile:
         """
         key = self.source.content_key
         for batch, broken in self._whole(self.content.batches([c.name for c in self._read])):
-            good, rejected = checked(batch, self._read)
+            good, rejected = check_batch(batch, self._read)
             if key is not None:
                 hashes = content_keys(good, key.info["content_of"])
                 good = good.append_column(key.name, hashes)
@@ -143,7 +143,7 @@ class SourceFile:
             for batch, broken in batches:
                 yield batch, broken
                 done += batch.num_rows + len(broken)
-        except UNREADABLE as error:
+        except READ_ERRORS as error:
             raise SourceError(
                 f"{self.name} is damaged after row {done:,} ({_reason(error)}): "
                 "nothing was loaded; fetch the file again."
@@ -162,12 +162,12 @@ def open_sources(given: Path, sources: Sequence[Source]) -> list[SourceFile]:
         read = _format(path)
         try:
             file = SourceFile(source, path.name, read(path))
-        except UNREADABLE as error:
+        except READ_ERRORS as error:
             faults.append(f"{path.name} is not a whole {read.kind} ({_reason(error)})")
             continue
         opened.append(file)
-        faults += column_faults(source, file.name, file.content.schema, text=read is Csv)
-        if file.rows == 0:
+        faults += find_column_errors(source, file.name, file.content.schema, text=read is CsvReader)
+        if file.row_count == 0:
             faults.append(f"{file.name} has no rows")
     if faults:
         raise SourceError(f"Nothing was loaded from {given}: {'; '.join(faults)}.")
@@ -176,16 +176,16 @@ def open_sources(given: Path, sources: Sequence[Source]) -> list[SourceFile]:
 
 def _paths(given: Path, sources: Sequence[Source]) -> list[Path]:
     """Where each source lies, in the folder that was given."""
-    endings = " or ".join([", ".join(list(FORMATS)[:-1]), list(FORMATS)[-1]])
+    endings = " or ".join([", ".join(list(READERS)[:-1]), list(READERS)[-1]])
     wanted = f"{', '.join(source.file for source in sources)} (as {endings})"
     if given.is_file():
-        if len(sources) == 1 and given.name.endswith(tuple(FORMATS)):
+        if len(sources) == 1 and given.name.endswith(tuple(READERS)):
             return [given]
         raise SourceError(f"{given} is a file: give the folder that holds {wanted}.")
     if not given.is_dir():
         raise SourceError(f"There is no folder {given}: give one that holds {wanted}.")
     found = {
-        source.file: [p for e in FORMATS if (p := given / f"{source.file}{e}").is_file()]
+        source.file: [p for e in READERS if (p := given / f"{source.file}{e}").is_file()]
         for source in sources
     }
     if missing := [file for file, paths in found.items() if not paths]:
@@ -197,8 +197,8 @@ def _paths(given: Path, sources: Sequence[Source]) -> list[Path]:
     return [path for (path,) in found.values()]
 
 
-def _format(path: Path) -> type[Parquet] | type[Csv]:
-    return next(read for ending, read in FORMATS.items() if path.name.endswith(ending))
+def _format(path: Path) -> type[ParquetReader] | type[CsvReader]:
+    return next(read for ending, read in READERS.items() if path.name.endswith(ending))
 
 
 def _reason(error: Exception) -> str:
@@ -206,7 +206,7 @@ def _reason(error: Exception) -> str:
     return text.splitlines()[0].rstrip(".") if text else "no reason given"
 
 
-def column_faults(source: Source, file: str, schema: pa.Schema, *, text: bool) -> list[str]:
+def find_column_errors(source: Source, file: str, schema: pa.Schema, *, text: bool) -> list[str]:
     """What is wrong with a file's columns, if it is to fill this table; `text`: all are text."""
     columns = source.columns
     required = [column for column in columns if not column.info.get("optional")]
@@ -217,7 +217,7 @@ def column_faults(source: Source, file: str, schema: pa.Schema, *, text: bool) -
         return [f"{file} has no column {names}{header if text else ''}"]
     faults = []
     for column in columns:
-        where = f"column {column.name} of {file} must be {kind(column)}"
+        where = f"column {column.name} of {file} must be {describe_type(column)}"
         if column.name not in schema.names:
             if column in required:
                 faults.append(f"{where}, but is missing")
@@ -225,11 +225,11 @@ def column_faults(source: Source, file: str, schema: pa.Schema, *, text: bool) -
             faults.append(f"{where}, but is there more than once")
         elif not text:
             found = schema.field(column.name).type
-            if not fits(found, kind(column)):
+            if not can_hold(found, describe_type(column)):
                 faults.append(f"{where}, but is {found}")
     return faults
 
 
-def present(source: Source, names: Sequence[str]) -> list[Column]:
+def columns_in_file(source: Source, names: Sequence[str]) -> list[Column]:
     """The columns of a table that a file with columns of these names brings."""
     return [c for c in source.columns if c.name in names or not c.info.get("optional")]

@@ -20,12 +20,12 @@ from sqlalchemy import (
 
 from db import bulk, claims
 from db.claims import Claim
-from db.engine import reading, take_turns_with_loads, writing
-from db.runs import Run
-from db.table_specs import Scoring
-from db.tables import last_load, utc_now
+from db.engine import acquire_load_lock, read_transaction, write_transaction
+from db.runs import ScoringRun
+from db.table_specs import ScoringSpec
+from db.tables import last_load_id, utc_now
 
-BATCH = "batch"  # where a scored row came from
+BATCH_SOURCE = "batch"  # where a scored row came from
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Page:
     columns: Mapping[str, Sequence[Any]]
     last_load: int
     claim: Claim | None = None
-    shared: bool = False  # others had claims when it was read
+    others_have_claims: bool = False  # others had claims when it was read
 
     def halves(self) -> tuple["Page", "Page"]:
         middle = len(self) // 2
@@ -52,17 +52,17 @@ class Page:
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoredPage:
     """A page's answers, in its order, ready to be stored."""
 
     page: Page
     probabilities: Sequence[float]
-    words: Sequence[str]
+    outcome_labels: Sequence[str]
     trained_on: Sequence[bool | None]
 
 
 @dataclass(frozen=True)
-class Counts:
+class TableCounts:
     """How a version stands on a table, each number from a query of its own."""
 
     selected: int
@@ -71,56 +71,60 @@ class Counts:
     pending: int
 
     @property
-    def agree(self) -> bool:
+    def is_consistent(self) -> bool:
         return self.selected == self.scored + self.rejected + self.pending
 
 
-def pending_page(engine: Engine, scoring: Scoring, model_id: str, after: Any, most: int) -> Page:
+def read_pending_page(
+    engine: Engine, scoring: ScoringSpec, model_id: str, after: Any, most: int
+) -> Page:
     """The next rows by key, after the key `after`, that the version has not dealt with.
 
     Besides the select's own columns each row has its `latest_load`. The read is short, so that it
     does not hold back SQLite's log.
     """
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         return _read(connection, _page_query(scoring, model_id, after, most))
 
 
-def claim_page(engine: Engine, scoring: Scoring, run: Run, after: Any, most: int) -> Page:
+def claim_page(
+    engine: Engine, scoring: ScoringSpec, run: ScoringRun, after: Any, most: int
+) -> Page:
     """The same, without rows that any run has claimed, and claimed for this one."""
-    with writing(engine) as connection:
-        claims.take_turns(connection)
-        found = claims.look(connection, run)
+    with write_transaction(engine) as connection:
+        claims.lock_claims(connection)
+        found = claims.revoke_expired(connection, run)
         query = _page_query(scoring, run.model_id, after, most)
-        page = _read(connection, query.where(*claims.free(scoring.key, found.standing)))
+        page = _read(connection, query.where(*claims.exclude_claimed(scoring.key, found.active)))
         keys = page.columns.get(scoring.key.name)
-        claim = claims.claim(connection, run, keys) if keys else None
-        return replace(page, claim=claim, shared=found.of_others > 0)
+        claim = claims.claim_keys(connection, run, keys) if keys else None
+        return replace(page, claim=claim, others_have_claims=found.others > 0)
 
 
-def latest_load(scoring: Scoring) -> ColumnElement[int | None]:
+def latest_load_column(scoring: ScoringSpec) -> ColumnElement[int | None]:
     """The latest load that wrote any part of a row, as a column; null if it has no label."""
     written: list[ColumnElement[int]] = [table.c.load_id for table in scoring.tables]
     load_id: ColumnElement = reduce(_later, written)
-    if scoring.labelled is not None:
-        load_id = case((scoring.labelled, load_id))
+    if scoring.has_label is not None:
+        load_id = case((scoring.has_label, load_id))
     return load_id.label("load_id")
 
 
-def _page_query(scoring: Scoring, model_id: str, after: Any, most: int) -> Select:
-    query = _pending(scoring, model_id).add_columns(latest_load(scoring))
+def _page_query(scoring: ScoringSpec, model_id: str, after: Any, most: int) -> Select:
+    query = _pending(scoring, model_id).add_columns(latest_load_column(scoring))
     if after is not None:
         query = query.where(scoring.key > after)
     return query.order_by(scoring.key).limit(most)
 
 
 def _read(connection: Connection, query: Select) -> Page:
-    load = last_load(connection)  # first: a load that comes after it is noticed when we store
+    load = last_load_id(connection)  # first: a load that comes after it is noticed when we store
     found = connection.execute(query)
     names, rows = found.keys(), found.all()
     return Page(dict(zip(names, zip(*rows, strict=True), strict=bool(rows))), load)
 
 
-def store(engine: Engine, scoring: Scoring, run: Run, scored: Scored) -> bool:
+def store_scores(engine: Engine, scoring: ScoringSpec, run: ScoringRun, scored: ScoredPage) -> bool:
     """Store a page's scores in one transaction, each row once however often it is tried.
 
     Returns:
@@ -130,61 +134,67 @@ def store(engine: Engine, scoring: Scoring, run: Run, scored: Scored) -> bool:
     results, page = scoring.results, scored.page
     columns = {column: page.columns[name] for name, column in scored_columns(scoring)}
     columns |= {
-        results.word: scored.words,
-        results.probability: scored.probabilities,
+        results.outcome_column: scored.outcome_labels,
+        results.probability_column: scored.probabilities,
         "trained_on": scored.trained_on,
     }
-    return _put(engine, results.table, run, page, columns, {"source": BATCH})
+    return _put(engine, results.table, run, page, columns, {"source": BATCH_SOURCE})
 
 
-def store_rejected(engine: Engine, scoring: Scoring, run: Run, page: Page, reason: str) -> bool:
+def store_rejected(
+    engine: Engine, scoring: ScoringSpec, run: ScoringRun, page: Page, reason: str
+) -> bool:
     """Store the rows of a page as rejected by the version, for this reason; returns as `store`."""
-    columns = {scoring.results.key: page.columns[scoring.key.name]}
-    return _put(engine, scoring.results.rejects, run, page, columns, {"reason": reason})
+    columns = {scoring.results.key_column: page.columns[scoring.key.name]}
+    return _put(engine, scoring.results.rejected_table, run, page, columns, {"reason": reason})
 
 
-def forget_rejected(engine: Engine, scoring: Scoring, model_id: str) -> int:
+def delete_rejected(engine: Engine, scoring: ScoringSpec, model_id: str) -> int:
     """Make the rows that a version rejected pending again; returns how many."""
-    rejects = scoring.results.rejects
-    with writing(engine) as connection:
-        take_turns_with_loads(connection)
+    rejects = scoring.results.rejected_table
+    with write_transaction(engine) as connection:
+        acquire_load_lock(connection)
         return connection.execute(delete(rejects).where(rejects.c.model_id == model_id)).rowcount
 
 
-def rejected(engine: Engine, scoring: Scoring, model_id: str) -> int:
+def count_rejected(engine: Engine, scoring: ScoringSpec, model_id: str) -> int:
     """How many rows the version has rejected, whoever asked it."""
-    rejects = scoring.results.rejects
+    rejects = scoring.results.rejected_table
     query = select(func.count()).select_from(rejects).where(rejects.c.model_id == model_id)
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         return connection.execute(query).scalar_one()
 
 
-def reasons(engine: Engine, scoring: Scoring, model_id: str) -> dict[str, int]:
+def rejection_reasons(engine: Engine, scoring: ScoringSpec, model_id: str) -> dict[str, int]:
     """How many rows the version has rejected for each reason, most first."""
-    rejects, number = scoring.results.rejects, func.count().label("number")
+    rejects, number = scoring.results.rejected_table, func.count().label("number")
     query = select(rejects.c.reason, number).where(rejects.c.model_id == model_id)
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         found = connection.execute(query.group_by(rejects.c.reason).order_by(number.desc()))
         return {row.reason: row.number for row in found}
 
 
-def scored_columns(scoring: Scoring) -> list[tuple[str, str]]:
+def scored_columns(scoring: ScoringSpec) -> list[tuple[str, str]]:
     """Pairs of a column of the row select and the results' column that keeps it."""
-    return [(scoring.key.name, scoring.results.key), *scoring.results.values.items()]
+    return [(scoring.key.name, scoring.results.key_column), *scoring.results.value_columns.items()]
 
 
-def reconcile(engine: Engine, scoring: Scoring, model_id: str) -> Counts:
+def reconcile(engine: Engine, scoring: ScoringSpec, model_id: str) -> TableCounts:
     """Count what the version's table holds, each number by its own query, at one moment."""
-    results, rejects, key = scoring.results.table, scoring.results.rejects, scoring.results.key
+    results, rejects, key = (
+        scoring.results.table,
+        scoring.results.rejected_table,
+        scoring.results.key_column,
+    )
 
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
 
         def number(query: Select) -> int:
             rows = select(func.count()).select_from(query.subquery())
             return connection.execute(rows).scalar_one()
 
         keyed = results.c[key].is_not(None)
-        return Counts(
+        return TableCounts(
             selected=number(scoring.rows.with_only_columns(scoring.key)),
             scored=number(select(results.c.id).where(results.c.model_id == model_id, keyed)),
             rejected=number(select(rejects.c.id).where(rejects.c.model_id == model_id)),
@@ -192,12 +202,12 @@ def reconcile(engine: Engine, scoring: Scoring, model_id: str) -> Counts:
         )
 
 
-def _pending(scoring: Scoring, model_id: str) -> Select:
+def _pending(scoring: ScoringSpec, model_id: str) -> Select:
     query = scoring.rows
-    for table in (scoring.results.table, scoring.results.rejects):
+    for table in (scoring.results.table, scoring.results.rejected_table):
         query = query.where(
             ~exists().where(
-                table.c.model_id == model_id, table.c[scoring.results.key] == scoring.key
+                table.c.model_id == model_id, table.c[scoring.results.key_column] == scoring.key
             )
         )
     return query
@@ -210,21 +220,21 @@ def _later(a: ColumnElement[int], b: ColumnElement[int]) -> ColumnElement[int]:
 def _put(
     engine: Engine,
     table: Table,
-    run: Run,
+    run: ScoringRun,
     page: Page,
     columns: bulk.Columns,
     same: Mapping[str, Any],
 ) -> bool:
     of_run = {"model_id": run.model_id, "scoring_run_id": run.id, "process_time": utc_now()}
-    with writing(engine) as connection:
-        take_turns_with_loads(connection)
+    with write_transaction(engine) as connection:
+        acquire_load_lock(connection)
         claim = page.claim
-        current = last_load(connection) == page.last_load
-        stored = current and (claim is None or claims.stands(connection, claim))
+        current = last_load_id(connection) == page.last_load
+        stored = current and (claim is None or claims.is_held(connection, claim))
         if stored:
-            bulk.append_new(connection, table, columns, {**of_run, **same})
-        if claim and (claim.left == len(page) or not current):
-            claims.drop(connection, claim)
+            bulk.insert_new_rows(connection, table, columns, {**of_run, **same})
+        if claim and (claim.rows_left == len(page) or not current):
+            claims.release(connection, claim)
     if claim:
-        claim.left -= len(page)
+        claim.rows_left -= len(page)
     return stored

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Engine, Table, delete, func, insert, select, update
 
-from db.engine import DatabaseError, insert_for, writing
-from db.table_specs import Scoring
-from db.tables import claims, model_versions, now, scoring_runs, utc_now
+from db.engine import DatabaseError, dialect_insert, write_transaction
+from db.table_specs import ScoringSpec
+from db.tables import claims, database_now, model_versions, scoring_runs, utc_now
 
 HOST = socket.gethostname()
 
 
 @dataclass(frozen=True)
-class Run:
+class ScoringRun:
     """A row of the scoring runs: its number, and the version that scores."""
 
     id: int
@@ -22,7 +22,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Did:
+class RunCounts:
     """The rows that a run, and no other client, stored scores for or rejected."""
 
     stored: int
@@ -50,8 +50,8 @@ def remember_version(
         "decision_threshold": threshold,
         "first_used_at": utc_now(),
     }
-    with writing(engine) as connection:
-        connection.execute(insert_for(connection)(table).on_conflict_do_nothing(), new)
+    with write_transaction(engine) as connection:
+        connection.execute(dialect_insert(connection)(table).on_conflict_do_nothing(), new)
         row = connection.execute(select(table).where(table.c.model_id == model_id)).one_or_none()
     if row is None or row.logged_model_id != logged_model_id:
         other = f"model {row.logged_model_id} of {row.registry}" if row else "another name"
@@ -61,9 +61,9 @@ def remember_version(
         )
 
 
-def start_run(engine: Engine, model_id: str, endpoint: str) -> Run:
+def start_run(engine: Engine, model_id: str, endpoint: str) -> ScoringRun:
     """Open a row in the scoring runs."""
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         row = insert(scoring_runs).values(
             model_id=model_id,
             endpoint=endpoint,
@@ -73,12 +73,14 @@ def start_run(engine: Engine, model_id: str, endpoint: str) -> Run:
             rejected=0,
             host=HOST,
             pid=os.getpid(),
-            seen_at=now(connection),
+            seen_at=database_now(connection),
         )
-        return Run(connection.execute(row.returning(scoring_runs.c.id)).scalar_one(), model_id)
+        return ScoringRun(
+            connection.execute(row.returning(scoring_runs.c.id)).scalar_one(), model_id
+        )
 
 
-def end_run(engine: Engine, scoring: Scoring, run: Run, outcome: str) -> Did:
+def end_run(engine: Engine, scoring: ScoringSpec, run: ScoringRun, outcome: str) -> RunCounts:
     """Close a scoring run's row with its outcome, and with what is stored under its number.
 
     What it claimed and has not dealt with is left to others.
@@ -95,10 +97,10 @@ def end_run(engine: Engine, scoring: Scoring, run: Run, outcome: str) -> Did:
             finished_at=utc_now(),
             outcome=outcome,
             stored=stored(scoring.results.table),
-            rejected=stored(scoring.results.rejects),
+            rejected=stored(scoring.results.rejected_table),
         )
         .returning(scoring_runs.c.stored, scoring_runs.c.rejected)
     )
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         connection.execute(delete(claims).where(claims.c.scoring_run_id == run.id))
-        return Did(*connection.execute(closed).one())
+        return RunCounts(*connection.execute(closed).one())

@@ -5,9 +5,9 @@ import uuid
 from sqlalchemy import Connection, Engine, MetaData, func, insert, inspect, select, update
 from sqlalchemy.exc import ProgrammingError
 
-from cli.terminal import say
-from db.engine import DatabaseError, take_turns_with_loads, writing
-from db.tables import common, database_info, utc_now
+from cli.terminal import print_message
+from db.engine import DatabaseError, acquire_load_lock, write_transaction
+from db.tables import common_metadata, database_info, utc_now
 
 SCHEMA_VERSION = 2
 
@@ -19,7 +19,7 @@ def create_tables(connection: Connection, problem_tables: MetaData) -> None:
         DatabaseError: a table is there already, but made for something else, or by a later release.
     """
     _bring_up_to_date(connection)
-    common.create_all(connection)
+    common_metadata.create_all(connection)
     problem_tables.create_all(connection)
     _require_columns(connection, problem_tables)
     if connection.scalar(select(func.count()).select_from(database_info)) == 0:
@@ -36,11 +36,11 @@ def require_tables(engine: Engine, problem_tables: MetaData) -> None:
     with engine.connect() as connection:
         version = _version(connection)
     if version not in (None, SCHEMA_VERSION):
-        with writing(engine) as connection:
-            take_turns_with_loads(connection, loading=True)
+        with write_transaction(engine) as connection:
+            acquire_load_lock(connection, loading=True)
             _bring_up_to_date(connection)
     there = set(inspect(engine).get_table_names())
-    if missing := {*common.tables, *problem_tables.tables} - there:
+    if missing := {*common_metadata.tables, *problem_tables.tables} - there:
         raise DatabaseError(
             f"The database {_shown(engine)} has no table {min(missing)}: load it with "
             "`python ingest.py` and the same --problem, or name another with --database."
@@ -68,7 +68,7 @@ def _bring_up_to_date(connection: Connection) -> None:
     from db import migrations  # here, as it takes a tenth of a second that others need not wait
 
     try:
-        migrations.take(connection, range(version, SCHEMA_VERSION))
+        migrations.run_steps(connection, range(version, SCHEMA_VERSION))
     except ProgrammingError as error:
         reason = " ".join(str(error.orig).split())
         raise DatabaseError(
@@ -76,7 +76,7 @@ def _bring_up_to_date(connection: Connection) -> None:
             f"{SCHEMA_VERSION} ({reason}): run this once as the owner of its tables."
         ) from error
     connection.execute(update(database_info).values(schema_version=SCHEMA_VERSION))
-    say(f"Bringing {shown} up to date: from schema {version} to {SCHEMA_VERSION}.")
+    print_message(f"Bringing {shown} up to date: from schema {version} to {SCHEMA_VERSION}.")
 
 
 def _version(connection: Connection) -> int | None:

@@ -41,7 +41,7 @@ class DatabaseFile:
         error.sqlite_errorcode = sqlite3.SQLITE_READONLY_DBMOVED
         raise OperationalError(None, None, error)
 
-    def discard_if_empty(self) -> None:
+    def remove_if_empty(self) -> None:
         """Remove the file if this process created it, no other has it open, and it has no table.
 
         While it is removed, this process holds SQLite's exclusive lock on it. A process that

@@ -31,11 +31,17 @@ from sqlalchemy import (
 )
 
 from db import bulk
-from db.engine import insert_for
+from db.engine import dialect_insert
 from db.readers import SourceError, SourceFile
-from db.table_specs import ROW_NUMBER, Scoring, parents, repeated, unknown
+from db.table_specs import (
+    ROW_NUMBER,
+    ScoringSpec,
+    missing_reference_reason,
+    referenced_columns,
+    repeated_key_reason,
+)
 from db.tables import rejected_rows
-from db.validation import Rejected, storable
+from db.validation import RejectedRow, to_json_values
 
 
 @dataclass
@@ -53,7 +59,7 @@ class FileReport:
     def unchanged(self) -> int:
         return self.rows - self.added - self.updated - self.rejected.total()
 
-    def stop_if_too_many(self, max_rejected: float, done: str) -> None:
+    def raise_if_too_many_rejected(self, max_rejected: float, done: str) -> None:
         """Raises SourceError if more than this share of the rows is rejected: nothing is `done`."""
         if self.rejected.total() > max_rejected * self.rows:
             counts = ", ".join(f"{n:,} {reason}" for reason, n in self.rejected.most_common())
@@ -65,7 +71,7 @@ class FileReport:
 
 
 @dataclass(frozen=True)
-class Load:
+class LoadRequest:
     """What is loaded: the problem's name and scoring, and the source's address.
 
     `max_rejected` is the largest share of a file's rows that may be rejected; `add` says that the
@@ -73,7 +79,7 @@ class Load:
     """
 
     problem: str
-    scoring: Scoring
+    scoring: ScoringSpec
     source: str
     add: bool
     max_rejected: float
@@ -82,7 +88,9 @@ class Load:
 class StagedFile:
     """One file on its way through staging into its table."""
 
-    def __init__(self, load: Load, connection: Connection, file: SourceFile, load_id: int) -> None:
+    def __init__(
+        self, load: LoadRequest, connection: Connection, file: SourceFile, load_id: int
+    ) -> None:
         self.load, self.connection, self.file, self.load_id = load, connection, file, load_id
         self.table = file.source.table
         self.keys = [column.name for column in self.table.primary_key]
@@ -93,7 +101,7 @@ class StagedFile:
             Column(ROW_NUMBER, BigInteger, nullable=False),
             prefixes=["TEMPORARY"],
         )
-        self.report = FileReport(file.name, rows=file.rows)
+        self.report = FileReport(file.name, rows=file.row_count)
 
     def run(self, advance: Callable[[int], None]) -> FileReport:
         """Stage, check and merge the file; `advance` is told of rows read.
@@ -105,19 +113,21 @@ class StagedFile:
         for good, rejected in self.file.batches():
             self._reject(rejected)
             columns = {name: good[name].to_pylist() for name in good.column_names}
-            bulk.append(self.connection, self.staging, columns)
+            bulk.insert_rows(self.connection, self.staging, columns)
             advance(good.num_rows + len(rejected))
         if self.file.source.content_key is not None:
             self._number_repeated(self.file.source.content_key.name)
-        self._set_aside(self._repeated(), repeated(self.table))
-        for column, parent in parents(self.table).items():
+        self._set_aside(self._repeated(), repeated_key_reason(self.table))
+        for column, parent in referenced_columns(self.table).items():
             if self._has_unknown(column.name, parent):
-                self._set_aside(self._unknown(column.name, parent), unknown(column, parent))
+                self._set_aside(
+                    self._unknown(column.name, parent), missing_reference_reason(column, parent)
+                )
         self._merge()
         self.staging.drop(self.connection)
         return self.report
 
-    def _reject(self, rows: Iterable[Rejected]) -> None:
+    def _reject(self, rows: Iterable[RejectedRow]) -> None:
         same = {
             "load_id": self.load_id,
             "problem": self.load.problem,
@@ -134,7 +144,7 @@ class StagedFile:
         self._stop_if_too_many()
 
     def _stop_if_too_many(self) -> None:
-        self.report.stop_if_too_many(self.load.max_rejected, "loaded")
+        self.report.raise_if_too_many_rejected(self.load.max_rejected, "loaded")
 
     def _number_repeated(self, key: str) -> None:
         """Tell rows with the same content apart by how many of them came before in the file."""
@@ -174,12 +184,14 @@ class StagedFile:
         """Move the staged rows with this fault to the rejected ones."""
         if not (faulty := self._count(self.staging, fault)):
             return
-        allowed = self.load.max_rejected * self.file.rows
+        allowed = self.load.max_rejected * self.file.row_count
         if faulty + self.report.rejected.total() > allowed:  # before they fill our memory
             self.report.rejected[reason] += faulty
             self._stop_if_too_many()
         found = self.connection.execute(select(self.staging).where(fault)).mappings().all()
-        self._reject(Rejected(row[ROW_NUMBER], reason, _without_number(dict(row))) for row in found)
+        self._reject(
+            RejectedRow(row[ROW_NUMBER], reason, _without_number(dict(row))) for row in found
+        )
         self.connection.execute(delete(self.staging).where(fault))
 
     def _merge(self) -> None:
@@ -190,7 +202,7 @@ class StagedFile:
         # a label that becomes known later changes no score
         if scored := [v for v in values if self.table.c[v] in self.load.scoring.columns]:
             self._drop_results_of_changed(scored)
-        put = insert_for(self.connection)(self.table)
+        put = dialect_insert(self.connection)(self.table)
         staged = select(*(self.staging.c[n] for n in names), literal(self.load_id)).where(true())
         put = put.from_select([*names, "load_id"], staged).on_conflict_do_update(
             index_elements=self.keys,
@@ -216,8 +228,8 @@ class StagedFile:
         scoring = self.load.scoring
         same_key = and_(*(self.table.c[key] == changed.c[key] for key in self.keys))
         affected = scoring.rows.with_only_columns(scoring.key).join(changed, same_key)
-        for table in (scoring.results.table, scoring.results.rejects):
-            dropped = delete(table).where(table.c[scoring.results.key].in_(affected))
+        for table in (scoring.results.table, scoring.results.rejected_table):
+            dropped = delete(table).where(table.c[scoring.results.key_column].in_(affected))
             self.report.results_dropped += self.connection.execute(dropped).rowcount
         changed.drop(self.connection)
 
@@ -237,4 +249,4 @@ class StagedFile:
 
 def _without_number(row: dict[str, object]) -> dict[str, object]:
     row.pop(ROW_NUMBER)
-    return storable(row)
+    return to_json_values(row)

@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.sql import visitors
 from sqlalchemy.types import TypeEngine
 
-from db.tables import Key, common, loads, model_versions, scoring_runs
+from db.tables import IdType, common_metadata, loads, model_versions, scoring_runs
 
 HASH_LENGTH = 32  # hexadecimal digits of a content key
 KINDS: dict[type[TypeEngine], str] = {  # what a source's column may be, and must then hold
@@ -70,19 +70,19 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Results:
+class ResultTables:
     """Where the scores of a problem's rows go, and under which column names."""
 
     table: Table
-    rejects: Table
-    key: str
-    values: Mapping[str, str]  # feature -> the column that keeps the value that was scored
-    word: str
-    probability: str
+    rejected_table: Table
+    key_column: str
+    value_columns: Mapping[str, str]  # feature -> the column that keeps the value that was scored
+    outcome_column: str
+    probability_column: str
 
 
 @dataclass(frozen=True)
-class Scoring:
+class ScoringSpec:
     """What is scored: a select with one row a key, and where its results go.
 
     `labelled` says which of the rows have an outcome to learn from; without it all have.
@@ -90,8 +90,8 @@ class Scoring:
 
     rows: Select
     key: Column
-    results: Results
-    labelled: ColumnElement[bool] | None = None
+    results: ResultTables
+    has_label: ColumnElement[bool] | None = None
 
     @cached_property
     def tables(self) -> list[Table]:
@@ -110,23 +110,23 @@ class Scoring:
         return any(f.is_derived_from(table) for f in self.rows.get_final_froms())
 
 
-def kind(column: Column) -> str:
+def describe_type(column: Column) -> str:
     """What a column of a source table must hold, in words."""
     return next(words for of, words in KINDS.items() if isinstance(column.type, of))
 
 
-def repeated(table: Table) -> str:
+def repeated_key_reason(table: Table) -> str:
     """Why a row is set aside whose key an earlier row of its source has."""
     return f"{' and '.join(column.name for column in table.primary_key)} is repeated"
 
 
-def parents(table: Table) -> dict[Column, Column]:
+def referenced_columns(table: Table) -> dict[Column, Column]:
     """The columns of a source table that must be found in another one's, and those."""
     found = {c: key.column for c in table.columns for key in c.foreign_keys}
     return {column: parent for column, parent in found.items() if column.name not in OURS}
 
 
-def unknown(column: Column, parent: Column) -> str:
+def missing_reference_reason(column: Column, parent: Column) -> str:
     """Why a row is set aside whose value is not among its parents."""
     return f"{column.name} is not in {parent.table.name}"
 
@@ -149,7 +149,7 @@ def source_table(name: str, metadata: MetaData, *columns: Column) -> Table:
     table = Table(
         name, metadata, *columns, Column("load_id", ForeignKey(loads.c.id), nullable=False)
     )
-    if name in common.tables:
+    if name in common_metadata.tables:
         raise ValueError(f"the name {name} is taken by a table of our own")
     if not table.primary_key.columns:
         raise ValueError(f"table {name} has no primary key: declare one, or a content_key")
@@ -181,7 +181,7 @@ def results_tables(
     values: Mapping[str, Column] | Sequence[Column],
     word: str,
     probability: str,
-) -> Results:
+) -> ResultTables:
     """The table of results for rows with this key, and the table of rows no model could score.
 
     A row is scored once by a version: unique on version and key. The key is null for a row that
@@ -194,7 +194,7 @@ def results_tables(
     table = Table(
         name,
         metadata,
-        Column("id", Key, primary_key=True),
+        Column("id", IdType, primary_key=True),
         Column("model_id", ForeignKey(model_versions.c.model_id), nullable=False),
         Column("process_time", DateTime, nullable=False),  # UTC, as are all times
         Column(key_name, ForeignKey(key)),
@@ -209,7 +209,7 @@ def results_tables(
     rejects = Table(
         f"{name}_rejected",
         metadata,
-        Column("id", Key, primary_key=True),
+        Column("id", IdType, primary_key=True),
         Column("model_id", ForeignKey(model_versions.c.model_id), nullable=False),
         Column(key_name, ForeignKey(key), nullable=False),
         Column("reason", String, nullable=False),
@@ -218,7 +218,7 @@ def results_tables(
         UniqueConstraint(key_name, "model_id"),
     )
     names = {feature: column.name for feature, column in values.items()}
-    return Results(table, rejects, key_name, names, word, probability)
+    return ResultTables(table, rejects, key_name, names, word, probability)
 
 
 def _free(column: Column) -> str:

@@ -20,13 +20,13 @@ from sqlalchemy import (
 )
 
 # On SQLite only a column declared INTEGER is the row's own key; elsewhere 32 bits are too few.
-Key = BigInteger().with_variant(Integer, "sqlite")
+IdType = BigInteger().with_variant(Integer, "sqlite")
 
-common = MetaData()
+common_metadata = MetaData()
 
 database_info = Table(
     "database_info",
-    common,
+    common_metadata,
     Column("id", String, primary_key=True),  # tells a load number of this database from others'
     Column("schema_version", Integer, nullable=False),
     Column("created_at", DateTime, nullable=False),
@@ -34,7 +34,7 @@ database_info = Table(
 
 loads = Table(  # one row for every ingest that changed something: where rows came from, and when
     "loads",
-    common,
+    common_metadata,
     Column("id", Integer, primary_key=True),
     Column("problem", String, nullable=False),
     Column("source", String, nullable=False),
@@ -43,8 +43,8 @@ loads = Table(  # one row for every ingest that changed something: where rows ca
 
 rejected_rows = Table(  # rows of a source that could not be loaded, as they were found
     "rejected_rows",
-    common,
-    Column("id", Key, primary_key=True),
+    common_metadata,
+    Column("id", IdType, primary_key=True),
     Column("load_id", ForeignKey(loads.c.id), nullable=False),
     Column("problem", String, nullable=False),
     Column("source", String, nullable=False),
@@ -57,7 +57,7 @@ rejected_rows = Table(  # rows of a source that could not be loaded, as they wer
 
 model_versions = Table(  # what results refer to; model_id is a name and a number
     "model_versions",
-    common,
+    common_metadata,
     Column("model_id", String, primary_key=True),
     Column("logged_model_id", String, nullable=False, unique=True),
     Column("registry", String, nullable=False),
@@ -67,8 +67,8 @@ model_versions = Table(  # what results refer to; model_id is a name and a numbe
 
 scoring_runs = Table(
     "scoring_runs",
-    common,
-    Column("id", Key, primary_key=True),
+    common_metadata,
+    Column("id", IdType, primary_key=True),
     Column("model_id", ForeignKey(model_versions.c.model_id), nullable=False),
     Column("endpoint", String, nullable=False),
     Column("started_at", DateTime, nullable=False),
@@ -83,8 +83,8 @@ scoring_runs = Table(
 
 claims = Table(  # rows that a scoring run has to itself: from one key to another, as in JSON
     "claims",
-    common,
-    Column("id", Key, primary_key=True),
+    common_metadata,
+    Column("id", IdType, primary_key=True),
     Column("scoring_run_id", ForeignKey(scoring_runs.c.id), nullable=False),
     Column("first_key", JSON, nullable=False),
     Column("last_key", JSON, nullable=False),
@@ -97,7 +97,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
 
 
-def now(connection: Connection) -> datetime:
+def database_now(connection: Connection) -> datetime:
     """The same by the database's clock: those of the machines that work on it may disagree."""
     if connection.dialect.name == "sqlite":  # whose machine is this one
         return utc_now()
@@ -110,6 +110,6 @@ def database_id(connection: Connection) -> str:
     return connection.execute(select(database_info.c.id)).scalar_one()
 
 
-def last_load(connection: Connection) -> int:
+def last_load_id(connection: Connection) -> int:
     """The number of the latest load; while it stands, no loaded row has changed."""
     return connection.execute(select(func.coalesce(func.max(loads.c.id), 0))).scalar_one()

@@ -22,7 +22,7 @@ TIMESTAMP = (
 MICROSECONDS = r"(\.\d{6})\d{1,3}"  # what follows them cannot be stored
 
 
-def parsed(texts: pa.Array, expected: str) -> pa.Array:
+def parse_cells(texts: pa.Array, expected: str) -> pa.Array:
     """Text as what it says, null where it does not say that; whole numbers stay exact."""
     if expected == "a timestamp":
         return _timestamps(texts)

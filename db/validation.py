@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Column
 
-from db.table_specs import HASH_LENGTH, ROW_NUMBER, kind
-from db.text_cells import LARGEST_EXACT_INTEGER, parsed
+from db.table_specs import HASH_LENGTH, ROW_NUMBER, describe_type
+from db.text_cells import LARGEST_EXACT_INTEGER, parse_cells
 
 # a missing number, as pandas, R and databases write it into text files
 MISSING = pa.array(["na", "nan", "n/a", "null", "none"])
@@ -25,7 +25,7 @@ Faults = list[tuple[str, pa.Array]]  # a reason, and a mask of the cells that it
 
 
 @dataclass(frozen=True)
-class Rejected:
+class RejectedRow:
     """A row that is set aside: its number in the file (from 1), why, and what it held."""
 
     row_number: int
@@ -33,7 +33,7 @@ class Rejected:
     values: dict[str, Any]
 
 
-def fits(found: pa.DataType, expected: str) -> bool:
+def can_hold(found: pa.DataType, expected: str) -> bool:
     """Can a typed file's column hold what is expected of it."""
     if pa.types.is_dictionary(found):
         found = found.value_type
@@ -48,7 +48,7 @@ def fits(found: pa.DataType, expected: str) -> bool:
     return fitting[expected] or pa.types.is_null(found)
 
 
-def checked(batch: pa.Table, columns: Sequence[Column]) -> tuple[pa.Table, list[Rejected]]:
+def check_batch(batch: pa.Table, columns: Sequence[Column]) -> tuple[pa.Table, list[RejectedRow]]:
     """Split a batch into good rows in the table's types and rejected ones with reasons."""
     reasons = pa.nulls(batch.num_rows, pa.string())
     arrays = []
@@ -63,7 +63,9 @@ def checked(batch: pa.Table, columns: Sequence[Column]) -> tuple[pa.Table, list[
     rejected = []
     for i in pc.indices_nonzero(pc.invert(good)).to_pylist():
         values = {name: _shown(batch[name][i]) for name in batch.column_names}
-        rejected.append(Rejected(values.pop(ROW_NUMBER), reasons[i].as_py(), storable(values)))
+        rejected.append(
+            RejectedRow(values.pop(ROW_NUMBER), reasons[i].as_py(), to_json_values(values))
+        )
     return table.filter(good), rejected
 
 
@@ -77,7 +79,7 @@ def content_keys(rows: pa.Table, names: Sequence[str]) -> pa.Array:
     )
 
 
-def storable(values: dict[str, Any]) -> dict[str, Any]:
+def to_json_values(values: dict[str, Any]) -> dict[str, Any]:
     """A row's values as JSON can keep them: what it has no word for becomes text."""
 
     def plain(value: Any) -> Any:
@@ -101,13 +103,13 @@ def _shown(cell: pa.Scalar) -> Any:
 
 def _typed(found: pa.Array, column: Column) -> tuple[pa.Array, Faults]:
     """A column in its table's type, and masks of the cells that are wrong."""
-    expected, name = kind(column), column.name
+    expected, name = describe_type(column), column.name
     faults: Faults = []
     if pa.types.is_dictionary(found.type):
         found = found.dictionary_decode()
     if pa.types.is_string(found.type) and expected != "text":
         found = pc.if_else(_true(pc.is_in(pc.utf8_lower(found), MISSING)), None, found)
-        values = parsed(found, expected)
+        values = parse_cells(found, expected)
         said_otherwise = pc.and_(pc.is_null(values), pc.is_valid(found))
         faults.append((f"{name} is not {expected}", said_otherwise))
         found = values

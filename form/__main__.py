@@ -18,14 +18,14 @@ import uvicorn
 
 import cli
 import problems
-from cli.terminal import say
-from db.engine import database_url, opened
+from cli.terminal import print_message
+from db.engine import database_url, open_database
 from db.schema import require_tables
-from form.answers import Desk
-from form.app import MOST_BYTES, create_app
+from form.app import MAX_BODY_BYTES, create_app
+from form.entry_scorer import EntryScorer
 from form.wsgi import ThreadedApp
 from registry import aliases, store
-from scoring.endpoint import Endpoint, Timeouts
+from scoring.endpoint import ModelEndpoint, Timeouts
 from serving import connections
 
 LOCK_SECONDS = 5.0  # that the person waits for a database which is locked
@@ -33,7 +33,7 @@ TIMEOUT = 30.0  # seconds that a person waits for an answer
 
 
 def parser() -> argparse.ArgumentParser:
-    made = cli.parser(__doc__)
+    made = cli.argument_parser(__doc__)
     made.prog = "python -m form"
     for alias, default in ((aliases.CHAMPION, "http://127.0.0.1:5001"), (aliases.CHALLENGER, "")):
         made.add_argument(
@@ -44,13 +44,13 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--port", type=cli.at_least(1, 65535), default=8000, help="(default: %(default)s)"
     )
-    cli.add_switch(made, "--insecure", "let other machines see and enter rows")
+    cli.add_yes_no_flag(made, "--insecure", "let other machines see and enter rows")
     return made
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
-    if not args.insecure and not cli.is_local(args.host):
+    if not args.insecure and not cli.is_loopback(args.host):
         raise cli.UserError(
             f"On {args.host} other machines could see what was entered: put something that asks "
             "for a login in front of it, and say --insecure."
@@ -58,23 +58,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     problem = problems.load(args.problem)
     token = os.environ.get("ENDPOINT_TOKEN", "")
     endpoints = {
-        alias: Endpoint(url, Timeouts(read=TIMEOUT), token)
+        alias: ModelEndpoint(url, Timeouts(read=TIMEOUT), token)
         for alias, url in ((a, getattr(args, a)) for a in (aliases.CHAMPION, aliases.CHALLENGER))
         if url
     }
     store.connect()
     connections.raise_descriptor_limit()
-    address = cli.address(args.host, args.port)
-    hosts = ("localhost", args.host) if cli.is_local(args.host) else ()
+    address = cli.host_and_port(args.host, args.port)
+    hosts = ("localhost", args.host) if cli.is_loopback(args.host) else ()
     with (
-        opened(database_url(args.database), lock_seconds=LOCK_SECONDS) as engine,
-        connections.listening(args.host, args.port) as listener,
+        open_database(database_url(args.database), lock_seconds=LOCK_SECONDS) as engine,
+        connections.listen(args.host, args.port) as listener,
     ):
         require_tables(engine, problem.metadata)
-        say(f"The form for {problem.name} is at http://{address}; Ctrl-C ends it.")
-        app = create_app(Desk(engine, problem, endpoints), hosts)
+        print_message(f"The form for {problem.name} is at http://{address}; Ctrl-C ends it.")
+        app = create_app(EntryScorer(engine, problem, endpoints), hosts)
         config = uvicorn.Config(
-            ThreadedApp(app, MOST_BYTES),
+            ThreadedApp(app, MAX_BODY_BYTES),
             http=connections.Connection,
             backlog=connections.backlog(),
             lifespan="off",

@@ -14,12 +14,12 @@ from werkzeug.wrappers import Response as Answer
 
 from cli import UserError
 from db import entries
-from db.entries import Entered
+from db.entries import FormEntry
 from form import fields as forms
-from form.answers import Desk
+from form.entry_scorer import EntryScorer
 
 LATEST = 10  # results shown below the form
-MOST_BYTES = 100_000  # of what is sent to us
+MAX_BODY_BYTES = 100_000  # of what is sent to us
 BEGINS_FORMULA = "=+@\\-\uff1d\uff0b\uff20\uff0d"  # the last four are the same in full width
 FORMULA = re.compile(rf"((?:^|[\t\r\n;,|\"])\s*)([{BEGINS_FORMULA}])")
 HEADERS = {
@@ -34,18 +34,18 @@ HEADERS = {
 class Page:
     """The views, and what they share."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: EntryScorer) -> None:
         self._desk, self._problem = desk, desk.problem
         self._models = list(desk.endpoints)
-        texts = forms.choices(desk.engine, desk.problem)
-        self._form = forms.made(desk.problem, texts, self._models)
+        texts = forms.load_choices(desk.engine, desk.problem)
+        self._form = forms.build_form_class(desk.problem, texts, self._models)
 
     def form(self) -> str:
         """The empty form, or the answers whose ids the address names."""
-        asked = request.args.getlist("result")[: forms.MOST_RIVALS]
+        asked = request.args.getlist("result")[: forms.MAX_RIVALS]
         ids = [int(i) for i in asked if re.fullmatch("[0-9]{1,18}", i)]  # 64 bits
         answers = self._entered(ids=ids)[::-1] if ids else []
-        filled = forms.filled(self._problem, [answer.values for answer in answers])
+        filled = forms.form_data(self._problem, [answer.values for answer in answers])
         ranked = sorted(answers, key=lambda answer: -answer.probability)
         return self._page(self._form(formdata=None, data=filled), answers=ranked)
 
@@ -58,7 +58,7 @@ class Page:
             return self._page(
                 form, error="Nothing was asked yet: see the fields marked below."
             ), 422
-        columns = forms.entered(form, self._problem)
+        columns = forms.read_columns(form, self._problem)
         if forms.is_empty(columns):
             return self._page(form, error="Nothing was entered: fill in what is known."), 422
         model = form[forms.MODEL].data if forms.MODEL in form else self._models[0]
@@ -76,12 +76,14 @@ class Page:
         problem, text = self._problem, io.StringIO()
         # all texts are quoted, so that none is divided where another character separates cells
         lines = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC)
-        grouped = problem.group_name not in problem.feature_names and bool(problem.rival_features)
+        grouped = problem.group_name not in problem.feature_names and bool(
+            problem.competing_features
+        )
         header = [problem.group_name] if grouped else []
         lines.writerow(["entry", *header, *problem.feature_names, "model", "probability", "label"])
         for row in reversed(self._entered()):
             group = [f"entered {row.when.isoformat()}"] if grouped else []
-            values = [not_a_formula(row.values[name]) for name in problem.feature_names]
+            values = [escape_formula(row.values[name]) for name in problem.feature_names]
             lines.writerow([row.id, *group, *values, row.model_id, row.probability, ""])
         name = f"{problem.name}_entries.csv"
         headers = {"Content-Disposition": f"attachment; filename={name}"}
@@ -93,15 +95,15 @@ class Page:
         return self._page(self._form(formdata=None), error=said), 400
 
     def _more(self, form: FlaskForm) -> str:
-        for _ in range(min(forms.FIRST, forms.MOST_RIVALS - len(form[forms.RIVALS]))):
+        for _ in range(min(forms.FIRST, forms.MAX_RIVALS - len(form[forms.RIVALS]))):
             form[forms.RIVALS].append_entry()
         return self._page(form)
 
-    def _entered(self, **which: Any) -> Sequence[Entered]:
-        return entries.read(self._desk.engine, self._problem.scoring, **which)
+    def _entered(self, **which: Any) -> Sequence[FormEntry]:
+        return entries.read_entries(self._desk.engine, self._problem.scoring, **which)
 
     def _page(self, form: FlaskForm, **more: Any) -> str:
-        names = forms.named(self._problem)
+        names = forms.features_by_field_name(self._problem)
         return render_template(
             "page.html",
             problem=self._problem,
@@ -109,18 +111,18 @@ class Page:
             form=form,
             own=[name for name in names if name in form],
             rivals_title=f"{self._problem.scoring.key.table.name.capitalize()}, one a line",
-            rivals=[name for name, f in names.items() if f in self._problem.rival_features],
+            rivals=[name for name, f in names.items() if f in self._problem.competing_features],
             latest=self._entered(most=LATEST),
             **more,
         )
 
 
-def create_app(desk: Desk, hosts: Sequence[str] = ()) -> Flask:
+def create_app(desk: EntryScorer, hosts: Sequence[str] = ()) -> Flask:
     """The application; `hosts` are the names by which it may be asked for, any if there is none."""
     app, page = Flask(__name__), Page(desk)
     app.config |= {
         "SECRET_KEY": secrets.token_bytes(32),
-        "MAX_CONTENT_LENGTH": MOST_BYTES,
+        "MAX_CONTENT_LENGTH": MAX_BODY_BYTES,
         "SESSION_COOKIE_SAMESITE": "Strict",
         "TRUSTED_HOSTS": list(hosts) or None,
         "WTF_CSRF_TIME_LIMIT": None,  # as long as the browser is open
@@ -140,7 +142,7 @@ def create_app(desk: Desk, hosts: Sequence[str] = ()) -> Flask:
     return app
 
 
-def not_a_formula(value: Any) -> Any:
+def escape_formula(value: Any) -> Any:
     """The value of a cell; in a text, an apostrophe stands before what begins a formula.
 
     Spreadsheets run a cell that begins with such a character, also behind white space, and some

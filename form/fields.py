@@ -11,31 +11,31 @@ from wtforms import FieldList, Form, FormField, RadioField, SelectField, StringF
 from wtforms.fields.core import Field
 from wtforms.validators import ValidationError
 
-from db.engine import reading
+from db.engine import read_transaction
 from problems import Feature, Problem
-from problems.spec import MOST_CATEGORIES
+from problems.spec import MAX_CATEGORIES
 
 NUMBER = Feature("", "number")
 NOT_KNOWN = ""  # what stands for a null in a form
 EXACT = 1e15  # up to here a whole number is written without an exponent
 FIRST = 4  # lines for rows that compete, at first; a button gives as many more
-MOST_RIVALS = 48
+MAX_RIVALS = 48
 RIVALS, MODEL = "rivals", "model"  # names of fields
 
 
-def choices(engine: Engine, problem: Problem) -> dict[str, list[str]]:
+def load_choices(engine: Engine, problem: Problem) -> dict[str, list[str]]:
     """The texts that the table holds in each text column, in the order of the alphabet."""
     rows, found = problem.scoring.rows.subquery(), {}
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         for name in problem.texts:
             column = rows.c[name]
             query = select(column).where(column.is_not(None)).group_by(column)
-            common = connection.scalars(query.order_by(func.count().desc()).limit(MOST_CATEGORIES))
+            common = connection.scalars(query.order_by(func.count().desc()).limit(MAX_CATEGORIES))
             found[name] = sorted(common)
     return found
 
 
-def made(
+def build_form_class(
     problem: Problem, texts: Mapping[str, Sequence[str]], models: Sequence[str]
 ) -> type[FlaskForm]:
     """The class of the problem's form: which model is asked, a field for each feature.
@@ -43,33 +43,37 @@ def made(
     Features in which rows compete are fields of each of several lines. Fields are called by
     number: a feature may have any name, also one that means something to a form or to HTML.
     """
-    rivals = problem.rival_features
+    rivals = problem.competing_features
     fields = {
         name: _field(problem, feature, texts)
-        for name, feature in named(problem).items()
+        for name, feature in features_by_field_name(problem).items()
         if feature not in rivals
     }
     if rivals:
-        lines = {n: _field(problem, f, texts) for n, f in named(problem).items() if f in rivals}
+        lines = {
+            n: _field(problem, f, texts)
+            for n, f in features_by_field_name(problem).items()
+            if f in rivals
+        }
         line: Any = FormField(type("Line", (Form,), lines))
-        fields[RIVALS] = FieldList(line, min_entries=FIRST, max_entries=MOST_RIVALS)
+        fields[RIVALS] = FieldList(line, min_entries=FIRST, max_entries=MAX_RIVALS)
     if len(models) > 1:
         labels = [(model, model.capitalize()) for model in models]
         fields[MODEL] = RadioField("Ask", choices=labels, default=models[0])
     return type("RowForm", (FlaskForm,), fields)
 
 
-def named(problem: Problem) -> dict[str, Feature]:
+def features_by_field_name(problem: Problem) -> dict[str, Feature]:
     """The feature behind each name of a field."""
     return {f"field_{number}": feature for number, feature in enumerate(problem.features)}
 
 
-def entered(form: FlaskForm, problem: Problem) -> dict[str, list[Any]]:
+def read_columns(form: FlaskForm, problem: Problem) -> dict[str, list[Any]]:
     """The rows that a valid form holds, as columns: None where nothing is known.
 
     A line of rivals that is empty is no row; there is always one row.
     """
-    names, rivals = named(problem), problem.rival_features
+    names, rivals = features_by_field_name(problem), problem.competing_features
     own = {f.name: _value(f, form[n].data) for n, f in names.items() if f not in rivals}
     lines = [
         {f.name: _value(f, line.form[n].data) for n, f in names.items() if f in rivals}
@@ -80,11 +84,11 @@ def entered(form: FlaskForm, problem: Problem) -> dict[str, list[Any]]:
     return {name: [row[name] for row in rows] for name in problem.feature_names}
 
 
-def filled(problem: Problem, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def form_data(problem: Problem, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """What a form holds that these rows were entered in: the texts of its fields."""
     if not rows:
         return {}
-    names, rivals = named(problem), problem.rival_features
+    names, rivals = features_by_field_name(problem), problem.competing_features
     found: dict[str, Any] = {n: _text(rows[0][f.name]) for n, f in names.items() if f not in rivals}
     lines = [{n: _text(row[f.name]) for n, f in names.items() if f in rivals} for row in rows]
     return found | {RIVALS: lines + [{}] * (FIRST - len(lines))} if rivals else found
@@ -98,11 +102,11 @@ def is_empty(columns: Mapping[str, Sequence[Any]]) -> bool:
 def _field(problem: Problem, feature: Feature, texts: Mapping[str, Sequence[str]]) -> Field:
     if feature.kind == "text":
         known = [(NOT_KNOWN, "not known"), *((text, text) for text in texts[feature.name])]
-        return SelectField(feature.shown, choices=known, description=feature.unit)
-    column = problem.column(feature)
+        return SelectField(feature.display_name, choices=known, description=feature.unit)
+    column = problem.source_column(feature)
     bounds = column.info if column is not None else {}
     return StringField(
-        feature.shown,
+        feature.display_name,
         description=feature.unit,
         validators=[partial(_a_number, bounds.get("minimum"), bounds.get("maximum"))],
         render_kw={"inputmode": "decimal", "autocomplete": "off"},

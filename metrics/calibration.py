@@ -9,7 +9,9 @@ BINS = 20
 SMALLEST = 1e-6  # nearer to 0 or 1 a probability's log odds would weigh more than all others'
 
 
-def slope(label: np.ndarray, probability: np.ndarray, bootstrap: Bootstrap) -> np.ndarray:
+def calibration_slope(
+    label: np.ndarray, probability: np.ndarray, bootstrap: Bootstrap
+) -> np.ndarray:
     """The slope of a logistic regression of the label on the log odds that were predicted.
 
     1 is right; less says that the predictions are too extreme, as after overfitting (Cox, Two
@@ -38,7 +40,9 @@ def slope(label: np.ndarray, probability: np.ndarray, bootstrap: Bootstrap) -> n
     return np.asarray(fit.coef_[0, 0] + step)
 
 
-def error(label: np.ndarray, probability: np.ndarray, bootstrap: Bootstrap) -> np.ndarray:
+def calibration_error(
+    label: np.ndarray, probability: np.ndarray, bootstrap: Bootstrap
+) -> np.ndarray:
     """The expected calibration error: over bins of equally many rows, the mean distance between
     what was predicted and what came true. Shape (1 + replicates,).
 

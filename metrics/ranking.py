@@ -10,7 +10,7 @@ import pandas as pd
 from metrics.bootstrap import Bootstrap
 
 
-def figures(
+def ranking_metrics(
     label: np.ndarray, score: np.ndarray, group: np.ndarray, bootstrap: Bootstrap
 ) -> dict[str, np.ndarray]:
     """The mean over groups, each of shape (1 + replicates,).

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from problems.spec import Candidate, Feature, Problem, ProblemError, explained
+from problems.spec import Candidate, Feature, Problem, ProblemError, translate_problem_errors
 
 __all__ = ["Candidate", "Feature", "Problem", "ProblemError", "load", "names"]
 
@@ -26,7 +26,7 @@ def load(name: str = "") -> Problem:
         ProblemError: there is no such problem, or its folder declares none.
     """
     if not name:
-        return next(p for p in map(load, names()) if p.default)
+        return next(p for p in map(load, names()) if p.is_default)
     if name in names():
         module = importlib.import_module(f"problems.{name}")
     elif (Path(name) / "__init__.py").is_file():
@@ -54,7 +54,7 @@ def _from_folder(folder: Path) -> ModuleType:
         raise ProblemError(f"{folder} cannot be imported as a Python package.")
     module = sys.modules[package] = importlib.util.module_from_spec(spec)
     try:
-        with explained(folder / "__init__.py", "imported"):
+        with translate_problem_errors(folder / "__init__.py", "imported"):
             spec.loader.exec_module(module)
     except ProblemError:
         del sys.modules[package]

@@ -25,20 +25,24 @@ Categories = Mapping[str, Sequence[str]]  # of each text column
 
 
 def pipeline(
-    numbers: Sequence[str], prepare: Any, categories: Categories, model: Any, encode: Any = None
+    numbers: Sequence[str],
+    number_transformer: Any,
+    categories: Categories,
+    model: Any,
+    text_encoder: Any = None,
 ) -> Pipeline:
     """The numbers through `prepare`, the texts one-hot (or through `encode`), then the model.
 
     Grids reach into it by `columns__numbers__…`, `columns__texts__…` and `model__…`.
     """
-    texts = one_hot(categories) if encode is None else encode
+    texts = one_hot(categories) if text_encoder is None else text_encoder
     columns = ColumnTransformer(
-        [("numbers", prepare, list(numbers)), ("texts", texts, list(categories))]
+        [("numbers", number_transformer, list(numbers)), ("texts", texts, list(categories))]
     )
     return Pipeline([("columns", columns), ("model", model)])
 
 
-def pairs(
+def binned_pairs(
     numbers: Sequence[str], fine: int, coarse: int, categories: Categories, model: Any
 ) -> Pipeline:
     """Numbers in bins, `fine` and `coarse` ones, texts one-hot, and all their products by two.
@@ -84,7 +88,7 @@ def one_hot(categories: Categories, *, sparse: bool = False) -> OneHotEncoder:
     )
 
 
-def codes(categories: Categories) -> OrdinalEncoder:
+def ordinal_codes(categories: Categories) -> OrdinalEncoder:
     """A number for each category, -1 for a null and for a text never seen."""
     return OrdinalEncoder(
         categories=_given(categories),
@@ -94,7 +98,7 @@ def codes(categories: Categories) -> OrdinalEncoder:
     )
 
 
-def logarithms() -> Pipeline:
+def scaled_logarithms() -> Pipeline:
     """Medians for what is missing, then logarithms (arcsinh: of 0 and less too), then scaled."""
     return Pipeline(
         [

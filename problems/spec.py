@@ -14,9 +14,9 @@ from typing import Any, Literal
 from sqlalchemy import Column, ColumnElement, MetaData, String
 
 from cli import UserError
-from db.table_specs import Scoring, Source
+from db.table_specs import ScoringSpec, Source
 
-MOST_CATEGORIES = 300  # of a text column, that a model learns and a form offers
+MAX_CATEGORIES = 300  # of a text column, that a model learns and a form offers
 
 
 class ProblemError(UserError):
@@ -33,7 +33,7 @@ class Feature:
     unit: str = ""  # likewise
 
     @property
-    def shown(self) -> str:
+    def display_name(self) -> str:
         """What people are told that it is."""
         return self.title or self.name.replace("_", " ").capitalize()
 
@@ -46,7 +46,7 @@ class Candidate:
     description: str
     pipeline: Any
     grid: Mapping[str, Sequence[Any]]
-    yardstick: bool = False  # trained like the others, to compare with: promoted only if allowed
+    is_benchmark: bool = False  # trained like the others, to compare with: promoted only if allowed
 
     def __post_init__(self) -> None:
         """Raises TypeError, in one sentence, where it is no such thing."""
@@ -67,18 +67,20 @@ class Problem:
     model_name: str  # in the model registry
     module: str  # of its package, where `candidates.py` lies
     sources: tuple[Source, ...]
-    scoring: Scoring
+    scoring: ScoringSpec
     features: tuple[Feature, ...]
     label: ColumnElement[int]  # 0 or 1 for a row of `scoring.rows`; joined by the training select
-    words: tuple[str, str]  # what a result says below and from the decision threshold on
-    sample: Path | None = None  # a folder of small data, which ingest takes when given none
+    outcome_labels: tuple[str, str]  # what a result says below and from the decision threshold on
+    sample_folder: Path | None = None  # a folder of small data, which ingest takes when given none
     group: str = ""  # rows that share it are never on both sides of a split; default: the key
     former_threshold: float = 0.5  # of what this replaces; its decisions are shown beside ours
-    ranked_against: str = ""  # rows of a group compete; a number of theirs, lowest first, to beat
+    ranking_baseline: str = ""  # rows of a group compete; a number of theirs, lowest first, to beat
     calibration_band: tuple[float, float] = (0.8, 1.25)  # slopes with which a version may serve
-    dated: ColumnElement[Any] | None = None  # when what the label tells of happened
-    optional: Mapping[str, ColumnElement[Any]] = field(default_factory=dict)  # see `including`
-    default: bool = False  # the one that scripts take when none is named
+    outcome_time: ColumnElement[Any] | None = None  # when what the label tells of happened
+    optional_columns: Mapping[str, ColumnElement[Any]] = field(
+        default_factory=dict
+    )  # see `including`
+    is_default: bool = False  # the one that scripts take when none is named
 
     def __post_init__(self) -> None:
         """Raises ValueError, in one sentence, where the parts do not fit together."""
@@ -98,18 +100,22 @@ class Problem:
             yield f"model_name {self.model_name!r} holds more than letters, digits and -"
         if not 0 <= self.former_threshold <= 1:
             yield "former_threshold must lie between 0 and 1"
-        if self.ranked_against not in ("", *self.numbers):
-            yield f"ranked_against {self.ranked_against!r} is no number among the features"
+        if self.ranking_baseline not in ("", *self.numbers):
+            yield f"ranked_against {self.ranking_baseline!r} is no number among the features"
         if not 0 < self.calibration_band[0] < 1 < self.calibration_band[1]:
             yield "calibration_band must be two slopes, one on each side of 1"
-        if isinstance(self.words, str) or len(self.words) != 2 or len(set(self.words)) != 2:
+        if (
+            isinstance(self.outcome_labels, str)
+            or len(self.outcome_labels) != 2
+            or len(set(self.outcome_labels)) != 2
+        ):
             yield "words must be two that differ: for a label of 0, and for one of 1"
 
     def _select_faults(self) -> Iterator[str]:
         columns, names = self.scoring.rows.selected_columns, set(self.feature_names)
         if lacking := {*names, self.scoring.key.name, self.group_name} - set(columns.keys()):
             yield f"the row select lacks {', '.join(sorted(lacking))}"
-        if names - set(self.optional) != set(self.scoring.results.values):
+        if names - set(self.optional_columns) != set(self.scoring.results.value_columns):
             yield "the results must keep a value of each feature, and of nothing else"
         if len(names) < len(self.features):
             yield "two features have the same name"
@@ -139,24 +145,24 @@ class Problem:
     def group_name(self) -> str:
         return self.group or self.scoring.key.name
 
-    def column(self, feature: Feature) -> Column | None:
+    def source_column(self, feature: Feature) -> Column | None:
         """The column of a source table that a feature is, if it is one as it stands."""
         found = self.scoring.rows.selected_columns[feature.name].base_columns
         columns = [c for c in found if isinstance(c, Column) and c.table in self.scoring.tables]
         return columns[0] if len(columns) == len(found) == 1 else None
 
     @property
-    def rival_features(self) -> list[Feature]:
+    def competing_features(self) -> list[Feature]:
         """What the rows of a group differ in, where they compete: the columns of the key's table.
 
         The others are the group's own, as an applicant's income is for all offers to them.
         """
-        if not self.ranked_against:
+        if not self.ranking_baseline:
             return []
-        keyed = {f: self.column(f) for f in self.features}
+        keyed = {f: self.source_column(f) for f in self.features}
         return [f for f, c in keyed.items() if c is not None and c.table is self.scoring.key.table]
 
-    def including(self, names: Iterable[str]) -> "Problem":
+    def with_optional_columns(self, names: Iterable[str]) -> "Problem":
         """The problem with these optional columns among its features.
 
         They are not on by default, as whoever asks about one row by hand does not know them.
@@ -167,12 +173,12 @@ class Problem:
         """
         names = list(dict.fromkeys(names))
         chosen = [name for name in names if name not in self.feature_names]
-        if unknown := [name for name in names if name not in self.optional]:
-            known = ", ".join(self.optional) or "none"
+        if unknown := [name for name in names if name not in self.optional_columns]:
+            known = ", ".join(self.optional_columns) or "none"
             raise ProblemError(
                 f"{self.name} has no optional column {', '.join(unknown)}: there is {known}."
             )
-        columns = {name: self.optional[name].label(name) for name in chosen}
+        columns = {name: self.optional_columns[name].label(name) for name in chosen}
         more = [
             Feature(name, "text" if isinstance(column.type, String) else "number")
             for name, column in columns.items()
@@ -189,7 +195,7 @@ class Problem:
         folder = Path(str(sys.modules[self.module].__file__)).parent
         if not (folder / "candidates.py").is_file():
             raise ProblemError(f"{folder} has no candidates.py: see problems/spec.py.")
-        with explained(folder / "candidates.py", "used"):
+        with translate_problem_errors(folder / "candidates.py", "used"):
             module = importlib.import_module(f"{self.module}.candidates")
             found = list(module.candidates(categories, seed))
             if not found or not all(isinstance(candidate, Candidate) for candidate in found):
@@ -200,7 +206,7 @@ class Problem:
 
 
 @contextmanager
-def explained(file: Path, verb: str) -> Iterator[None]:
+def translate_problem_errors(file: Path, verb: str) -> Iterator[None]:
     """Turn whatever a problem's own code raises into one sentence with the place in that file.
 
     Raises:

@@ -9,7 +9,7 @@ HELD_OUT_SHARE = 0.25  # of the groups: enough clicks for an interval, most rows
 LEAST_KEPT_IN = int(HELD_OUT_SHARE * 2**64).to_bytes(8, "big")
 
 
-def held_out(groups: Iterable[object]) -> list[bool]:
+def held_out_mask(groups: Iterable[object]) -> list[bool]:
     """For each row's group key, is it held out from the training of every version."""
     known: dict[object, bool] = {}
     return [
@@ -18,7 +18,7 @@ def held_out(groups: Iterable[object]) -> list[bool]:
     ]
 
 
-def learned_from(
+def trained_on_mask(
     groups: Sequence[object], loads: Sequence[int | None], last_load: int | None
 ) -> list[bool | None]:
     """For each row, given its group key and its load, may a version have learned from it.
@@ -30,7 +30,7 @@ def learned_from(
         return [None] * len(groups)
     return [
         load is not None and load <= last_load and not out
-        for load, out in zip(loads, held_out(groups), strict=True)
+        for load, out in zip(loads, held_out_mask(groups), strict=True)
     ]
 
 

@@ -4,7 +4,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 
-from registry.store import RegistryError, explained
+from registry.store import RegistryError, translate_mlflow_errors
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 
@@ -14,13 +14,13 @@ def champion_uri(name: str) -> str:
     return f"models:/{name}@{CHAMPION}"
 
 
-def number_with_alias(client: MlflowClient, name: str, alias: str) -> str | None:
+def version_number(client: MlflowClient, name: str, alias: str) -> str | None:
     """The number of the version that an alias points to, if it points to any.
 
     Raises:
         RegistryError: the registry does not answer: that is not to be taken for no champion.
     """
-    with explained():
+    with translate_mlflow_errors():
         try:
             found = client.get_registered_model(name).aliases.get(alias)
         except MlflowException as error:
@@ -30,13 +30,13 @@ def number_with_alias(client: MlflowClient, name: str, alias: str) -> str | None
     return None if found is None else str(found)
 
 
-def number_of_previous(client: MlflowClient, name: str) -> str:
+def previous_version_number(client: MlflowClient, name: str) -> str:
     """The number of the version that was champion before.
 
     Raises:
         RegistryError: there was none.
     """
-    if number := number_with_alias(client, name, PREVIOUS):
+    if number := version_number(client, name, PREVIOUS):
         return number
     raise RegistryError(
         f"{name} has no version `{PREVIOUS}`, so there is none to go back to (none was replaced "
@@ -44,24 +44,24 @@ def number_of_previous(client: MlflowClient, name: str) -> str:
     )
 
 
-def point_challenger(client: MlflowClient, name: str, number: str | None) -> None:
+def set_challenger(client: MlflowClient, name: str, number: str | None) -> None:
     """Point `challenger` at a version, or at none."""
-    with explained():
+    with translate_mlflow_errors():
         if number:
             client.set_registered_model_alias(name, CHALLENGER, number)
-        elif number_with_alias(client, name, CHALLENGER):
+        elif version_number(client, name, CHALLENGER):
             client.delete_registered_model_alias(name, CHALLENGER)
 
 
-def move_champion(client: MlflowClient, name: str, number: str) -> None:
+def set_champion(client: MlflowClient, name: str, number: str) -> None:
     """Point `champion` at a version and `previous` at the one it replaces.
 
     A champion is not its own challenger: that alias is removed from the version.
     """
-    before = number_with_alias(client, name, CHAMPION)
-    with explained():
+    before = version_number(client, name, CHAMPION)
+    with translate_mlflow_errors():
         if before and before != str(number):  # MLflow gives a number or its text, as it likes
             client.set_registered_model_alias(name, PREVIOUS, before)
         client.set_registered_model_alias(name, CHAMPION, number)
-        if number_with_alias(client, name, CHALLENGER) == str(number):
+        if version_number(client, name, CHALLENGER) == str(number):
             client.delete_registered_model_alias(name, CHALLENGER)

@@ -11,18 +11,18 @@ from typing import Any
 
 import numpy as np
 
-ROWS_A_ROUND = 2_000  # that are sent with one more copy of each canary row
+ROWS_PER_ROUND = 2_000  # that are sent with one more copy of each canary row
 RELATIVE_TOLERANCE = 1e-9  # a sum's last bits differ with the size of a batch
 
 
 @dataclass(frozen=True)
-class Canary:
+class CanaryRows:
     """Rows in the order of the problem's features, and the probability logged for each."""
 
     rows: Sequence[Sequence[Any]]
     probabilities: Sequence[float]
 
-    def answered_by(
+    def is_answered_by(
         self, probabilities: Sequence[float], sent: Sequence[int] | None = None
     ) -> bool:
         """Are these the answers of the version that carries this canary.
@@ -34,7 +34,7 @@ class Canary:
             np.allclose(probabilities, logged, rtol=RELATIVE_TOLERANCE, atol=0)
         )
 
-    def among(self, rows: int) -> np.ndarray:
+    def sending_order(self, rows: int) -> np.ndarray:
         """The order in which to send the canary rows with so many others, which keep theirs.
 
         Its numbers are positions in the canary rows followed by the others. A canary row comes
@@ -42,7 +42,7 @@ class Canary:
         rise again and again, so that neighbors differ and so do the first and the last.
         """
         rising = np.argsort(self.probabilities, kind="stable")
-        sent = np.resize(rising, max(2, len(rising) * (1 + rows // ROWS_A_ROUND)))
+        sent = np.resize(rising, max(2, len(rising) * (1 + rows // ROWS_PER_ROUND)))
         last = rows + len(sent) - 1
         inner = np.random.default_rng().choice(last - 1, len(sent) - 2, replace=False) + 1
         is_canary = np.zeros(last + 1, dtype=bool)

@@ -20,17 +20,17 @@ import yaml
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.models import Model
 
-from cli.terminal import say
-from registry.store import RegistryError, explained
+from cli.terminal import print_message
+from registry.store import RegistryError, translate_mlflow_errors
 from registry.trusted_types import TRUSTED_TYPES
 
 if TYPE_CHECKING:
     from mlflow.models.model import ModelInfo
 
-    from registry.versions import Version
+    from registry.versions import RegisteredVersion
 
 # tags of a version: the SHA-256 digests of all its files, and of its MLmodel alone
-FILES_DIGEST, DESCRIPTION_DIGEST = "files_digest", "mlmodel_digest"
+FILES_DIGEST_TAG, DESCRIPTION_DIGEST = "files_digest", "mlmodel_digest"
 DESCRIPTION, MODEL_FILE = "MLmodel", "model.skops"
 # MLflow adds this file when it fetches a registered version; it is not part of the logged model
 ADDED_BY_MLFLOW = "registered_model_meta"
@@ -50,18 +50,18 @@ class UntrustedModelError(RegistryError):
     """The files of a version are not what train.py wrote; nothing in them was loaded."""
 
 
-def load(version: "Version") -> Any:
+def load(version: "RegisteredVersion") -> Any:
     """The version as MLflow's `PyFuncModel`, loaded after its files were checked.
 
     Raises:
         UntrustedModelError: the files are not what train.py writes, or were changed since.
     """
-    with explained(), checked_copy(version) as folder:
+    with translate_mlflow_errors(), checked_copy(version) as folder:
         return mlflow.pyfunc.load_model(str(folder))
 
 
 @contextmanager
-def checked_copy(version: "Version") -> Iterator[Path]:
+def checked_copy(version: "RegisteredVersion") -> Iterator[Path]:
     """A temporary folder with the checked files of a version, for the body.
 
     Raises:
@@ -73,7 +73,7 @@ def checked_copy(version: "Version") -> Iterator[Path]:
         yield folder
 
 
-def check(folder: Path, version: "Version") -> None:
+def check(folder: Path, version: "RegisteredVersion") -> None:
     """Check the files of a version in a local folder.
 
     Raises:
@@ -85,7 +85,7 @@ def check(folder: Path, version: "Version") -> None:
     if fault := _flavor_fault(model.flavors) or _pipeline_fault(folder / MODEL_FILE):
         raise _untrusted(version.model_id, fault)
     if not version.files_digest:
-        say(
+        print_message(
             f"{version.model_id} was registered without a digest of its files: whether they have "
             "changed since cannot be checked."
         )
@@ -103,15 +103,15 @@ def digest(folder: Path) -> str:
     return total.hexdigest()
 
 
-def digests_of_logged(model: "ModelInfo") -> dict[str, str]:
+def digest_tags(model: "ModelInfo") -> dict[str, str]:
     """The tags with the digests of a model that was just logged."""
     with tempfile.TemporaryDirectory(prefix="model-") as temporary:
         folder = Path(mlflow.artifacts.download_artifacts(model.model_uri, dst_path=temporary))
         description = hashlib.sha256((folder / DESCRIPTION).read_bytes()).hexdigest()
-        return {FILES_DIGEST: digest(folder), DESCRIPTION_DIGEST: description}
+        return {FILES_DIGEST_TAG: digest(folder), DESCRIPTION_DIGEST: description}
 
 
-def description(registered: ModelVersion) -> Model:
+def read_mlmodel(registered: ModelVersion) -> Model:
     """The checked `MLmodel` of a version, without its other files.
 
     Raises:

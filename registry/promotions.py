@@ -19,20 +19,20 @@ NOBODY = "none"  # the champion's number where there was no champion
 
 
 @dataclass(frozen=True)
-class Entry:
+class Decision:
     """One line of the history: who had the champion go from one version to another, and why."""
 
-    when: datetime  # UTC
-    who: str
-    before: str
-    after: str
+    time: datetime  # UTC
+    user: str
+    from_version: str
+    to_version: str
     outcome: str
-    why: str
+    reason: str
     run_id: str
 
 
 @contextlib.contextmanager
-def deciding(model_name: str, before: str | None, after: str) -> Iterator[None]:
+def decision_run(model_name: str, before: str | None, after: str) -> Iterator[None]:
     """A run for a decision about the alias, in which it is made and followed.
 
     The run is there before the alias moves, so that no move is without one; `decided` ends it.
@@ -44,22 +44,22 @@ def deciding(model_name: str, before: str | None, after: str) -> Iterator[None]:
         "to": after,
         "outcome": UNDECIDED,
     }
-    with store.own_run(EXPERIMENT, name, tags):
+    with store.run_in_experiment(EXPERIMENT, name, tags):
         yield
 
 
-def decided(outcome: str, why: str) -> None:
+def record_outcome(outcome: str, why: str) -> None:
     """Note in the active run what was decided, and why."""
     mlflow.set_tags({"outcome": outcome, "why": why})
 
 
-def history(client: MlflowClient, model_name: str) -> list[Entry]:
+def history(client: MlflowClient, model_name: str) -> list[Decision]:
     """All decisions about a model, the latest first."""
-    with store.explained():
+    with store.translate_mlflow_errors():
         experiment = client.get_experiment_by_name(EXPERIMENT)
         if experiment is None:
             return []
-        store.require_alive(experiment)
+        store.require_not_deleted(experiment)
         runs: list[Run] = []
         token = None
         while True:
@@ -74,9 +74,9 @@ def history(client: MlflowClient, model_name: str) -> list[Entry]:
                 return [_entry(run) for run in runs]
 
 
-def _entry(run: Run) -> Entry:
+def _entry(run: Run) -> Decision:
     tags = run.data.tags
-    return Entry(
+    return Decision(
         datetime.fromtimestamp(run.info.start_time / 1000, UTC),
         tags.get(MLFLOW_USER, ""),
         tags["from"],
@@ -87,7 +87,7 @@ def _entry(run: Run) -> Entry:
     )
 
 
-def move(
+def move_champion(
     client: MlflowClient, model_name: str, before: str | None, number: str, outcome: str, why: str
 ) -> None:
     """Move the champion within the active run.
@@ -95,11 +95,11 @@ def move(
     Raises:
         RegistryError: another machine has moved it since it was `before`.
     """
-    now = aliases.number_with_alias(client, model_name, aliases.CHAMPION)
+    now = aliases.version_number(client, model_name, aliases.CHAMPION)
     if now != before:
         raise store.RegistryError(
             f"The champion of {model_name} was moved from {before or NOBODY} to {now or NOBODY} "
             "meanwhile: run promote.py again."
         )
-    aliases.move_champion(client, model_name, number)
-    decided(outcome, why)
+    aliases.set_champion(client, model_name, number)
+    record_outcome(outcome, why)

@@ -24,7 +24,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from cli import UserError
-from db.engine import POSTGRESQL, database_url, opened
+from db.engine import POSTGRESQL_DRIVERS, database_url, open_database
 
 DEFAULT_FILE = "mlflow.db"
 STORE = "see whether MLFLOW_TRACKING_URI names a store, and whether its server is up"
@@ -55,19 +55,23 @@ def connect(*, create: bool = False) -> MlflowClient:
         )
     if path and not path.parent.is_dir():
         raise RegistryError(f"There is no folder {path.parent} for the MLflow store {path.name}.")
-    if uri.startswith(tuple(f"{driver}:" for driver in POSTGRESQL)):
-        with opened(database_url(uri)):  # MLflow itself would try for minutes
+    if uri.startswith(tuple(f"{driver}:" for driver in POSTGRESQL_DRIVERS)):
+        with open_database(database_url(uri)):  # MLflow itself would try for minutes
             pass
     mlflow.set_tracking_uri(uri)
     MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT.set(True)  # the address, with its password
-    with explained(), _alone_with(uri) if create else contextlib.nullcontext(), impatient():
+    with (
+        translate_mlflow_errors(),
+        _alone_with(uri) if create else contextlib.nullcontext(),
+        without_retries(),
+    ):
         client = MlflowClient()
         client.search_experiments(max_results=1)
     return client
 
 
 @contextlib.contextmanager
-def impatient() -> Iterator[None]:
+def without_retries() -> Iterator[None]:
     """Try a tracking server once: MLflow's retries would take minutes to say it is not there."""
     before = MLFLOW_HTTP_REQUEST_MAX_RETRIES.get_raw()
     MLFLOW_HTTP_REQUEST_MAX_RETRIES.set(0)
@@ -96,13 +100,13 @@ def _alone_with(uri: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def taking_turns() -> Iterator[None]:
+def lock_on_this_machine() -> Iterator[None]:
     """Until the body ends, no other process of this machine is in such a body with this store."""
     with _alone_with(mlflow.get_tracking_uri()):
         yield
 
 
-def shown_uri() -> str:
+def uri_without_password() -> str:
     """The store's address without a password."""
     uri = mlflow.get_tracking_uri()
     try:
@@ -112,7 +116,7 @@ def shown_uri() -> str:
 
 
 @contextlib.contextmanager
-def explained() -> Iterator[None]:
+def translate_mlflow_errors() -> Iterator[None]:
     """Turn MLflow's own errors into one sentence."""
     try:
         yield
@@ -120,18 +124,20 @@ def explained() -> Iterator[None]:
         hidden = re.sub(r"//[^/@\s]*@", "//***@", str(error))
         reason = textwrap.shorten(hidden, 300, placeholder=" …").rstrip(".")
         hint = LOGIN if "error code 401" in reason else STORE
-        raise RegistryError(f"MLflow at {shown_uri()} refused ({reason}): {hint}.") from error
+        raise RegistryError(
+            f"MLflow at {uri_without_password()} refused ({reason}): {hint}."
+        ) from error
 
 
 @contextlib.contextmanager
-def own_run(experiment: str, name: str, tags: Mapping[str, str]) -> Iterator[ActiveRun]:
+def run_in_experiment(experiment: str, name: str, tags: Mapping[str, str]) -> Iterator[ActiveRun]:
     """A run in our own experiment.
 
     `mlflow run` starts a run of its own, which the first `start_run` would resume: it is set aside
     here, and tagged with the id of the run that does the work.
     """
     envelope = os.environ.pop(MLFLOW_RUN_ID.name, None)
-    with explained():
+    with translate_mlflow_errors():
         # not start_run(experiment_id=…): logged models go to the active experiment
         mlflow.set_experiment(experiment_id=_experiment_id(experiment))
         run = mlflow.start_run(run_name=name, tags=dict(tags))
@@ -142,10 +148,10 @@ def own_run(experiment: str, name: str, tags: Mapping[str, str]) -> Iterator[Act
         yield run
     except BaseException as error:
         # the store may be what failed: that is not to hide why
-        with contextlib.suppress(MlflowException, SQLAlchemyError), impatient():
+        with contextlib.suppress(MlflowException, SQLAlchemyError), without_retries():
             mlflow.end_run("FAILED" if isinstance(error, Exception) else "KILLED")
         raise
-    with explained(), impatient():
+    with translate_mlflow_errors(), without_retries():
         mlflow.end_run()
 
 
@@ -160,7 +166,7 @@ def _experiment_id(name: str) -> str:
             experiment = mlflow.get_experiment_by_name(name)
             if experiment is None:
                 raise
-    require_alive(experiment)
+    require_not_deleted(experiment)
     return experiment.experiment_id
 
 
@@ -186,7 +192,7 @@ def _artifact_location(experiment: str) -> str | None:
     return None
 
 
-def require_alive(experiment: Experiment) -> None:
+def require_not_deleted(experiment: Experiment) -> None:
     """Make sure that an experiment was not deleted.
 
     Raises:

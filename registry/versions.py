@@ -15,9 +15,9 @@ from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
 from problems import Problem
-from registry.canary import Canary
-from registry.model_files import FILES_DIGEST, description, digests_of_logged, types_to_trust
-from registry.store import RegistryError, explained, shown_uri
+from registry.canary import CanaryRows
+from registry.model_files import FILES_DIGEST_TAG, digest_tags, read_mlmodel, types_to_trust
+from registry.store import RegistryError, translate_mlflow_errors, uri_without_password
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,27 +27,27 @@ SERVED_WITH = ("mlflow", "scikit-learn", "skops", "numpy", "scipy", "pandas", "p
 
 
 @dataclass(frozen=True)
-class TrainedOn:
+class TrainingSnapshot:
     """Which rows a version may have learned from: those of this database up to this load."""
 
     database_id: str
     last_load: int
 
-    def known_in(self, database_id: str) -> int | None:
+    def last_load_in(self, database_id: str) -> int | None:
         """The last load that it may have learned from, if that database is the one; else None."""
         return self.last_load if database_id == self.database_id else None
 
 
 @dataclass(frozen=True)
-class Version:
+class RegisteredVersion:
     """A registered version, as results refer to it."""
 
     name: str
     number: str
     logged_model_id: str
     threshold: float
-    canary: Canary
-    trained_on: TrainedOn
+    canary: CanaryRows
+    trained_on: TrainingSnapshot
     registry: str
     problem: str
     features: tuple[str, ...]  # in the order of the canary rows' values
@@ -82,8 +82,8 @@ def log_model(
     example: "pd.DataFrame",
     *,
     threshold: float,
-    canary: Canary,
-    trained_on: TrainedOn,
+    canary: CanaryRows,
+    trained_on: TrainingSnapshot,
     params: Mapping[str, Any],
 ) -> "ModelInfo":
     """Log a fitted pipeline to the active run, with all that a client needs as its metadata."""
@@ -110,13 +110,13 @@ def register(
     problem: Problem, model: "ModelInfo", tags: Mapping[str, str], text: str
 ) -> ModelVersion:
     """Make a logged model the next version of the problem's registered model."""
-    with explained():
-        tags = {**tags, **digests_of_logged(model)}
+    with translate_mlflow_errors():
+        tags = {**tags, **digest_tags(model)}
         made = mlflow.register_model(model.model_uri, problem.model_name, tags=tags)
         return MlflowClient().update_model_version(made.name, made.version, text)
 
 
-def resolve(client: MlflowClient, uri: str) -> Version:
+def resolve(client: MlflowClient, uri: str) -> RegisteredVersion:
     """The version that `models:/name@alias` or `models:/name/number` means at this moment.
 
     Raises:
@@ -136,16 +136,17 @@ def resolve(client: MlflowClient, uri: str) -> Version:
             found = client.get_model_version(name, number)
     except MlflowException as error:
         raise RegistryError(
-            f"{shown_uri()} has no version {uri}: see in `mlflow ui` which there are, or train and "
-            "promote one with `python train.py` and `python promote.py`, for the same --problem."
+            f"{uri_without_password()} has no version {uri}: see in `mlflow ui` which there are, "
+            "or train and promote one with `python train.py` and `python promote.py`, for the same "
+            "--problem."
         ) from error
-    with explained():
+    with translate_mlflow_errors():
         return _version(found)
 
 
-def _version(found: ModelVersion) -> Version:
+def _version(found: ModelVersion) -> RegisteredVersion:
     try:
-        model = description(found)
+        model = read_mlmodel(found)
     except (MlflowException, OSError) as error:
         raise RegistryError(
             f"The artifacts of {found.name}/{found.version} cannot be read "
@@ -158,17 +159,17 @@ def _version(found: ModelVersion) -> Version:
         texts = [metadata["problem"], *features]
         if not isinstance(threshold, float) or not all(isinstance(text, str) for text in texts):
             raise TypeError
-        return Version(
+        return RegisteredVersion(
             name=found.name,
             number=str(found.version),
             logged_model_id=str(model.model_id),
             threshold=threshold,
-            canary=Canary(**metadata["canary"]),
-            trained_on=TrainedOn(**metadata["trained_on"]),
-            registry=shown_uri(),
+            canary=CanaryRows(**metadata["canary"]),
+            trained_on=TrainingSnapshot(**metadata["trained_on"]),
+            registry=uri_without_password(),
             problem=metadata["problem"],
             features=tuple(features),
-            files_digest=found.tags.get(FILES_DIGEST, ""),
+            files_digest=found.tags.get(FILES_DIGEST_TAG, ""),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise RegistryError(
@@ -177,7 +178,7 @@ def _version(found: ModelVersion) -> Version:
         ) from error
 
 
-def fitted(version: Version, problem: Problem) -> Problem:
+def problem_for_version(version: RegisteredVersion, problem: Problem) -> Problem:
     """The problem with the features that a version was trained on.
 
     Raises:
@@ -188,7 +189,9 @@ def fitted(version: Version, problem: Problem) -> Problem:
             f"{version.model_id} was trained for {version.problem}, not for {problem.name}: name "
             "the problem with --problem, or another version with --model."
         )
-    found = problem.including(name for name in version.features if name in problem.optional)
+    found = problem.with_optional_columns(
+        name for name in version.features if name in problem.optional_columns
+    )
     if version.features != tuple(found.feature_names):
         raise RegistryError(
             f"{version.model_id} was trained on {', '.join(version.features)}, but {problem.name} "
@@ -197,25 +200,26 @@ def fitted(version: Version, problem: Problem) -> Problem:
     return found
 
 
-def latest_training(client: MlflowClient, problem: Problem) -> list[ModelVersion]:
+def latest_training_versions(client: MlflowClient, problem: Problem) -> list[ModelVersion]:
     """The versions that the latest finished training of the problem registered.
 
     Raises:
         RegistryError: none was registered yet, or no training was finished.
     """
-    with explained():
+    with translate_mlflow_errors():
         found = client.search_model_versions(f"name = '{problem.model_name}'")
     ours = [version for version in found if "training_run" in version.tags]
     if not ours:
         raise RegistryError(
-            f"{shown_uri()} has no version of {problem.model_name}: run `python train.py` first."
+            f"{uri_without_password()} has no version of {problem.model_name}: "
+            "run `python train.py` first."
         )
     newest_first = sorted(ours, key=lambda version: int(version.version), reverse=True)
     for training in dict.fromkeys(version.tags["training_run"] for version in newest_first):
         if _finished(client, training):  # one that was stopped has not all its candidates
             return [v for v in reversed(newest_first) if v.tags["training_run"] == training]
     raise RegistryError(
-        f"No training of {problem.model_name} in {shown_uri()} was finished: "
+        f"No training of {problem.model_name} in {uri_without_password()} was finished: "
         "run `python train.py` to its end."
     )
 
@@ -227,7 +231,7 @@ def _finished(client: MlflowClient, run_id: str) -> bool:
         return False
 
 
-def numbered(client: MlflowClient, name: str, number: str) -> ModelVersion:
+def get_version(client: MlflowClient, name: str, number: str) -> ModelVersion:
     """The version with this number.
 
     Raises:
@@ -236,4 +240,4 @@ def numbered(client: MlflowClient, name: str, number: str) -> ModelVersion:
     try:
         return client.get_model_version(name, number)
     except MlflowException as error:
-        raise RegistryError(f"{shown_uri()} has no version {name}/{number}.") from error
+        raise RegistryError(f"{uri_without_password()} has no version {name}/{number}.") from error

@@ -9,14 +9,14 @@ import random
 import time
 from dataclasses import dataclass
 
-from scoring.errors import Faulty, Passing, TimedOut, Unavailable, WrongVersion
+from scoring.errors import Faulty, TimedOut, TransientError, Unavailable, WrongVersion
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0  # seconds
 FAULTS_IN_A_ROW = 3  # an endpoint that answers nonsense as often will not stop to
 
 
 @dataclass(frozen=True)
-class Limits:
+class ScoringLimits:
     """The most to ask for, and the longest to wait for better, in seconds."""
 
     batch_size: int = 10_000
@@ -25,10 +25,10 @@ class Limits:
     wait_for_version: float = 0.0
 
 
-class Pace:
+class Backoff:
     """Told of every answer and failure, it says how to go on."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: ScoringLimits) -> None:
         self._limits = limits
         self._most = limits.batch_size
         self.batch_size, self.in_flight = limits.batch_size, limits.in_flight
@@ -59,7 +59,7 @@ class Pace:
         self._most = max(1, min(self._most, rows // 2))
         self.batch_size = min(self.batch_size, self._most)
 
-    def failed(self, error: Passing, sent_at: float) -> None:
+    def failed(self, error: TransientError, sent_at: float) -> None:
         """A request failed: pause, and ask for less.
 
         Raises:
@@ -79,13 +79,13 @@ class Pace:
             raise error
         self._resume_at = max(self._resume_at, now + wait)
 
-    def _left(self, error: Passing, now: float) -> float:
+    def _left(self, error: TransientError, now: float) -> float:
         """How long we may still wait for this kind of trouble to end."""
         other_version = isinstance(error, WrongVersion)
         patience = self._limits.wait_for_version if other_version else self._limits.max_wait
         return self._since.setdefault(other_version, now) + patience - now
 
-    def _backoff(self, error: Passing, taken: float, same_trouble: bool) -> float:
+    def _backoff(self, error: TransientError, taken: float, same_trouble: bool) -> float:
         if same_trouble and not isinstance(error, TimedOut):
             return 0.0
         longest = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (self._failures - 1))
@@ -93,7 +93,7 @@ class Pace:
         shortest = max(longest / 2, taken / 10) if isinstance(error, TimedOut) else 0.0
         return random.uniform(shortest, max(longest, shortest))  # noqa: S311  (nothing secret)
 
-    def _slow_down(self, error: Passing) -> None:
+    def _slow_down(self, error: TransientError) -> None:
         if isinstance(error, TimedOut):
             self.batch_size = max(1, self.batch_size // 2)
             self.in_flight = max(1, self.in_flight // 2)

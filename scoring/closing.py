@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from cli import UserError
-from cli.terminal import table
-from db.results import Counts
+from cli.terminal import print_table
+from db.results import TableCounts
 
 
 class Incomplete(UserError):
@@ -26,22 +26,24 @@ class TooManyRejected(UserError):
         )
 
 
-def show(title: str, counts: Counts, reasons: Mapping[str, int], more: Mapping[str, int]) -> None:
+def print_counts(
+    title: str, counts: TableCounts, reasons: Mapping[str, int], more: Mapping[str, int]
+) -> None:
     """Print how a version stands on a table, and why it rejected what it did."""
     header = ("selected", "scored", "rejected", "pending", *more)
     row = (counts.selected, counts.scored, counts.rejected, counts.pending, *more.values())
-    table(title, header, [row])
+    print_table(title, header, [row])
     if reasons:
-        table("Rejected", ("rows", "reason"), [(n, reason) for reason, n in reasons.items()])
+        print_table("Rejected", ("rows", "reason"), [(n, reason) for reason, n in reasons.items()])
 
 
-def prove(counts: Counts, *, complete: bool, script: str) -> None:
+def check_counts(counts: TableCounts, *, complete: bool, script: str) -> None:
     """Make sure that the counts agree, and that a complete run left nothing pending.
 
     Raises:
         Incomplete: they do not, or it did.
     """
-    if not counts.agree:
+    if not counts.is_consistent:
         raise Incomplete(
             f"The counts do not agree: {counts.selected:,} selected, but {counts.scored:,} scored, "
             f"{counts.rejected:,} rejected and {counts.pending:,} pending; was the table changed "

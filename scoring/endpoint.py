@@ -17,19 +17,19 @@ from urllib3.util import Retry
 
 import cli
 from cli import UserError
-from cli.terminal import say
+from cli.terminal import print_message
 from scoring.errors import (
     EndpointError,
     Faulty,
-    Passing,
     Refused,
     RowsRefused,
     TimedOut,
     TooLarge,
+    TransientError,
     Unavailable,
     WrongVersion,
 )
-from scoring.redact import without_echo
+from scoring.redact import redact_response
 
 PIECE = 2**16  # bytes of an answer at a time
 ANSWER_BYTES, BYTES_A_ROW = 2**18, 128  # that an answer may have: two doubles take at most 60
@@ -61,7 +61,7 @@ class _Bearer(requests.auth.AuthBase):
         return request
 
 
-class Endpoint:
+class ModelEndpoint:
     """A served model at an address such as http://127.0.0.1:5001; any thread may ask it."""
 
     def __init__(self, url: str, timeouts: Timeouts | None = None, token: str = "") -> None:
@@ -80,11 +80,11 @@ class Endpoint:
         limits = timeouts or Timeouts()
         self._timeout = (limits.connect, limits.read)
         self._session = requests.Session()
-        here = cli.is_local(parts.hostname)
+        here = cli.is_loopback(parts.hostname)
         self._proxies = {"no_proxy": parts.hostname} if here else None  # beside the environment's
         secret = token or parts.password or requests.utils.get_netrc_auth(self._url)
         if secret and parts.scheme == "http" and not here:
-            say(
+            print_message(
                 f"{self.url} is another machine and has no TLS: whoever is between can read the "
                 "token or password, and the rows. Use https, or a tunnel."
             )
@@ -175,12 +175,12 @@ class Endpoint:
     def _refusal(self, answer: requests.Response, content: bytes, rows: pa.Table) -> EndpointError:
         status, said = answer.status_code, f"{self.url} answered {answer.status_code}"
         if status == 400:
-            reason = without_echo(content.decode(errors="replace"), rows)
+            reason = redact_response(content.decode(errors="replace"), rows)
             return RowsRefused(f"{said}: {reason}.", reason)
         kind, hint = STATUSES.get(status, (Refused, ELSEWHERE))
         named = " ".join(answer.reason.split())[:60] if answer.reason else "no reason given"
         error = kind(f"{said} ({named}) to the rows sent to it: {hint}.")
-        if isinstance(error, Passing):
+        if isinstance(error, TransientError):
             error.retry_after = _retry_after(answer)
         return error
 

@@ -20,25 +20,25 @@ class EndpointError(UserError):
     exit_code = 4
 
 
-class Passing(EndpointError):
+class TransientError(EndpointError):
     """What may be otherwise when asked again; `retry_after` is the wait it asks for, in seconds."""
 
     retry_after = 0.0
 
 
-class Unavailable(Passing):
+class Unavailable(TransientError):
     """There is no connection to the endpoint, or it broke, or it has no room for us now."""
 
 
-class TimedOut(Passing):
+class TimedOut(TransientError):
     """The endpoint did not answer in time."""
 
 
-class Faulty(Passing):
+class Faulty(TransientError):
     """The endpoint failed, or answered with something other than a probability a row."""
 
 
-class WrongVersion(Passing):
+class WrongVersion(TransientError):
     """Another version answers: its headers say so, or how it answers the canary rows."""
 
 

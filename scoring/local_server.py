@@ -28,7 +28,7 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def served(uri: str, workers: int = 1) -> Iterator[str]:
+def serve_model(uri: str, workers: int = 1) -> Iterator[str]:
     """A server of this version on a free port for the body; gives its address.
 
     Raises:
@@ -47,12 +47,12 @@ def served(uri: str, workers: int = 1) -> Iterator[str]:
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
     }
     endpoint = f"http://127.0.0.1:{port}"
-    with running(command, f"{endpoint}/ping", environment):
+    with run_server(command, f"{endpoint}/ping", environment):
         yield endpoint
 
 
 @contextlib.contextmanager
-def running(
+def run_server(
     command: Sequence[str], probe: str, environment: Mapping[str, str] | None = None
 ) -> Iterator[None]:
     """A server, with all its workers, for the body: from when it answers at the address `probe`.

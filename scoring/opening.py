@@ -7,10 +7,14 @@ import cli
 from problems import Problem
 from registry import aliases, store, versions
 
-Number = tuple[str, Callable[[str], float], float, str]  # a flag, its kind, its default, its help
+NumberFlag = tuple[
+    str, Callable[[str], float], float, str
+]  # a flag, its kind, its default, its help
 
 
-def add_flags(to: argparse.ArgumentParser, numbers: Sequence[Number], max_rejected: str) -> None:
+def add_flags(
+    to: argparse.ArgumentParser, numbers: Sequence[NumberFlag], max_rejected: str
+) -> None:
     """Add a scorer's own numbers, then what all scorers are told."""
     to.add_argument(
         "--model",
@@ -21,14 +25,14 @@ def add_flags(to: argparse.ArgumentParser, numbers: Sequence[Number], max_reject
     for flag, kind, default, help in (
         *numbers,
         ("--limit", cli.at_least(0), 0, "most rows to score, 0 for all"),
-        ("--max-rejected", cli.share, 0.01, max_rejected),
+        ("--max-rejected", cli.fraction, 0.01, max_rejected),
     ):
         to.add_argument(flag, type=kind, default=default, help=f"{help} (default: %(default)s)")
-    cli.add_switch(to, "--replay", "score again what the version has rejected")
-    cli.add_switch(to, "--dry-run", "only show what would be scored")
+    cli.add_yes_no_flag(to, "--replay", "score again what the version has rejected")
+    cli.add_yes_no_flag(to, "--dry-run", "only show what would be scored")
 
 
-def chosen(model: str, problem: Problem) -> tuple[versions.Version, Problem]:
+def resolve_version(model: str, problem: Problem) -> tuple[versions.RegisteredVersion, Problem]:
     """The version that `--model` names, and the problem with the columns that it was trained on.
 
     Raises:
@@ -36,4 +40,4 @@ def chosen(model: str, problem: Problem) -> tuple[versions.Version, Problem]:
     """
     uri = model or aliases.champion_uri(problem.model_name)
     version = versions.resolve(store.connect(), uri)
-    return version, versions.fitted(version, problem)
+    return version, versions.problem_for_version(version, problem)

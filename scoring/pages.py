@@ -11,9 +11,9 @@ from sqlalchemy.exc import DBAPIError
 
 from db import claims, results
 from db.results import Page
-from db.runs import Run
-from db.table_specs import Scoring
-from scoring.watch import Watch
+from db.runs import ScoringRun
+from db.table_specs import ScoringSpec
+from scoring.watch import RunControl
 
 SECONDS_BETWEEN_LOOKS = 0.5  # at whether others are done
 
@@ -22,7 +22,12 @@ class Pages:
     """Claims pages in the order of their keys, in as many passes as it takes."""
 
     def __init__(
-        self, engine: Engine, scoring: Scoring, run: Run, watch: Watch, most_rows: float
+        self,
+        engine: Engine,
+        scoring: ScoringSpec,
+        run: ScoringRun,
+        watch: RunControl,
+        most_rows: float,
     ) -> None:
         self._engine, self._scoring, self._run, self._watch = engine, scoring, run, watch
         self._room = most_rows  # rows that may still be taken
@@ -40,7 +45,7 @@ class Pages:
             return self._again.popleft()
         if self._at_end or not self._room:
             return None
-        page = self._watch.patiently(
+        page = self._watch.retry_database(
             results.claim_page,
             self._engine,
             self._scoring,
@@ -48,7 +53,7 @@ class Pages:
             self._after,
             int(min(most, self._room)),
         )
-        self._incomplete |= page.shared or self._load not in (None, page.last_load)
+        self._incomplete |= page.others_have_claims or self._load not in (None, page.last_load)
         if not len(page):
             self._at_end = True
             return None
@@ -80,7 +85,7 @@ class Pages:
         if self._unfinished():
             self._incomplete = True
             if self._unfinished():
-                self._watch.say("Other clients have claimed the last rows: waiting for them ...")
+                self._watch.notify("Other clients have claimed the last rows: waiting for them ...")
             while self._unfinished() and not self._watch.stop.wait(SECONDS_BETWEEN_LOOKS):
                 pass
         if not self._incomplete or self._watch.stop.is_set():
@@ -89,18 +94,18 @@ class Pages:
         return True
 
     def _unfinished(self) -> int:
-        return self._watch.patiently(claims.unfinished, self._engine, self._run)
+        return self._watch.retry_database(claims.count_unfinished, self._engine, self._run)
 
 
 @contextmanager
-def at_work(engine: Engine, run: Run) -> Iterator[None]:
+def at_work(engine: Engine, run: ScoringRun) -> Iterator[None]:
     """While the body is at work, say so again and again, so that nobody takes its claims over."""
     over = threading.Event()
 
     def say_so() -> None:
         while not over.wait(claims.LEASE_SECONDS / 4):
             try:
-                claims.renew(engine, run)
+                claims.renew_lease(engine, run)
             except DBAPIError:  # locked or away: there will be another time
                 continue
 

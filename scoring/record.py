@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import mlflow
 from mlflow.entities import LoggedModelInput
 
-from db.results import Counts
-from db.runs import Did
-from registry.store import explained, impatient, own_run
-from registry.versions import Version
-from scoring.tally import BINS, Tally
+from db.results import TableCounts
+from db.runs import RunCounts
+from registry.store import run_in_experiment, translate_mlflow_errors, without_retries
+from registry.versions import RegisteredVersion
+from scoring.tally import SCORE_BINS, RunStatistics
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,16 +20,16 @@ EXPERIMENT = "scoring"
 
 
 @contextmanager
-def recording(version: Version, params: Mapping[str, object]) -> Iterator[str]:
+def open_mlflow_run(version: RegisteredVersion, params: Mapping[str, object]) -> Iterator[str]:
     """An MLflow run for the body, linked to the version; gives its id.
 
     Raises:
         RegistryError: MLflow cannot be written to.
     """
     tags = {"model_id": version.model_id, "logged_model_id": version.logged_model_id}
-    with own_run(EXPERIMENT, f"score {version.model_id}", tags) as run:
+    with run_in_experiment(EXPERIMENT, f"score {version.model_id}", tags) as run:
         run_id = str(run.info.run_id)
-        with explained():
+        with translate_mlflow_errors():
             mlflow.log_params(dict(params))
             client = mlflow.MlflowClient()
             client.log_inputs(run_id, models=[LoggedModelInput(version.logged_model_id)])
@@ -38,7 +38,9 @@ def recording(version: Version, params: Mapping[str, object]) -> Iterator[str]:
         yield run_id
 
 
-def log(tally: Tally, did: Did, counts: Counts, outcome: str, seconds: float) -> None:
+def log_outcome(
+    tally: RunStatistics, did: RunCounts, counts: TableCounts, outcome: str, seconds: float
+) -> None:
     """Log to the active run what the scoring run did, and how the table stands now.
 
     Raises:
@@ -54,7 +56,7 @@ def log(tally: Tally, did: Did, counts: Counts, outcome: str, seconds: float) ->
         "table_pending": counts.pending,
         **tally.metrics(),
     }
-    with explained(), impatient():
+    with translate_mlflow_errors(), without_retries():
         mlflow.log_metrics(metrics)
         mlflow.set_tag("outcome", outcome)
         if tally.histogram.any():
@@ -63,12 +65,12 @@ def log(tally: Tally, did: Did, counts: Counts, outcome: str, seconds: float) ->
             mlflow.end_run("KILLED")
 
 
-def _distribution(tally: Tally) -> "Figure":
+def _distribution(tally: RunStatistics) -> "Figure":
     from matplotlib.figure import Figure  # here, as it takes time that no first batch should wait
 
     figure = Figure(figsize=(7, 4))
     axes = figure.subplots()
-    axes.stairs(tally.histogram, BINS, fill=True)
+    axes.stairs(tally.histogram, SCORE_BINS, fill=True)
     axes.set(xlabel="probability", ylabel="rows", yscale="log")
     axes.set_title(f"Scores of {tally.histogram.sum():,} rows")
     axes.yaxis.set_major_formatter("{x:,.0f}")  # as powers of ten they take longer than all else

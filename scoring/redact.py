@@ -8,16 +8,16 @@ import pyarrow as pa
 FEW = 100  # rows, canaries and those that a refusal is about
 
 
-def without_echo(text: str, rows: pa.Table) -> str:
+def redact_response(text: str, rows: pa.Table) -> str:
     """A refusal's reason in one line, without what the server echoes of these rows."""
     try:
         message = str(json.loads(text)["message"])
     except (ValueError, KeyError, TypeError):
         return "no reason given"
-    return without_values(message.rpartition("\nError: ")[2], rows)
+    return redact_values(message.rpartition("\nError: ")[2], rows)
 
 
-def without_values(reason: str, rows: pa.Table) -> str:
+def redact_values(reason: str, rows: pa.Table) -> str:
     """A model's error in one line, without what these rows hold."""
     reason = " ".join(reason.split())
     if "Failed to predict data" in reason:  # an echo in a form that we do not know

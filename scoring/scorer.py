@@ -18,24 +18,24 @@ from sqlalchemy import Engine
 from cli import UserError
 from db import results
 from db.results import Page
-from db.runs import Run
+from db.runs import ScoringRun
 from db.tables import database_id
 from problems import Problem
-from problems.split import learned_from
-from scoring.backoff import Limits, Pace
+from problems.split import trained_on_mask
+from scoring.backoff import Backoff, ScoringLimits
 from scoring.closing import TooManyRejected
-from scoring.errors import EndpointError, Passing, RowsRefused, TimedOut, TooLarge
+from scoring.errors import EndpointError, RowsRefused, TimedOut, TooLarge, TransientError
 from scoring.pages import Pages, at_work
 from scoring.sender import Sender, Sent
-from scoring.tally import Tally
-from scoring.verified_endpoint import ProvenEndpoint
-from scoring.watch import Watch
+from scoring.tally import RunStatistics
+from scoring.verified_endpoint import VerifiedEndpoint
+from scoring.watch import RunControl
 
 Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
-class Bounds:
+class RowLimits:
     """Of one run: the most rows to score (0: all of them), and to have rejected by the version."""
 
     rows: int
@@ -49,16 +49,16 @@ class Scorer:
         self,
         engine: Engine,
         problem: Problem,
-        endpoint: ProvenEndpoint,
-        run: Run,
-        limits: Limits,
-        bounds: Bounds,
-        watch: Watch,
+        endpoint: VerifiedEndpoint,
+        run: ScoringRun,
+        limits: ScoringLimits,
+        bounds: RowLimits,
+        watch: RunControl,
     ) -> None:
-        self.tally = Tally()
+        self.tally = RunStatistics()
         self._engine, self._problem, self._endpoint = engine, problem, endpoint
         self._scoring, self._run, self._watch = problem.scoring, run, watch
-        self._pace, self._bounds = Pace(limits), bounds
+        self._pace, self._bounds = Backoff(limits), bounds
         self._pages = Pages(engine, problem.scoring, run, watch, bounds.rows or math.inf)
         self._sender: Sender[Page, np.ndarray] = Sender(self._ask, limits.in_flight)
         self._error: UserError | None = None
@@ -73,7 +73,7 @@ class Scorer:
         """
         with self._engine.connect() as connection:
             here = database_id(connection)
-        self._trained_to = self._endpoint.version.trained_on.known_in(here)
+        self._trained_to = self._endpoint.version.trained_on.last_load_in(here)
         with at_work(self._engine, self._run), closing(self._sender):
             self._pass()
             while not self._closing and self._pages.another_pass():
@@ -128,7 +128,7 @@ class Scorer:
         elif isinstance(error, TooLarge) and len(page) > 1:
             self._pace.too_large(len(page))
             self._pages.once_more(*page.halves())
-        elif isinstance(error, Passing):
+        elif isinstance(error, TransientError):
             smaller = isinstance(error, TimedOut) and len(page) > 1
             self._pages.once_more(*(page.halves() if smaller else [page]))
             self._failed(error, sent.sent_at)
@@ -141,13 +141,13 @@ class Scorer:
         if sent.answer is not None:
             self.tally.latencies.append(sent.seconds)
         if was_troubled and not self._pace.troubled:
-            self._watch.say(f"{self._endpoint.endpoint.url} answers again.")
+            self._watch.notify(f"{self._endpoint.endpoint.url} answers again.")
 
-    def _failed(self, error: Passing, sent_at: float) -> None:
+    def _failed(self, error: TransientError, sent_at: float) -> None:
         was_troubled = self._pace.troubled
         self._pace.failed(error, sent_at)
         if not was_troubled and not self._closing:
-            self._watch.say(f"{error} Trying again ...")
+            self._watch.notify(f"{error} Trying again ...")
 
     def _refused(self, page: Page, refusal: RowsRefused) -> None:
         """Find the rows that no request can contain, and store them as rejected."""
@@ -165,7 +165,7 @@ class Scorer:
                 f"{self._run.model_id} ({again.reason}): the served model is at fault, no row was "
                 "rejected for it; see its log."
             ) from refusal
-        except Passing as error:  # nobody knows now whose fault it was
+        except TransientError as error:  # nobody knows now whose fault it was
             self._pages.once_more(page)
             self._failed(error, asked_at)
             return
@@ -178,24 +178,29 @@ class Scorer:
 
     def _stop_if_too_many(self) -> None:
         model_id = self._run.model_id
-        if self._patiently(results.rejected, self._scoring, model_id) <= self._bounds.rejected:
+        if (
+            self._patiently(results.count_rejected, self._scoring, model_id)
+            <= self._bounds.rejected
+        ):
             return
-        raise TooManyRejected(model_id, self._patiently(results.reasons, self._scoring, model_id))
+        raise TooManyRejected(
+            model_id, self._patiently(results.rejection_reasons, self._scoring, model_id)
+        )
 
     def _store(self, page: Page, answers: np.ndarray) -> None:
-        words = self._endpoint.version.decide(answers, self._problem.words)
-        scored = results.Scored(
+        words = self._endpoint.version.decide(answers, self._problem.outcome_labels)
+        scored = results.ScoredPage(
             page, answers.tolist(), words.tolist(), self._trained_on(page.columns)
         )
-        if self._patiently(results.store, self._scoring, self._run, scored):
+        if self._patiently(results.store_scores, self._scoring, self._run, scored):
             self._watch.advance(len(page))
-            self.tally.stored(answers)
+            self.tally.add_scores(answers)
         else:
             self._pages.overtook(page)
 
     def _trained_on(self, columns: Mapping[str, Any]) -> list[bool | None]:
         groups = columns[self._problem.group_name]
-        return learned_from(groups, columns["load_id"], self._trained_to)
+        return trained_on_mask(groups, columns["load_id"], self._trained_to)
 
     def _patiently(self, work: Callable[..., Found], *args: Any) -> Found:
-        return self._watch.patiently(work, self._engine, *args)
+        return self._watch.retry_database(work, self._engine, *args)

@@ -5,20 +5,22 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-BINS = np.linspace(0, 1, 101)  # of the probabilities, for the plot
+SCORE_BINS = np.linspace(0, 1, 101)  # of the probabilities, for the plot
 
 
 @dataclass
-class Tally:
+class RunStatistics:
     """Counts that grow with a run's requests, never with its rows."""
 
     latencies: list[float] = field(default_factory=list)  # seconds a request that was answered
     failures: Counter[str] = field(default_factory=Counter)  # kind of error -> requests
     rejected: int = 0
-    histogram: np.ndarray = field(default_factory=lambda: np.zeros(len(BINS) - 1, dtype=np.int64))
+    histogram: np.ndarray = field(
+        default_factory=lambda: np.zeros(len(SCORE_BINS) - 1, dtype=np.int64)
+    )
 
-    def stored(self, probabilities: np.ndarray) -> None:
-        self.histogram += np.histogram(probabilities, BINS)[0]
+    def add_scores(self, probabilities: np.ndarray) -> None:
+        self.histogram += np.histogram(probabilities, SCORE_BINS)[0]
 
     def metrics(self) -> dict[str, float]:
         """The counts by name, and the percentiles of the latency in milliseconds."""

@@ -14,19 +14,19 @@ import numpy as np
 import pyarrow as pa
 
 from problems.spec import Feature
-from registry.versions import Version
-from scoring.endpoint import Endpoint
+from registry.versions import RegisteredVersion
+from scoring.endpoint import ModelEndpoint
 from scoring.errors import WrongVersion
 
 ARROW_TYPES = {"number": pa.float64(), "text": pa.string()}
 
 
 @dataclass(frozen=True)
-class ProvenEndpoint:
+class VerifiedEndpoint:
     """An endpoint that should serve this version, which has these features."""
 
-    endpoint: Endpoint
-    version: Version
+    endpoint: ModelEndpoint
+    version: RegisteredVersion
     features: Sequence[Feature]
 
     def predict(self, columns: Mapping[str, Sequence[Any]]) -> np.ndarray:
@@ -42,11 +42,11 @@ class ProvenEndpoint:
             "X-Logged-Model-Id": self.version.logged_model_id,
         }
         known, rows = self._known(), self._table(columns)
-        order = canary.among(rows.num_rows)
+        order = canary.sending_order(rows.num_rows)
         is_canary = order < known.num_rows
         sent = pa.concat_tables([known, rows]).take(pa.array(order))
         answers = self.endpoint.predict(sent, identity)
-        if not canary.answered_by(answers[is_canary].tolist(), order[is_canary].tolist()):
+        if not canary.is_answered_by(answers[is_canary].tolist(), order[is_canary].tolist()):
             raise WrongVersion(
                 f"{self.endpoint.url} does not answer as {self.version.model_id} does (its canary "
                 f"rows came back wrong): serve {self.version.uri} there, or name the version that "

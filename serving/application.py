@@ -27,19 +27,19 @@ from starlette.routing import Route, Router
 from starlette.types import Message, Receive, Scope, Send
 
 from serving import errors, fast_predict, telemetry
-from serving.errors import Refusal
-from serving.middleware import Gate
-from serving.model_versions import Deck, Loaded, Slot
-from serving.request_body import Intake
+from serving.errors import RequestError
+from serving.middleware import RequestMiddleware
+from serving.model_versions import AliasState, LoadedVersion, ModelVersions
+from serving.request_body import BodyReader
 from serving.settings import Settings
-from serving.telemetry import Exchange
-from serving.tokens import Tokens
+from serving.telemetry import RequestRecord
+from serving.tokens import TokenFile
 
 VERSION, LOGGED_MODEL = "X-Model-Version", "X-Logged-Model-Id"
 Endpoint = Callable[[Request], Awaitable[Response]]
-SECONDS_BETWEEN_LOOKS = 1.0  # that requests for a version which is not here may cause
+MIN_REFRESH_SECONDS = 1.0  # that requests for a version which is not here may cause
 # they write what was sent into the log
-TELLTALES = ("mlflow.models", "mlflow.pyfunc", "mlflow.types", "mlflow.utils", "asyncio")
+SILENCED_LOGGERS = ("mlflow.models", "mlflow.pyfunc", "mlflow.types", "mlflow.utils", "asyncio")
 SCORING_THREADS = 2  # more of them would only wait for each other's turn with the interpreter
 
 
@@ -48,13 +48,13 @@ class Application:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._deck = Deck(settings)
-        self._tokens = Tokens(Path(settings.tokens)) if settings.tokens else None
+        self._deck = ModelVersions(settings)
+        self._tokens = TokenFile(Path(settings.tokens)) if settings.tokens else None
         self._looking = ThreadPoolExecutor(1, "looking")
         self._telling = ThreadPoolExecutor(1, "telling")  # not behind what is being scored
         self._next_look = 0.0
         self._at_work = 0
-        self._intake = Intake(settings)
+        self._intake = BodyReader(settings)
         scoring, telling = self._guarded(self.scores), self._guarded(self.model)
         self._router = Router(
             [
@@ -80,12 +80,12 @@ class Application:
         """Only for holders of a token, where tokens are asked for."""
 
         async def guarded(request: Request) -> Response:
-            exchange: Exchange = request.state.exchange
+            exchange: RequestRecord = request.state.exchange
             exchange.route = request.scope["route"].path
             if self._tokens:
-                holder = self._tokens.holder(request.headers.get("Authorization", ""))
+                holder = self._tokens.authenticate(request.headers.get("Authorization", ""))
                 if holder is None:
-                    raise Refusal(
+                    raise RequestError(
                         401, "UNAUTHORIZED", "Send a token: Authorization: Bearer TOKEN.",
                         {"WWW-Authenticate": "Bearer"},
                     )  # fmt: skip
@@ -95,7 +95,7 @@ class Application:
         return guarded
 
     async def scores(self, request: Request) -> Response:
-        exchange: Exchange = request.state.exchange
+        exchange: RequestRecord = request.state.exchange
         slot = self._deck.slot(request.path_params.get("alias", ""))
         exchange.alias = slot.alias
         loaded = await self._answering(slot, request.headers.get(VERSION))
@@ -106,9 +106,11 @@ class Application:
         }
         kind = request.headers.get("Content-Type", "")
         if not kind:
-            raise Refusal(415, "CONTENT_TYPE", f"Send a Content-Type: {errors.KINDS}.")
+            raise RequestError(
+                415, "CONTENT_TYPE", f"Send a Content-Type: {errors.SUPPORTED_CONTENT_TYPES}."
+            )
         if self._at_work >= self._settings.in_flight:
-            raise errors.busy()
+            raise errors.busy_error()
         self._count(1)
         work = asyncio.ensure_future(self._score(request, loaded, kind))
         work.add_done_callback(self._done)  # which may be after its caller was told to give up
@@ -116,15 +118,15 @@ class Application:
             return await asyncio.wait_for(asyncio.shield(work), self._settings.timeout)
         except TimeoutError as error:
             seconds = f"{self._settings.timeout:g}"
-            raise Refusal(504, "TIMEOUT", f"No answer within {seconds} seconds.") from error
+            raise RequestError(504, "TIMEOUT", f"No answer within {seconds} seconds.") from error
 
-    async def _answering(self, slot: Slot, wanted: str | None) -> Loaded:
+    async def _answering(self, slot: AliasState, wanted: str | None) -> LoadedVersion:
         """What is to answer; the registry is asked for a version that is not here, but not often.
 
         Whoever just promoted a version may ask for it before the next look.
         """
         if wanted and not self._deck.has(wanted) and time.monotonic() > self._next_look:
-            self._next_look = time.monotonic() + SECONDS_BETWEEN_LOOKS
+            self._next_look = time.monotonic() + MIN_REFRESH_SECONDS
             await self._look()
         return self._deck.answering(slot, wanted)
 
@@ -140,30 +142,32 @@ class Application:
         self._at_work += by
         telemetry.IN_FLIGHT.inc(by)
 
-    async def _score(self, request: Request, loaded: Loaded, kind: str) -> Response:
+    async def _score(self, request: Request, loaded: LoadedVersion, kind: str) -> Response:
         rows: list[int] = []
         fast_predict.scored.set(rows)
         try:
             async with self._intake.body(request, kind, loaded.columns) as body:
                 status, headers, content = await asked(loaded, kind, body)
-        except (Refusal, ClientDisconnect, TimeoutError):
+        except (RequestError, ClientDisconnect, TimeoutError):
             raise
         except Exception as error:
             if rows:
                 raise
             # it came while MLflow read the body: nothing that it expects, nor a fault of ours
-            raise errors.of_rows(b"", loaded.columns) from error
+            raise errors.bad_rows_error(b"", loaded.columns) from error
         if status == 200:
             request.state.exchange.rows = sum(rows)
             return Response(content, status, media_type=headers.get("content-type"))
         if status == 415:
-            raise Refusal(415, "CONTENT_TYPE", f"Send {errors.KINDS}, in UTF-8.")
-        raise errors.of_rows(content, loaded.columns)
+            raise RequestError(
+                415, "CONTENT_TYPE", f"Send {errors.SUPPORTED_CONTENT_TYPES}, in UTF-8."
+            )
+        raise errors.bad_rows_error(content, loaded.columns)
 
     async def model(self, request: Request) -> Response:
         return JSONResponse(self._told(self._deck.slot(request.path_params.get("alias", ""))))
 
-    def _told(self, slot: Slot) -> dict[str, Any]:
+    def _told(self, slot: AliasState) -> dict[str, Any]:
         told: dict[str, Any] = {"alias": slot.alias, "refused": slot.refused, "version": None}
         if loaded := slot.loaded:
             told |= {
@@ -184,12 +188,12 @@ class Application:
 
     async def ready(self, _request: Request) -> Response:
         if not self._deck.ready:
-            raise Refusal(503, "NOT_READY", "No model is loaded; GET /model tells why.")
+            raise RequestError(503, "NOT_READY", "No model is loaded; GET /model tells why.")
         return PlainTextResponse("\n")
 
     async def metrics(self, _request: Request) -> Response:
         loop = asyncio.get_running_loop()
-        text = await loop.run_in_executor(self._telling, telemetry.metrics)
+        text = await loop.run_in_executor(self._telling, telemetry.render_metrics)
         return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def version(self, _request: Request) -> Response:
@@ -199,7 +203,7 @@ class Application:
     async def _lifespan(self, _app: Any) -> AsyncIterator[None]:
         loop = asyncio.get_running_loop()
         loop.set_default_executor(ThreadPoolExecutor(SCORING_THREADS, "scoring"))
-        telemetry.forget_dead_workers()
+        telemetry.remove_dead_workers()
         with self._looking:
             await self._look()
             tasks = [
@@ -221,16 +225,16 @@ class Application:
             self._tokens.refresh()
             if self._tokens.error != told:
                 told = self._tokens.error
-                telemetry.note("tokens", why=told or "read again")
+                telemetry.log_event("tokens", why=told or "read again")
 
     async def _end_with_the_supervisor(self) -> None:
         """It may be killed, and would leave its port to us for ever."""
         while os.getppid() == self._settings.supervisor:
-            await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
+            await asyncio.sleep(MIN_REFRESH_SECONDS)
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-async def asked(loaded: Loaded, kind: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
+async def asked(loaded: LoadedVersion, kind: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
     """What MLflow's scoring application answers to a body: status, headers, content."""
     scope = {
         "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST",
@@ -252,9 +256,9 @@ async def asked(loaded: Loaded, kind: str, body: bytes) -> tuple[int, dict[str, 
     return got[0]["status"], headers, b"".join(m.get("body", b"") for m in got[1:])
 
 
-def create() -> Gate:
+def create() -> RequestMiddleware:
     """A worker's application, by the settings that serve.py left for it."""
-    for noisy in TELLTALES:
+    for noisy in SILENCED_LOGGERS:
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
     warnings.simplefilter("ignore")  # likewise
-    return Gate(Application(Settings.handed_over()))
+    return RequestMiddleware(Application(Settings.from_environment()))

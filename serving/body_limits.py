@@ -14,7 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from serving import parquet_limits
-from serving.errors import MOST_NAMES, Refusal, check_names, check_rows, refuse
+from serving.errors import (
+    MAX_COLUMNS,
+    RequestError,
+    check_column_count,
+    check_row_count,
+    reject_rows,
+)
 
 # of a JSON body, before it is parsed: a list or an object for each row, with some to spare, and
 # values, of which each may take a hundred times the memory of its comma
@@ -24,14 +30,16 @@ FORMATS = ("dataframe_records", "dataframe_split", "instances", "inputs")
 
 
 @dataclass(frozen=True)
-class Limits:
+class BodyLimits:
     """The most rows of a body, and the most bytes that it may have after decompression."""
 
     rows: int
     size: int
 
 
-def limited(body: bytes, content_type: str, columns: Sequence[str], limits: Limits) -> bytes:
+def apply_limits(
+    body: bytes, content_type: str, columns: Sequence[str], limits: BodyLimits
+) -> bytes:
     """The body, or an equivalent one of the columns that the model uses.
 
     What is not valid is returned unchanged if MLflow refuses it without building a data frame.
@@ -47,23 +55,23 @@ def limited(body: bytes, content_type: str, columns: Sequence[str], limits: Limi
         return READERS[kind](body, columns, limits) if kind in READERS else body
     except (RecursionError, MemoryError):
         reason = "it is nested too deeply, or needs too much memory"
-        refusal = Refusal(400, "BAD_ROWS", f"The rows cannot be scored: {reason}.")
-    except Refusal as error:
-        refusal = Refusal(error.status, error.code, error.message)
+        refusal = RequestError(400, "BAD_ROWS", f"The rows cannot be scored: {reason}.")
+    except RequestError as error:
+        refusal = RequestError(error.status, error.code, error.message)
     raise refusal  # a new one, as the traceback of the old one keeps all that was read
 
 
-def _json(body: bytes, columns: Sequence[str], limits: Limits) -> bytes:
-    containers = body.count(b"{") + body.count(b"[") - MOST_NAMES
-    check_rows(containers // CONTAINERS_PER_ROW, limits.rows)
-    check_rows(body.count(b",") // VALUES_PER_ROW, limits.rows)
+def _json(body: bytes, columns: Sequence[str], limits: BodyLimits) -> bytes:
+    containers = body.count(b"{") + body.count(b"[") - MAX_COLUMNS
+    check_row_count(containers // CONTAINERS_PER_ROW, limits.rows)
+    check_row_count(body.count(b",") // VALUES_PER_ROW, limits.rows)
     try:
         content = json.loads(body)
     except ValueError:
         return body  # MLflow says that it is not valid
     formats = [name for name in FORMATS if isinstance(content, dict) and name in content]
     if len(formats) != 1:
-        refuse(
+        reject_rows(
             "the JSON must be an object with just one of dataframe_records, dataframe_split, "
             "instances and inputs"
         )
@@ -77,19 +85,21 @@ def _json(body: bytes, columns: Sequence[str], limits: Limits) -> bytes:
     return _records(body, name, rows, columns, limits)
 
 
-def _records(body: bytes, name: str, rows: Any, columns: Sequence[str], limits: Limits) -> bytes:
+def _records(
+    body: bytes, name: str, rows: Any, columns: Sequence[str], limits: BodyLimits
+) -> bytes:
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        refuse(f"{name} must be a list of objects, one a row")
-    check_rows(len(rows), limits.rows)
+        reject_rows(f"{name} must be a list of objects, one a row")
+    check_row_count(len(rows), limits.rows)
     names = set().union(*rows)
-    check_names(len(names))
+    check_column_count(len(names))
     known = [column for column in columns if column in names]
     if name == "dataframe_records" and len(known) == len(names):
         return body
     return _as_split(known, [[row.get(column) for column in known] for row in rows])
 
 
-def _split(body: bytes, frame: Any, columns: Sequence[str], limits: Limits) -> bytes:
+def _split(body: bytes, frame: Any, columns: Sequence[str], limits: BodyLimits) -> bytes:
     parts = frame if isinstance(frame, dict) else {}
     names, rows, index = parts.get("columns"), parts.get("data"), parts.get("index")
     if (
@@ -100,22 +110,22 @@ def _split(body: bytes, frame: Any, columns: Sequence[str], limits: Limits) -> b
         or not (index is None or (isinstance(index, list) and len(index) == len(rows)))
         or set(parts) - {"columns", "data", "index"}
     ):
-        refuse("dataframe_split must be an object with columns and data, and a value for each")
-    check_rows(len(rows), limits.rows)
-    check_names(len(names))
+        reject_rows("dataframe_split must be an object with columns and data, and a value for each")
+    check_row_count(len(rows), limits.rows)
+    check_column_count(len(names))
     places = [names.index(column) for column in columns if column in names]
     if len(places) == len(names):
         return body
     return _as_split([names[at] for at in places], [[row[at] for at in places] for row in rows])
 
 
-def _by_column(values: Mapping[str, Any], columns: Sequence[str], limits: Limits) -> bytes:
-    check_names(len(values))
+def _by_column(values: Mapping[str, Any], columns: Sequence[str], limits: BodyLimits) -> bytes:
+    check_column_count(len(values))
     known = [column for column in columns if column in values]
     lists = [values[c] if isinstance(values[c], list) else [values[c]] for c in known]
-    check_rows(max(map(len, lists), default=0), limits.rows)
+    check_row_count(max(map(len, lists), default=0), limits.rows)
     if len(set(map(len, lists))) > 1:
-        refuse("inputs must have as many values for each column")
+        reject_rows("inputs must have as many values for each column")
     return _as_split(known, [list(row) for row in zip(*lists, strict=True)])
 
 
@@ -128,7 +138,7 @@ def _as_split(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
         return shortest().encode()
 
 
-def _csv(body: bytes, columns: Sequence[str], limits: Limits) -> bytes:
+def _csv(body: bytes, columns: Sequence[str], limits: BodyLimits) -> bytes:
     lines = _Lines(io.TextIOWrapper(io.BytesIO(body), encoding="utf-8-sig", newline=""))
     kept, places, names, rows = io.StringIO(), [0], 0, 0
     writer = csv.writer(kept)
@@ -137,20 +147,20 @@ def _csv(body: bytes, columns: Sequence[str], limits: Limits) -> bytes:
             lines.commas = 0
             if cells and not names:
                 names = len(cells)
-                check_names(names)
+                check_column_count(names)
                 places = [cells.index(name) for name in columns if name in cells] or [0]
             elif cells:
                 rows += 1
-                check_rows(rows, limits.rows)
+                check_row_count(rows, limits.rows)
                 if len(cells) > names:
-                    refuse("a row has more cells than there are columns")
+                    reject_rows("a row has more cells than there are columns")
                 cells += [""] * (names - len(cells))
             if cells:
                 writer.writerow([cells[place] for place in places])
     except UnicodeDecodeError:
         return body  # MLflow says that it is not UTF-8
     except csv.Error:
-        refuse("the body cannot be read as CSV with these columns")
+        reject_rows("the body cannot be read as CSV with these columns")
     return kept.getvalue().encode()
 
 
@@ -164,12 +174,12 @@ class _Lines:
     def __iter__(self) -> Iterator[str]:
         for line in self._text:
             self.commas += line.count(",")
-            check_names(self.commas)
+            check_column_count(self.commas)
             yield line
 
 
-def _parquet(body: bytes, columns: Sequence[str], limits: Limits) -> bytes:
-    return parquet_limits.limited(body, columns, limits.rows, limits.size)
+def _parquet(body: bytes, columns: Sequence[str], limits: BodyLimits) -> bytes:
+    return parquet_limits.rewrite_parquet(body, columns, limits.rows, limits.size)
 
 
 READERS = {JSON: _json, CSV: _csv, PARQUET: _parquet}

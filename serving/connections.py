@@ -18,8 +18,8 @@ from cli import UserError
 HEADER_SECONDS = 10.0  # until the headers of a connection's next request must be complete
 BODY_SECONDS = 60.0  # until the body of a request must be complete
 RESPONSE_SECONDS = 60.0  # until a client must have read a response
-MOST_PIECES = 100_000  # of a body; each costs more time than its bytes
-MOST_CONNECTIONS = 1000  # of one worker
+MAX_BODY_PIECES = 100_000  # of a body; each costs more time than its bytes
+MAX_CONNECTIONS = 1000  # of one worker
 BACKLOG = 2048
 RESERVED_DESCRIPTORS = 64  # for files, databases and pipes
 
@@ -40,8 +40,8 @@ def connection_limit() -> int:
     """
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
-        return MOST_CONNECTIONS
-    return max(1, min(MOST_CONNECTIONS, (soft - RESERVED_DESCRIPTORS) // 2))
+        return MAX_CONNECTIONS
+    return max(1, min(MAX_CONNECTIONS, (soft - RESERVED_DESCRIPTORS) // 2))
 
 
 def backlog() -> int:
@@ -49,7 +49,7 @@ def backlog() -> int:
     return min(BACKLOG, connection_limit())
 
 
-def listening(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
     """A socket that workers can share, as `--host` and `--port` say.
 
     Raises:
@@ -97,7 +97,7 @@ class _StrictConnection(h11.Connection):
                 raise h11.RemoteProtocolError("ambiguous length of the body")
         elif isinstance(event, h11.Data):
             self._pieces += 1
-            if self._pieces > MOST_PIECES:
+            if self._pieces > MAX_BODY_PIECES:
                 raise h11.RemoteProtocolError("too many pieces")
         return event
 

@@ -10,7 +10,7 @@ from typing import NoReturn
 from starlette.responses import JSONResponse
 
 
-class Refusal(Exception):
+class RequestError(Exception):
     """An answer other than scores: its status, a code for programs, a sentence for people."""
 
     def __init__(
@@ -19,12 +19,12 @@ class Refusal(Exception):
         super().__init__(message)
         self.status, self.code, self.message, self.headers = status, code, message, headers
 
-    def response(self, request_id: str) -> JSONResponse:
+    def to_response(self, request_id: str) -> JSONResponse:
         content = {"error_code": self.code, "message": self.message, "request_id": request_id}
         return JSONResponse(content, self.status, self.headers)
 
 
-KINDS = "application/json, text/csv or application/vnd.apache.parquet"
+SUPPORTED_CONTENT_TYPES = "application/json, text/csv or application/vnd.apache.parquet"
 # what MLflow says, and what of it can be said without what it was sent
 SAYINGS = (
     ("valid JSON", "the body is not valid JSON"),
@@ -44,46 +44,46 @@ SAYINGS = (
 )
 
 
-MOST_NAMES = 1000  # of columns, those that the model does not use included
+MAX_COLUMNS = 1000  # of columns, those that the model does not use included
 
 
-def busy() -> Refusal:
+def busy_error() -> RequestError:
     """The refusal of a request for which a worker has no room."""
     text = "As many requests as may be are at work: try again."
-    return Refusal(429, "BUSY", text, {"Retry-After": "1"})
+    return RequestError(429, "BUSY", text, {"Retry-After": "1"})
 
 
-def refuse(reason: str) -> NoReturn:
+def reject_rows(reason: str) -> NoReturn:
     """Refuse rows for this reason, which repeats nothing of them."""
-    raise Refusal(400, "BAD_ROWS", f"The rows cannot be scored: {reason}.")
+    raise RequestError(400, "BAD_ROWS", f"The rows cannot be scored: {reason}.")
 
 
-def check_rows(rows: int, most: int) -> None:
+def check_row_count(rows: int, most: int) -> None:
     """Refuse a request of more rows than that."""
     if rows > most:
-        raise Refusal(413, "TOO_LARGE", f"A request may have {most:,} rows: send fewer.")
+        raise RequestError(413, "TOO_LARGE", f"A request may have {most:,} rows: send fewer.")
 
 
-def check_size(size: int, most: int) -> None:
+def check_body_size(size: int, most: int) -> None:
     """Refuse a body that has more bytes, as sent or after decompression."""
     if size > most:
-        raise Refusal(413, "TOO_LARGE", f"A body may have {most:,} bytes: send fewer rows.")
+        raise RequestError(413, "TOO_LARGE", f"A body may have {most:,} bytes: send fewer rows.")
 
 
-def check_names(names: int) -> None:
+def check_column_count(names: int) -> None:
     """Refuse rows with more names of columns than `MOST_NAMES`."""
-    if names > MOST_NAMES:
-        refuse(f"they have more than {MOST_NAMES:,} columns")
+    if names > MAX_COLUMNS:
+        reject_rows(f"they have more than {MAX_COLUMNS:,} columns")
 
 
-def of_rows(content: bytes, columns: Sequence[str]) -> Refusal:
+def bad_rows_error(content: bytes, columns: Sequence[str]) -> RequestError:
     """Why MLflow refused rows, from its answer, in words of ours and the signature's columns."""
     try:
         said = str(json.loads(content)["message"])
     except (ValueError, KeyError, TypeError):
         said = ""
     said = said.rpartition("\nError: ")[2] or said
-    return Refusal(400, "BAD_ROWS", f"The rows cannot be scored: {_reason(said, columns)}.")
+    return RequestError(400, "BAD_ROWS", f"The rows cannot be scored: {_reason(said, columns)}.")
 
 
 def _reason(said: str, columns: Sequence[str]) -> str:

@@ -18,17 +18,17 @@ from scipy import sparse
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 
-Answers = Callable[[pd.DataFrame], np.ndarray]
+PredictProba = Callable[[pd.DataFrame], np.ndarray]
 NEVER_SEEN = "\N{REPLACEMENT CHARACTER}"  # a text that no table holds
 
 scored: ContextVar[list[int]] = ContextVar("scored")  # rows, of each time the model answered
 
 
-class NoProbability(Exception):
+class InvalidProbabilities(Exception):
     """The model gave something other than numbers for some of the rows."""
 
 
-class Quick:
+class FastModel:
     """A model for `mlflow.pyfunc.scoring_server.init`, which asks for `metadata` and `predict`."""
 
     def __init__(self, model: PyFuncModel, examples: pd.DataFrame) -> None:
@@ -39,8 +39,8 @@ class Quick:
         self._names = [column.name for column in columns]
         self._numbers = [c.name for c in columns if c.type == DataType.double]
         pipeline = model.get_raw_model()
-        self._answers: Answers = pipeline.predict_proba
-        short = shortened(pipeline)
+        self._answers: PredictProba = pipeline.predict_proba
+        short = without_data_frames(pipeline)
         if short and _same(pipeline.predict_proba, short, examples, self._numbers):
             self._answers = short
 
@@ -56,7 +56,7 @@ class Quick:
         else:
             answers = np.asarray(self._model.predict(data, params=params))
         if not np.isfinite(answers).all():
-            raise NoProbability
+            raise InvalidProbabilities
         scored.get([]).append(len(answers))
         return answers
 
@@ -71,7 +71,7 @@ class Quick:
         )
 
 
-def shortened(pipeline: Any) -> Answers | None:
+def without_data_frames(pipeline: Any) -> PredictProba | None:
     """`predict_proba` of a pipeline without the ways of its leading ColumnTransformer, if any."""
     if not isinstance(pipeline, Pipeline) or not isinstance(pipeline[0], ColumnTransformer):
         return None
@@ -121,7 +121,9 @@ def _array(frame: pd.DataFrame, names: Sequence[str]) -> np.ndarray:
     return made
 
 
-def _same(these: Answers, those: Answers, rows: pd.DataFrame, numbers: Sequence[str]) -> bool:
+def _same(
+    these: PredictProba, those: PredictProba, rows: pd.DataFrame, numbers: Sequence[str]
+) -> bool:
     """Do both answer alike to the last bit: the rows, and the rows with a hole in each column."""
     tries = [rows, rows[:1]]
     for name in map(str, rows.columns):

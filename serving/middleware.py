@@ -7,13 +7,13 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving import telemetry
-from serving.errors import Refusal
-from serving.telemetry import Exchange
+from serving.errors import RequestError
+from serving.telemetry import RequestRecord
 
-REQUEST = "X-Request-ID"
+REQUEST_ID_HEADER = "X-Request-ID"
 
 
-class Gate:
+class RequestMiddleware:
     """An ASGI application around another, which finds its `Exchange` in the request's state."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -23,8 +23,8 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = Exchange(uuid.uuid4().hex)
-        exchange.headers[REQUEST] = exchange.request_id
+        exchange = RequestRecord(uuid.uuid4().hex)
+        exchange.headers[REQUEST_ID_HEADER] = exchange.request_id
         scope["state"] = {"exchange": exchange}
 
         async def answer(message: Message) -> None:
@@ -37,24 +37,28 @@ class Gate:
         try:
             await self._answer(scope, receive, answer, exchange)
         finally:
-            exchange.count()
+            exchange.update_metrics()
             exchange.log(scope["method"], (scope["client"] or ("",))[0])
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send, exchange: Exchange) -> None:
+    async def _answer(
+        self, scope: Scope, receive: Receive, send: Send, exchange: RequestRecord
+    ) -> None:
         try:
             await self._app(scope, receive, send)
             return
-        except Refusal as error:
+        except RequestError as error:
             refusal = error
         except HTTPException as error:  # the router's
             code = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}.get(error.status_code, "REFUSED")
-            refusal = Refusal(error.status_code, code, f"{error.detail}.", error.headers)
+            refusal = RequestError(error.status_code, code, f"{error.detail}.", error.headers)
         except ClientDisconnect:
             exchange.error, exchange.status = "CLIENT_LEFT", 499
             return
         except Exception as error:
-            telemetry.note("fault", request_id=exchange.request_id, places=telemetry.places(error))
-            refusal = Refusal(500, "INTERNAL_ERROR", "The server failed; its log tells where.")
+            telemetry.log_event(
+                "fault", request_id=exchange.request_id, places=telemetry.error_locations(error)
+            )
+            refusal = RequestError(500, "INTERNAL_ERROR", "The server failed; its log tells where.")
         exchange.error = refusal.code
         if exchange.status == 0:
-            await refusal.response(exchange.request_id)(scope, receive, send)
+            await refusal.to_response(exchange.request_id)(scope, receive, send)

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from serving.errors import check_names, check_rows, check_size, refuse
+from serving.errors import check_body_size, check_column_count, check_row_count, reject_rows
 
 MOST_FOOTER = 2**20  # bytes; each may take a thousand times as many in memory
 MOST_HEADER = 2**16  # bytes of a page's header
@@ -29,7 +29,7 @@ BOOLEANS, BYTE, INTEGERS, DOUBLE, BINARY, STRUCT = (1, 2), 3, (4, 5, 6), 7, 8, 1
 DEEPEST = 8  # structs in structs; a page's header has three
 
 
-def limited(body: bytes, columns: Sequence[str], most_rows: int, most_bytes: int) -> bytes:
+def rewrite_parquet(body: bytes, columns: Sequence[str], most_rows: int, most_bytes: int) -> bytes:
     """The same rows as plain Parquet that has only these columns.
 
     Raises:
@@ -38,10 +38,10 @@ def limited(body: bytes, columns: Sequence[str], most_rows: int, most_bytes: int
     try:
         (footer_size,) = struct.unpack("<I", body[-8:-4])
         if footer_size > MOST_FOOTER:
-            refuse("the footer of the Parquet body is too large")
+            reject_rows("the footer of the Parquet body is too large")
         table = _read(body, columns, most_rows, most_bytes)
     except (pa.ArrowException, OSError, ValueError, LookupError, struct.error):
-        refuse("the body cannot be read as Parquet")
+        reject_rows("the body cannot be read as Parquet")
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="none", use_dictionary=False, write_statistics=False)
     return bytes(sink.getvalue())
@@ -49,17 +49,17 @@ def limited(body: bytes, columns: Sequence[str], most_rows: int, most_bytes: int
 
 def _read(body: bytes, columns: Sequence[str], most_rows: int, most_bytes: int) -> pa.Table:
     metadata = pq.read_metadata(pa.BufferReader(body))
-    check_rows(metadata.num_rows, most_rows)
-    check_names(metadata.num_columns)
+    check_row_count(metadata.num_rows, most_rows)
+    check_column_count(metadata.num_columns)
     names = _flat(metadata, columns)
     _check_pages(body, metadata, names, most_bytes)
     file = pq.ParquetFile(pa.BufferReader(body), read_dictionary=list(names))
     size, rows, batches = 0, 0, []
     for batch in file.iter_batches(BATCH, columns=list(names), use_threads=False):
         rows += len(batch)
-        check_rows(rows, most_rows)
+        check_row_count(rows, most_rows)
         size += sum(map(_decoded_size, batch.columns))
-        check_size(size, most_bytes)
+        check_body_size(size, most_bytes)
         batches.append(
             pa.RecordBatch.from_arrays(list(map(_decoded, batch.columns)), batch.schema.names)
         )
@@ -79,11 +79,11 @@ def _flat(metadata: pq.FileMetaData, columns: Sequence[str]) -> dict[str, int]:
         if name not in columns and column.name not in columns:
             continue
         if column.name in places:
-            refuse(f"{column.name} is there twice")
+            reject_rows(f"{column.name} is there twice")
         is_nested = column.path != column.name or column.max_definition_level > 1
         if is_nested or column.physical_type not in TYPES:
             kept = name if name in columns else column.name
-            refuse(f"{kept} holds something of another type than the model's signature has")
+            reject_rows(f"{kept} holds something of another type than the model's signature has")
         places[column.name] = place
     return places
 
@@ -111,11 +111,11 @@ def _check_pages(
     size = headers = 0
     for header, header_size in itertools.chain.from_iterable(_pages(body, c) for c in chunks):
         size += header[UNCOMPRESSED]
-        check_size(size, most_bytes)
+        check_body_size(size, most_bytes)
         headers += header_size
         used = {header[kind][at] for kind, at in ENCODING.items() if kind in header}
         if headers > MOST_HEADERS or not used <= ENCODINGS:
-            refuse("the Parquet body has too many pages, or is in DELTA_BYTE_ARRAY")
+            reject_rows("the Parquet body has too many pages, or is in DELTA_BYTE_ARRAY")
 
 
 def _pages(body: bytes, chunk: pq.ColumnChunkMetaData) -> Iterator[tuple[dict[int, Any], int]]:

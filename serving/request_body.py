@@ -13,13 +13,13 @@ SMALL, LARGE = 2**14, 2**20  # bytes of a body
 BODIES_AT_ONCE = 2  # as many times --max-body may be held by all requests of a worker
 
 
-class Intake:
+class BodyReader:
     """What all requests of one worker hold together."""
 
     def __init__(self, settings: Settings) -> None:
         self._most_bytes = settings.max_body
         self._seconds = settings.timeout
-        self._limits = body_limits.Limits(settings.max_rows, settings.max_body)
+        self._limits = body_limits.BodyLimits(settings.max_rows, settings.max_body)
         self._held_bytes = 0
         self._large = asyncio.Lock()
 
@@ -41,7 +41,7 @@ class Intake:
             limited = [await self._limited(b"".join(held), content_type, columns, deadline)]
             self._release(held)
             # rewritten, numbers may be longer: more than all may hold is too much for ever
-            errors.check_size(len(limited[0]), self._most_bytes * BODIES_AT_ONCE)
+            errors.check_body_size(len(limited[0]), self._most_bytes * BODIES_AT_ONCE)
             self._hold(held, limited.pop())
             async with self._turn(len(held[0]) > LARGE, deadline):
                 yield held[0]
@@ -51,11 +51,11 @@ class Intake:
     async def _receive(self, request: Request, held: list[bytes]) -> None:
         with contextlib.suppress(ValueError):
             size = int(request.headers.get("Content-Length", "0"))
-            errors.check_size(size, self._most_bytes)
+            errors.check_body_size(size, self._most_bytes)
         size = 0
         async for piece in request.stream():
             size += len(piece)
-            errors.check_size(size, self._most_bytes)
+            errors.check_body_size(size, self._most_bytes)
             self._hold(held, piece)
 
     async def _limited(
@@ -63,11 +63,11 @@ class Intake:
     ) -> bytes:
         """The body, once its data frame is known not to be too large."""
         if len(body) <= SMALL and content_type.startswith(body_limits.JSON):
-            return body_limits.limited(body, content_type, columns, self._limits)
+            return body_limits.apply_limits(body, content_type, columns, self._limits)
         is_parquet = content_type.startswith(body_limits.PARQUET)  # a small body may hold much
         async with self._turn(len(body) > LARGE or is_parquet, deadline):
             return await asyncio.to_thread(
-                body_limits.limited, body, content_type, columns, self._limits
+                body_limits.apply_limits, body, content_type, columns, self._limits
             )
 
     @contextlib.asynccontextmanager
@@ -93,7 +93,7 @@ class Intake:
         self._held_bytes += len(piece)
         del piece  # otherwise the traceback of the refusal keeps it
         if self._held_bytes > self._most_bytes * BODIES_AT_ONCE:
-            raise errors.busy()
+            raise errors.busy_error()
 
     def _release(self, held: list[bytes]) -> None:
         self._held_bytes -= sum(map(len, held))

@@ -4,7 +4,7 @@ import json
 import os
 from dataclasses import asdict, dataclass, field
 
-VARIABLE = "SERVE_SETTINGS"
+SETTINGS_VARIABLE = "SERVE_SETTINGS"
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # the name is prometheus_client's
 
 
@@ -23,12 +23,12 @@ class Settings:
     tokens: str  # a file's path, or ""
     supervisor: int = field(default_factory=os.getpid)  # of the process that makes these
 
-    def hand_over(self) -> None:
+    def to_environment(self) -> None:
         """Leave them to the processes that this one starts."""
-        os.environ[VARIABLE] = json.dumps(asdict(self))
+        os.environ[SETTINGS_VARIABLE] = json.dumps(asdict(self))
 
     @classmethod
-    def handed_over(cls) -> "Settings":
-        found = json.loads(os.environ[VARIABLE])
+    def from_environment(cls) -> "Settings":
+        found = json.loads(os.environ[SETTINGS_VARIABLE])
         found["words"], found["aliases"] = tuple(found["words"]), tuple(found["aliases"])
         return cls(**found)

@@ -34,11 +34,11 @@ SECONDS = Histogram(
 ROWS = Counter("scoring_rows", "Rows scored", ("alias", "version"))
 ERRORS = Counter("scoring_errors", "Requests that were refused, by kind", ("alias", "kind"))
 IN_FLIGHT = Gauge("scoring_in_flight", "Requests at work now", multiprocess_mode="livesum")
-SERVING = Gauge(
+ACTIVE_WORKERS = Gauge(
     "scoring_version_workers", "Workers in which the version has the alias", ("alias", "version"),
     multiprocess_mode="livesum",
 )  # fmt: skip
-REFUSING = Gauge(
+REFUSING_WORKERS = Gauge(
     "scoring_version_refused_workers",
     "Workers in which what the alias points to is refused, and the one before goes on", ("alias",),
     multiprocess_mode="livesum",
@@ -46,7 +46,7 @@ REFUSING = Gauge(
 
 
 @dataclass
-class Exchange:
+class RequestRecord:
     """One request and what became of it; never what it was about."""
 
     request_id: str
@@ -60,7 +60,7 @@ class Exchange:
     error: str = ""  # the code of its refusal
     headers: dict[str, str] = field(default_factory=dict)  # to be added to its answer
 
-    def count(self) -> None:
+    def update_metrics(self) -> None:
         """Add it to the metrics: requests for scores, and all that were refused."""
         if self.error:
             ERRORS.labels(self.alias, self.error.lower()).inc()
@@ -88,10 +88,10 @@ class Exchange:
             "rows": self.rows,
             "ms": round((time.perf_counter() - self.started) * 1000, 2),
         }
-        note("request", **told)
+        log_event("request", **told)
 
 
-def note(event: str, **told: Any) -> None:
+def log_event(event: str, **told: Any) -> None:
     """A line of the log: what happened when in which worker, without what is empty."""
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     line = {"time": now, "event": event, "worker": os.getpid()}
@@ -101,7 +101,7 @@ def note(event: str, **told: Any) -> None:
         os.write(sys.stdout.fileno(), (json.dumps(line) + "\n").encode())
 
 
-def places(error: BaseException) -> list[str]:
+def error_locations(error: BaseException) -> list[str]:
     """Where an error came from, without its text, which may hold what was sent."""
     frames = traceback.extract_tb(error.__traceback__)[-8:]
     return [
@@ -110,7 +110,7 @@ def places(error: BaseException) -> list[str]:
     ]
 
 
-def metrics() -> bytes:
+def render_metrics() -> bytes:
     """All workers' metrics in Prometheus' text format."""
     registry = CollectorRegistry()
     MultiProcessCollector(registry)
@@ -122,7 +122,7 @@ def metrics() -> bytes:
     return generate_latest(registry)
 
 
-def forget_dead_workers() -> None:
+def remove_dead_workers() -> None:
     """What workers that were killed said of themselves, such as what was in flight, is over."""
     for file in Path(os.environ[METRICS_FOLDER]).glob("gauge_live*_*.db"):
         pid = int(re.sub(r"\D", "", file.stem))

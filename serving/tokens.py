@@ -80,7 +80,7 @@ def _read(file: Path) -> tuple[dict[str, str], str]:
     return found, fault
 
 
-class Tokens:
+class TokenFile:
     """The tokens of a file, read again when it changes: whose line is gone may ask no more.
 
     While the file cannot be read, those count that it had before; in a worker that starts, nobody.
@@ -93,7 +93,7 @@ class Tokens:
         self.error = "not read yet"  # what is wrong with the file
         self.refresh()
 
-    def holder(self, authorization: str) -> str | None:
+    def authenticate(self, authorization: str) -> str | None:
         """The name that a request's Authorization header belongs to, or None."""
         self.refresh()
         scheme, _, token = authorization.partition(" ")

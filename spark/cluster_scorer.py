@@ -9,27 +9,27 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from db.runs import Did
+from db.runs import RunCounts
 from problems import Problem
 from registry import model_files
-from registry.store import explained as explained_by_mlflow
+from registry.store import translate_mlflow_errors as explained_by_mlflow
 from scoring.closing import TooManyRejected
-from scoring.tally import BINS, Tally
-from spark.executor import ANSWER, Score
-from spark.results import Scores
+from scoring.tally import SCORE_BINS, RunStatistics
+from spark.executor import ANSWER_COLUMNS, BatchScorer
+from spark.results import VersionResults
 from spark.results_folder import SCORED
-from spark.session import explained
+from spark.session import translate_spark_errors
 
 Counted = Mapping[tuple[str, int], int]  # rows by their outcome and the bin of their probability
 
 
 @dataclass(frozen=True)
-class Bounds:
+class RunLimits:
     """Of one run: the most rows to score (0: all), about how many a commit, the most to reject."""
 
-    rows: int
-    commit: int
-    rejected: int
+    max_rows: int
+    commit_rows: int
+    max_rejected: int
 
 
 class ClusterScorer:
@@ -38,23 +38,25 @@ class ClusterScorer:
     def __init__(
         self,
         spark: SparkSession,
-        scores: Scores,
+        scores: VersionResults,
         problem: Problem,
         rows: DataFrame,
         staging: str,
         run_id: str,
-        bounds: Bounds,
+        bounds: RunLimits,
         last_load: int | None,
     ) -> None:
-        self.did, self.tally = Did(0, 0), Tally()
+        self.run_counts, self.tally = RunCounts(0, 0), RunStatistics()
         self._spark, self._scores, self._problem, self._rows = spark, scores, problem, rows
         self._staging, self._run_id, self._bounds = staging, run_id, bounds
         checked = model_files.checked_copy(scores.version)
-        with explained(), explained_by_mlflow(), checked as folder:
+        with translate_spark_errors(), explained_by_mlflow(), checked as folder:
             udf = mlflow.pyfunc.spark_udf(
                 spark, str(folder), result_type="array<double>", env_manager="local"
             )
-        self._task = Score(udf.func, scores.version, problem.words, problem.group_name, last_load)
+        self._task = BatchScorer(
+            udf.func, scores.version, problem.outcome_labels, problem.group_name, last_load
+        )
 
     def run(self, replay: bool, stop: threading.Event, advance: Callable[[int], None]) -> None:
         """Score those of the rows that are pending; once `stop` is set, begin no other commit.
@@ -64,8 +66,8 @@ class ClusterScorer:
             TooManyRejected: the version rejects more rows than it may; they stay rejected.
         """
         while True:
-            seen = self._scores.commits()
-            parts = self._divide(self._scores.pending(self._rows, replay=replay))
+            seen = self._scores.last_commit()
+            parts = self._divide(self._scores.pending_rows(self._rows, replay=replay))
             for part in parts:
                 if stop.is_set():
                     return
@@ -77,35 +79,39 @@ class ClusterScorer:
 
     def _divide(self, pending: DataFrame) -> list[str]:
         """Write the pending rows into staging, in parts of about a commit each."""
-        if self._bounds.rows:
-            pending = pending.limit(max(0, self._bounds.rows - self.did.rows))
-        with explained():
+        if self._bounds.max_rows:
+            pending = pending.limit(max(0, self._bounds.max_rows - self.run_counts.rows))
+        with translate_spark_errors():
             number = pending.count()
             if not number:
                 return []
-            commits = -(-number // self._bounds.commit)
+            commits = -(-number // self._bounds.commit_rows)
             tasks = self._spark.sparkContext.defaultParallelism
             part = (F.spark_partition_id() % commits).alias("part")
             key = self._problem.scoring.key.name
             divided = pending.repartition(commits * tasks, key).select("*", part)
             to = f"{self._staging}/pending"
-            divided.write.mode("overwrite").partitionBy("part").parquet(self._scores.files.path(to))
-        names = self._scores.files.names(to)
+            divided.write.mode("overwrite").partitionBy("part").parquet(
+                self._scores.folder.path(to)
+            )
+        names = self._scores.folder.list_names(to)
         return [f"{to}/{name}" for name in names if name.startswith("part=")]
 
     def _commit(self, part: str, seen: int, advance: Callable[[int], None]) -> bool:
         """Score a part and publish it after the commits seen; False if others were published."""
-        files, staged = self._scores.files, f"{self._staging}/commit"
-        with explained():
+        files, staged = self._scores.folder, f"{self._staging}/commit"
+        with translate_spark_errors():
             rows = self._spark.read.parquet(files.path(part))
             answered = rows.mapInArrow(self._task, _answered(rows.schema))
-            written = self._scores.written(answered, self._run_id)
+            written = self._scores.result_rows(answered, self._run_id)
             written.write.mode("overwrite").partitionBy("outcome").parquet(files.path(staged))
-            probability = self._problem.scoring.results.probability
-            at = F.least(F.floor(F.col(probability) * (len(BINS) - 1)), F.lit(len(BINS) - 2))
+            probability = self._problem.scoring.results.probability_column
+            at = F.least(
+                F.floor(F.col(probability) * (len(SCORE_BINS) - 1)), F.lit(len(SCORE_BINS) - 2)
+            )
             found = self._spark.read.parquet(files.path(staged))
             counted = found.groupBy("outcome", at.alias("bin")).count().collect()
-        if not self._scores.publish(staged, seen):
+        if not self._scores.publish_commit(staged, seen):
             return False
         self._tell({(row.outcome, row.bin): row["count"] for row in counted}, advance)
         return True
@@ -119,14 +125,18 @@ class ClusterScorer:
                 stored += number
             else:
                 rejected += number
-        self.did = Did(self.did.stored + stored, self.did.rejected + rejected)
-        self.tally.rejected = self.did.rejected
+        self.run_counts = RunCounts(
+            self.run_counts.stored + stored, self.run_counts.rejected + rejected
+        )
+        self.tally.rejected = self.run_counts.rejected
         advance(stored + rejected)
-        if self.did.rejected > self._bounds.rejected:
-            raise TooManyRejected(self._scores.version.model_id, self._scores.reasons(self._rows))
+        if self.run_counts.rejected > self._bounds.max_rejected:
+            raise TooManyRejected(
+                self._scores.version.model_id, self._scores.rejection_reasons(self._rows)
+            )
 
 
 def _answered(rows: T.StructType) -> T.StructType:
     """The schema of rows with their answers."""
     types = (T.StringType(), T.DoubleType(), T.BooleanType(), T.StringType())
-    return T.StructType([*rows, *map(T.StructField, ANSWER, types)])
+    return T.StructType([*rows, *map(T.StructField, ANSWER_COLUMNS, types)])

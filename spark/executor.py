@@ -13,14 +13,14 @@ import pandas as pd
 import pyarrow as pa
 
 from cli import UserError
-from problems.split import learned_from
+from problems.split import trained_on_mask
 from registry import model_files
-from registry.versions import Version
-from scoring.redact import without_values
+from registry.versions import RegisteredVersion
+from scoring.redact import redact_values
 
 # columns of ours beside a problem's, whose names they do not take
-WORD, PROBABILITY, TRAINED_ON, REASON = "_word", "_probability", "_trained_on", "_reason"
-ANSWER = (WORD, PROBABILITY, TRAINED_ON, REASON)
+OUTCOME_LABEL, PROBABILITY, TRAINED_ON, REASON = "_word", "_probability", "_trained_on", "_reason"
+ANSWER_COLUMNS = (OUTCOME_LABEL, PROBABILITY, TRAINED_ON, REASON)
 
 Predict = Callable[[Iterator[tuple[pd.DataFrame]]], Iterator[Any]]  # of pairs, in series
 Batches = Iterator[pa.RecordBatch]
@@ -29,12 +29,12 @@ _load_unchecked = mlflow.pyfunc.load_model
 _loaders: dict[tuple[str, str, str], Callable[..., Any]] = {}  # by registry, version, logged model
 
 
-class Mismatch(Exception):
+class VersionMismatch(Exception):
     """The model does not answer as the version that was asked for."""
 
 
 @dataclass
-class Score:
+class BatchScorer:
     """Scores batches of rows by a version, whose canary rows go in front of each.
 
     `predict` is the function of `mlflow.pyfunc.spark_udf`. Of a batch that the model fails on, the
@@ -42,9 +42,9 @@ class Score:
     """
 
     predict: Predict
-    version: Version
-    words: tuple[str, str]
-    group: str
+    version: RegisteredVersion
+    outcome_labels: tuple[str, str]
+    group_name: str
     last_load: int | None  # that the version may have learned from; None where it is not known
     _sent: deque[tuple[pd.DataFrame]] = field(default_factory=deque)
     _answers: Iterator[Any] | None = None
@@ -59,7 +59,7 @@ class Score:
         """Parts of the rows, each with its probabilities or with the reason to reject it."""
         try:
             answers = self._ask(rows)
-        except Mismatch:
+        except VersionMismatch:
             raise
         except Exception as error:  # the model's own, of any kind
             if len(rows) > 1:
@@ -69,11 +69,11 @@ class Score:
             try:
                 self._ask(rows.slice(0, 0))
             except Exception as again:
-                raise Mismatch(
+                raise VersionMismatch(
                     f"{self.version.model_id} fails on its own canary rows "
-                    f"({without_values(str(again), rows)})"
+                    f"({redact_values(str(again), rows)})"
                 ) from None
-            yield rows, without_values(str(error), rows)
+            yield rows, redact_values(str(error), rows)
         else:
             yield rows, answers
 
@@ -85,13 +85,15 @@ class Score:
         front = pa.Table.from_pandas(known, schema=asked.schema, preserve_index=False)
         pairs = np.stack(self._predicted(pa.concat_tables([front, asked]).to_pandas()))
         found = pairs[:, 1]
-        if not canary.answered_by(found[: len(known)].tolist()):
-            raise Mismatch(
+        if not canary.is_answered_by(found[: len(known)].tolist()):
+            raise VersionMismatch(
                 f"the model that was loaded does not answer as {self.version.model_id} does (its "
                 "canary rows came back wrong)"
             )
         if len(found) != len(known) + len(rows) or not ((found >= 0) & (found <= 1)).all():
-            raise Mismatch(f"{self.version.model_id} answered with what are no probabilities")
+            raise VersionMismatch(
+                f"{self.version.model_id} answered with what are no probabilities"
+            )
         return found[len(known) :]
 
     def _predicted(self, rows: pd.DataFrame) -> Sequence[Any]:
@@ -109,22 +111,22 @@ class Score:
     def _told(self, rows: pa.Table, answers: np.ndarray | str) -> pa.Table:
         """The rows with the columns that results have beside them."""
         nothing = [None] * len(rows)
-        learned = learned_from(
-            rows[self.group].to_pylist(), rows["load_id"].to_pylist(), self.last_load
+        learned = trained_on_mask(
+            rows[self.group_name].to_pylist(), rows["load_id"].to_pylist(), self.last_load
         )
         more: tuple[Any, ...]
         if isinstance(answers, str):
             more = (nothing, nothing, nothing, [answers] * len(rows))
         else:
-            words = self.version.decide(answers, self.words).tolist()
+            words = self.version.decide(answers, self.outcome_labels).tolist()
             more = (words, answers, learned, nothing)
         types = (pa.string(), pa.float64(), pa.bool_(), pa.string())
-        for name, values, of in zip(ANSWER, more, types, strict=True):
+        for name, values, of in zip(ANSWER_COLUMNS, more, types, strict=True):
             rows = rows.append_column(name, pa.array(values, of))
         return rows
 
 
-def _use_checked_loader(version: Version) -> None:
+def _use_checked_loader(version: RegisteredVersion) -> None:
     """Have MLflow check the files of a model before it loads them, and load each only once.
 
     `spark_udf` calls `mlflow.pyfunc.load_model` by itself, for a local model at each start.
@@ -136,7 +138,7 @@ def _use_checked_loader(version: Version) -> None:
         try:
             model_files.check(Path(folder), version)
         except UserError as error:
-            raise Mismatch(str(error)) from error
+            raise VersionMismatch(str(error)) from error
         return _load_unchecked(folder, model_config=model_config)
 
     mlflow.pyfunc.load_model = _loaders.setdefault(key, load)  # type: ignore[attr-defined]

@@ -10,12 +10,12 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from spark.session import SparkError, reason_of
+from spark.session import SparkError, root_cause
 
 PATTERN = set("*?[]{}\\")  # where Spark reads, a path with any of these is a pattern
 
 
-class Files:
+class HadoopFolder:
     """The file system of one folder; paths below it are given as texts relative to it."""
 
     def __init__(self, spark: SparkSession, folder: str) -> None:
@@ -43,7 +43,7 @@ class Files:
         with _explained(self.root):
             return bool(self._system.exists(self._at(below)))
 
-    def names(self, below: str = "") -> list[str]:
+    def list_names(self, below: str = "") -> list[str]:
         """What a folder holds; nothing if there is no such folder."""
         if not self.exists(below):
             return []
@@ -52,7 +52,7 @@ class Files:
                 str(f.getPath().getName()) for f in self._system.listStatus(self._at(below))
             )
 
-    def make(self, below: str) -> None:
+    def create(self, below: str) -> None:
         with _explained(self.root):
             made = self._system.mkdirs(self._at(below))
         if not made:
@@ -62,9 +62,9 @@ class Files:
         with _explained(self.root):
             self._system.delete(self._at(below), True)
 
-    def publish(self, below: str, to: str) -> bool:
+    def rename_to_new(self, below: str, to: str) -> bool:
         """Rename a folder, all of it at once; False if there is one of the new name already."""
-        self.make(to.rpartition("/")[0])
+        self.create(to.rpartition("/")[0])
         with _explained(self.root):
             if self.root.startswith("file:"):
                 return self._rename_here(below, to)
@@ -106,5 +106,5 @@ def _explained(folder: str) -> Iterator[None]:
     except (Py4JJavaError, PySparkException) as error:
         named = folder or "of no name"
         raise SparkError(
-            f"The folder {named} cannot be used ({reason_of(error)}): name another one."
+            f"The folder {named} cannot be used ({root_cause(error)}): name another one."
         ) from error

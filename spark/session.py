@@ -55,14 +55,14 @@ class SparkError(UserError):
     """Spark cannot be started or used as asked."""
 
 
-class Unproven(UserError):
+class UnverifiedModel(UserError):
     """An executor's model does not answer as the version that was asked for."""
 
     exit_code = 4
 
 
 @contextmanager
-def explained() -> Iterator[None]:
+def translate_spark_errors() -> Iterator[None]:
     """Turn what Spark says of a job that failed into one sentence.
 
     Raises:
@@ -79,7 +79,7 @@ def explained() -> Iterator[None]:
         text = str(error)
         if SAID_BY_US in text:
             said = text.partition(SAID_BY_US)[2].splitlines()[0]
-            raise Unproven(f"{said}: see whether its artifacts were changed.") from error
+            raise UnverifiedModel(f"{said}: see whether its artifacts were changed.") from error
         if found := re.search(r"(?:ModuleNotFound|Import)Error: (.*)", text):
             raise SparkError(
                 f"The executors' Python cannot score ({found[1]}): ship them this environment, "
@@ -92,16 +92,16 @@ def explained() -> Iterator[None]:
             ) from error
         if found := re.search(r"Encountered error while reading file (.*?)\. ", text):
             raise SparkError(
-                f"The file {found[1]} is damaged ({reason_of(error)}): fetch it again."
+                f"The file {found[1]} is damaged ({root_cause(error)}): fetch it again."
             ) from error
         if isinstance(error, PythonException | AnalysisException):
             raise
         raise SparkError(
-            f"Spark gave up ({reason_of(error)}): on a cluster its executors' logs have more."
+            f"Spark gave up ({root_cause(error)}): on a cluster its executors' logs have more."
         ) from error
 
 
-def reason_of(error: Exception) -> str:
+def root_cause(error: Exception) -> str:
     """What lies at the bottom of an exception of Java, in one line."""
     text = str(error)
     causes = re.findall(r"Caused by: (.*)", text) or re.findall(r"^: (.*)", text, re.M)
@@ -110,7 +110,7 @@ def reason_of(error: Exception) -> str:
 
 
 @contextmanager
-def session(name: str, master: str, settings: Sequence[str]) -> Iterator["SparkSession"]:
+def start_session(name: str, master: str, settings: Sequence[str]) -> Iterator["SparkSession"]:
     """A session for the body; `settings` are Spark's own, as `spark.executor.memory=4g`.
 
     Raises:

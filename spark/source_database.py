@@ -12,12 +12,12 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import Column
 from sqlalchemy.sql import ClauseElement
 
-from db.engine import reading
-from db.results import latest_load
+from db.engine import read_transaction
+from db.results import latest_load_column
 from db.staging import FileReport
-from db.tables import last_load
+from db.tables import last_load_id
 from problems import Problem
-from spark.session import explained
+from spark.session import translate_spark_errors
 
 ROWS_A_READ = 500_000  # by one task
 
@@ -36,13 +36,13 @@ class SourceDatabase:
     def check(self) -> None:
         """ingest.py has checked every row."""
 
-    def select(self) -> DataFrame:
+    def select_rows(self) -> DataFrame:
         """What the row select finds, read in ranges of keys by as many tasks."""
         scoring, url = self._problem.scoring, self._engine.url
-        query = scoring.rows.add_columns(latest_load(scoring))
+        query = scoring.rows.add_columns(latest_load_column(scoring))
         address = f"jdbc:postgresql://{url.host}:{url.port or 5432}/{url.database}"
-        with reading(self._engine) as connection:
-            self._load = last_load(connection)
+        with read_transaction(self._engine) as connection:
+            self._load = last_load_id(connection)
             number = connection.execute(select(func.count()).select_from(scoring.key.table))
             parts = max(2, number.scalar_one() // ROWS_A_READ + 1)
             cuts = [at / parts for at in range(1, parts)]
@@ -54,7 +54,7 @@ class SourceDatabase:
             "driver": "org.postgresql.Driver",
             "fetchsize": "10000",
         }
-        with explained():
+        with translate_spark_errors():
             return self._spark.read.jdbc(
                 f"{address}?{urlencode(dict(url.query), doseq=True)}",
                 f"({_text(query)}) AS found",
@@ -65,12 +65,12 @@ class SourceDatabase:
     def close(self) -> None:
         """Nothing of it was kept."""
 
-    def unchanged(self) -> bool:
+    def is_unchanged(self) -> bool:
         """Has no load come since the select was made."""
-        with reading(self._engine) as connection:
-            return last_load(connection) == self._load
+        with read_transaction(self._engine) as connection:
+            return last_load_id(connection) == self._load
 
-    def set_aside(self, _selected: int) -> DataFrame | None:
+    def rejected_rows(self, _selected: int) -> DataFrame | None:
         """The bad rows: ingest.py has set them aside already."""
         return None
 

@@ -14,16 +14,22 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from sqlalchemy import Select
 from sqlalchemy.dialects import postgresql
 
-from db.readers import SourceError, column_faults, present
+from db.readers import SourceError, columns_in_file, find_column_errors
 from db.staging import FileReport
-from db.table_specs import Source, kind, parents, repeated, unknown
+from db.table_specs import (
+    Source,
+    describe_type,
+    missing_reference_reason,
+    referenced_columns,
+    repeated_key_reason,
+)
 from problems import Problem
-from spark.filesystem import Files
-from spark.row_checks import FILE, PLACE, REASON, ROW, VALUES, Check
-from spark.session import explained, reason_of
+from spark.filesystem import HadoopFolder
+from spark.row_checks import FILE, LOCATION_COLUMNS, REASON, ROW, ROW_VALUES, RowChecker
+from spark.session import root_cause, translate_spark_errors
 
 ENDINGS = (".parquet.gzip", ".parquet", "")  # the last: a folder of parts, as Spark writes one
-TYPES: dict[str, T.DataType] = {
+SPARK_TYPES: dict[str, T.DataType] = {
     "a number": T.DoubleType(),
     "a whole number": T.LongType(),
     "text": T.StringType(),
@@ -39,14 +45,14 @@ class SourceFiles:
     ) -> None:
         """Raises SourceError: files are missing or unfit."""
         self._spark, self._problem, self._max_rejected = spark, problem, max_rejected
-        self.files = Files(spark, folder)
+        self.folder = HadoopFolder(spark, folder)
         sources = [s for s in problem.sources if s.table in problem.scoring.tables]
         self._names = {source: self._name(source) for source in sources}
         self._tables = {source: self._checked(source, name) for source, name in self._names.items()}
         self._reports: dict[Source, FileReport] = {}
 
     def __str__(self) -> str:
-        return self.files.root
+        return self.folder.root
 
     @property
     def reports(self) -> list[FileReport]:
@@ -58,7 +64,7 @@ class SourceFiles:
         for source in self._tables:
             self._reports[source] = self._report(source)
 
-    def select(self) -> DataFrame:
+    def select_rows(self) -> DataFrame:
         """What the row select makes of the good rows."""
         for source in self._tables:
             self._good(source).createOrReplaceTempView(source.table.name)
@@ -70,11 +76,11 @@ class SourceFiles:
         for table in self._tables.values():
             table.unpersist()
 
-    def unchanged(self) -> bool:
+    def is_unchanged(self) -> bool:
         """Has nothing come between the parts of the select."""
         return True  # the files were read once
 
-    def set_aside(self, selected: int) -> DataFrame | None:
+    def rejected_rows(self, selected: int) -> DataFrame | None:
         """The bad rows with their reasons, or None; `selected` is what the row select found.
 
         Raises:
@@ -87,44 +93,46 @@ class SourceFiles:
         if selected < of_key.rows - of_key.rejected.total():  # some were lost on the way
             for source in self._tables:
                 faulty += self._orphans(source)
-                self._reports[source].stop_if_too_many(self._max_rejected, "scored")
+                self._reports[source].raise_if_too_many_rejected(self._max_rejected, "scored")
         return reduce(DataFrame.unionByName, faulty) if faulty else None
 
     def _name(self, source: Source) -> str:
-        found = [f"{source.file}{e}" for e in ENDINGS if self.files.exists(f"{source.file}{e}")]
+        found = [f"{source.file}{e}" for e in ENDINGS if self.folder.exists(f"{source.file}{e}")]
         if len(found) == 1:
             return found[0]
         if found:
             raise SourceError(
-                f"{self.files.root} holds {' and '.join(found)}: keep the one to be scored."
+                f"{self.folder.root} holds {' and '.join(found)}: keep the one to be scored."
             )
         raise SourceError(
-            f"{self.files.root} lacks {source.file} as {', '.join(ENDINGS[:2])} or a folder of "
+            f"{self.folder.root} lacks {source.file} as {', '.join(ENDINGS[:2])} or a folder of "
             "Parquet files: give such a folder with --source; CSV goes by ingest.py to a database."
         )
 
     def _checked(self, source: Source, name: str) -> DataFrame:
         """The rows of a table with its types, the bad ones with their reasons; kept on disk."""
         try:
-            found = self._spark.read.parquet(self.files.path(name))
+            found = self._spark.read.parquet(self.folder.path(name))
         except (AnalysisException, Py4JJavaError) as error:
             raise SourceError(
-                f"{name} is no whole Parquet file ({reason_of(error)}): nothing was scored; fetch "
+                f"{name} is no whole Parquet file ({root_cause(error)}): nothing was scored; fetch "
                 "the file again."
             ) from error
         ours = {column.name for column in source.columns}
         schema = to_arrow_schema(T.StructType([f for f in found.schema if f.name in ours]))
-        if faults := column_faults(source, name, schema, text=False):
-            raise SourceError(f"Nothing was scored of {self.files.root}: {'; '.join(faults)}.")
-        columns, key = present(source, found.columns), source.content_key
-        check = Check(columns, *(("", ()) if key is None else (key.name, key.info["content_of"])))
+        if faults := find_column_errors(source, name, schema, text=False):
+            raise SourceError(f"Nothing was scored of {self.folder.root}: {'; '.join(faults)}.")
+        columns, key = columns_in_file(source, found.columns), source.content_key
+        check = RowChecker(
+            columns, *(("", ()) if key is None else (key.name, key.info["content_of"]))
+        )
         place = (
             F.col("_metadata.file_path").alias(FILE),
             (F.col("_metadata.row_index") + 1).alias(ROW),
         )
-        typed = {c.name: TYPES[kind(c)] for c in columns} | {ROW: T.LongType()}
+        typed = {c.name: SPARK_TYPES[describe_type(c)] for c in columns} | {ROW: T.LongType()}
         made = T.StructType(
-            [T.StructField(name, typed.get(name, T.StringType())) for name in check.made]
+            [T.StructField(name, typed.get(name, T.StringType())) for name in check.output_columns]
         )
         rows = found.select(*(c.name for c in columns), *place).mapInArrow(check, made)
         return self._with_keys(source, rows).persist(StorageLevel.DISK_ONLY)
@@ -132,7 +140,7 @@ class SourceFiles:
     def _with_keys(self, source: Source, rows: DataFrame) -> DataFrame:
         """Repeated keys are found; of keys made of the content they are told apart."""
         keys = [key.name for key in source.table.primary_key]
-        nth = F.row_number().over(Window.partitionBy(*keys, REASON).orderBy(*PLACE))
+        nth = F.row_number().over(Window.partitionBy(*keys, REASON).orderBy(*LOCATION_COLUMNS))
         good, later = F.col(REASON).isNull(), F.col("_nth") > 1
         rows = rows.withColumn("_nth", nth)
         if source.content_key is not None:
@@ -140,39 +148,41 @@ class SourceFiles:
             numbered = F.concat(key, F.lit("-"), F.col("_nth").cast("string"))
             rows = rows.withColumn(key, F.when(good & later, numbered).otherwise(F.col(key)))
         else:
-            again = F.lit(repeated(source.table))
+            again = F.lit(repeated_key_reason(source.table))
             rows = rows.withColumn(
-                VALUES, F.when(good & later, _values(source, rows)).otherwise(F.col(VALUES))
+                ROW_VALUES, F.when(good & later, _values(source, rows)).otherwise(F.col(ROW_VALUES))
             )
             rows = rows.withColumn(REASON, F.when(good & later, again).otherwise(F.col(REASON)))
         return rows.drop("_nth")
 
     def _report(self, source: Source) -> FileReport:
         report = FileReport(self._names[source])
-        with explained():
+        with translate_spark_errors():
             for reason, number in self._tables[source].groupBy(REASON).count().collect():
                 report.rows += number
                 if reason:
                     report.rejected[reason] += number
-        report.stop_if_too_many(self._max_rejected, "scored")
+        report.raise_if_too_many_rejected(self._max_rejected, "scored")
         return report
 
     def _good(self, source: Source) -> DataFrame:
-        return self._tables[source].where(F.col(REASON).isNull()).drop(REASON, VALUES)
+        return self._tables[source].where(F.col(REASON).isNull()).drop(REASON, ROW_VALUES)
 
     def _orphans(self, source: Source) -> Iterator[DataFrame]:
         """The good rows without a good parent; the report gets to know of them."""
         by_table = {other.table: other for other in self._tables}
-        for child, parent in parents(source.table).items():
+        for child, parent in referenced_columns(source.table).items():
             if parent.table not in by_table:
                 continue
             known = self._good(by_table[parent.table]).select(F.col(parent.name).alias(child.name))
             mine = self._good(source).where(F.col(child.name).isNotNull())
             lost = mine.join(known, child.name, "left_anti")
-            reason = unknown(child, parent)
-            with explained():
+            reason = missing_reference_reason(child, parent)
+            with translate_spark_errors():
                 self._reports[source].rejected[reason] += lost.count()
-            told = lost.withColumn(REASON, F.lit(reason)).withColumn(VALUES, _values(source, lost))
+            told = lost.withColumn(REASON, F.lit(reason)).withColumn(
+                ROW_VALUES, _values(source, lost)
+            )
             yield _set_aside(source, told)
 
     def _faulty(self, source: Source) -> DataFrame:
@@ -186,7 +196,7 @@ def _set_aside(source: Source, rows: DataFrame) -> DataFrame:
         F.col(FILE).alias("file"),
         F.col(ROW).alias("row_number"),
         F.col(REASON).alias("reason"),
-        F.col(VALUES).alias("row_values"),
+        F.col(ROW_VALUES).alias("row_values"),
     )
 
 

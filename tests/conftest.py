@@ -24,7 +24,7 @@ from tests.support.databases import (
 )
 from tests.support.model_server import model_server
 from tests.support.once import folder_of_all_workers, make_once
-from tests.support.project import CONFIGURED_BY, SMALL_LEADS, load_generator
+from tests.support.project import CONFIGURATION_VARIABLES, SMALL_LEADS, load_generator
 from tests.support.scripted_endpoint import ScriptedEndpoint, scripted_endpoint
 from tests.support.scripts import run_main
 from tests.support.trained import StoreCopy, TrainedStore, train_loans, train_sample
@@ -34,14 +34,14 @@ from tests.support.trained import StoreCopy, TrainedStore, train_loans, train_sa
 def _isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Give each test a folder of its own, and reset MLflow, our variables and the signals."""
     monkeypatch.chdir(tmp_path)
-    for name in CONFIGURED_BY:
+    for name in CONFIGURATION_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
     mlflow.set_tracking_uri(None)  # type: ignore[arg-type]  # else it stays for the whole process
-    for name in CONFIGURED_BY:
+    for name in CONFIGURATION_VARIABLES:
         os.environ.pop(name, None)
 
 
@@ -191,16 +191,16 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest
 def trained(shared_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainedStore:
     """The sample of offers after `mlflow run . --env-manager local`."""
     output = make_once(shared_folder, "trained_sample", train_sample)["output"]
-    made = TrainedStore.made_in(shared_folder / "trained_sample", output)
-    return made.for_worker(tmp_path_factory.mktemp("trained"))
+    made = TrainedStore.in_folder(shared_folder / "trained_sample", output)
+    return made.copy_for_worker(tmp_path_factory.mktemp("trained"))
 
 
 @pytest.fixture(scope="session")
 def loans_trained(shared_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainedStore:
     """The sample of loans after ingest.py, train.py and promote.py."""
     output = make_once(shared_folder, "trained_loans", train_loans)["output"]
-    made = TrainedStore.made_in(shared_folder / "trained_loans", output)
-    return made.for_worker(tmp_path_factory.mktemp("loans"))
+    made = TrainedStore.in_folder(shared_folder / "trained_loans", output)
+    return made.copy_for_worker(tmp_path_factory.mktemp("loans"))
 
 
 @pytest.fixture

@@ -18,7 +18,9 @@ TOLERANCE = 1e-9  # a sum's last bits differ with the size of a batch
 UNSEEN = "a text that no row has"
 
 
-def require(problem: Problem, name: str, estimator: Any, rows: pd.DataFrame) -> None:
+def check_batch_independence(
+    problem: Problem, name: str, estimator: Any, rows: pd.DataFrame
+) -> None:
     """Make sure that a fitted pipeline scores a row the same alone and in any batch.
 
     `rows` are a few to try it with, features only, the texts as objects.

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from registry.canary import Canary
+from registry.canary import CanaryRows
 from training.dataset import Dataset
 
 MADE_UP = 300  # of which the canary rows are chosen
@@ -14,7 +14,7 @@ MANY = 10  # people who share a row: it is none of theirs
 COUNT = 6  # few, as they ride on every request; enough that two versions never agree on all
 
 
-def rows(data: Dataset, estimator: Any) -> pd.DataFrame:
+def make_canary_rows(data: Dataset, estimator: Any) -> pd.DataFrame:
     """The canary rows, which are the model's input example too; the last one is all null."""
     mixed = _made_up(data)
     answers = estimator.predict_proba(mixed)[:, 1] if len(mixed) else np.array([])
@@ -24,10 +24,10 @@ def rows(data: Dataset, estimator: Any) -> pd.DataFrame:
     return chosen.astype(dict.fromkeys(data.problem.numbers, "float64"))
 
 
-def answered(estimator: Any, frame: pd.DataFrame) -> Canary:
+def record_canary(estimator: Any, frame: pd.DataFrame) -> CanaryRows:
     """The canary rows with what the fitted pipeline answers to them."""
     values = frame.astype(object).where(frame.notna(), None).to_numpy().tolist()
-    return Canary(values, estimator.predict_proba(frame)[:, 1].tolist())
+    return CanaryRows(values, estimator.predict_proba(frame)[:, 1].tolist())
 
 
 def _made_up(data: Dataset) -> pd.DataFrame:

@@ -14,21 +14,21 @@ STYLE = (
 )
 
 
-def page(data: Dataset) -> str:
+def render_profile(data: Dataset) -> str:
     """Rows, nulls, distributions and the share of positives by category; all text is escaped."""
     raw, problem = data.raw, data.problem
-    yes = html.escape(problem.words[1])
+    yes = html.escape(problem.outcome_labels[1])
     parts = [
         f"<h1>{html.escape(problem.name)}: {len(raw):,} rows</h1>",
-        f"<p>{raw['label'].mean():.2%} are {yes}. {data.held_out.sum():,} rows are held out by "
-        f"the hash of their {html.escape(problem.group_name)}. Digest {data.digest}.</p>",
+        f"<p>{raw['label'].mean():.2%} are {yes}. {data.held_out_mask.sum():,} rows are held out "
+        f"by the hash of their {html.escape(problem.group_name)}. Digest {data.digest}.</p>",
     ]
     if problem.numbers:
         parts += ["<h2>Numbers</h2>", _numbers(raw[problem.numbers]).to_html()]
     for name in problem.texts:
         parts += [
             f"<h2>{html.escape(name)}</h2>",
-            _categories(raw, name, problem.words[1]).to_html(index_names=False),
+            _categories(raw, name, problem.outcome_labels[1]).to_html(index_names=False),
         ]
     return f"<!doctype html><meta charset=utf-8><style>{STYLE}</style>{''.join(parts)}"
 

@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 
 from cli import UserError
-from db.engine import database_url, opened
+from db.engine import database_url, open_database
 from db.schema import require_tables
 from problems import Problem
 from training import dataset, flat_file
@@ -39,6 +39,6 @@ def read(args: argparse.Namespace, problem: Problem) -> Dataset:
         raise UserError("Give --table and --label together: the file, and its label's column.")
     if args.table:
         return flat_file.read(Path(args.table), args.label, problem)
-    with opened(database_url(args.database)) as engine:
+    with open_database(database_url(args.database)) as engine:
         require_tables(engine, problem.metadata)
         return dataset.read(engine, problem)

@@ -10,12 +10,12 @@ from sklearn.model_selection import StratifiedKFold
 from sqlalchemy import Connection, Engine, func, select
 
 from cli import UserError
-from db.engine import reading
-from db.tables import database_id, last_load, loads
+from db.engine import read_transaction
+from db.tables import database_id, last_load_id, loads
 from problems import Problem
-from problems.spec import MOST_CATEGORIES
-from problems.split import held_out
-from registry.versions import TrainedOn
+from problems.spec import MAX_CATEGORIES
+from problems.split import held_out_mask
+from registry.versions import TrainingSnapshot
 
 # What a null text becomes for training. It is never among the categories that an encoder is given,
 # so it trains as what None, NaN or an unseen text are when served: a row of zeros.
@@ -40,7 +40,7 @@ class Rows:
     def __len__(self) -> int:
         return len(self.label)
 
-    def some(self, most: int, seed: int) -> "Rows":
+    def sample(self, most: int, seed: int) -> "Rows":
         """About `most` of the rows, or all if there are fewer: whole groups, drawn at random."""
         codes, groups = pd.factorize(self.group)
         drawn = np.random.default_rng(seed).random(len(groups)) < most / len(self)
@@ -58,19 +58,19 @@ class Dataset:
 
     problem: Problem
     raw: pd.DataFrame
-    held_out: np.ndarray
+    held_out_mask: np.ndarray
     source: str
-    trained_on: TrainedOn
-    dates: str  # of the rows and of their outcomes, in words
-    grouped_by: str  # the column whose hash holds rows out
+    trained_on: TrainingSnapshot
+    date_ranges: str  # of the rows and of their outcomes, in words
+    group_column: str  # the column whose hash holds rows out
 
     @cached_property
     def train(self) -> Rows:
-        return self._rows(~self.held_out)
+        return self._rows(~self.held_out_mask)
 
     @cached_property
     def test(self) -> Rows:
-        return self._rows(self.held_out)
+        return self._rows(self.held_out_mask)
 
     @cached_property
     def base_rate(self) -> float:
@@ -84,10 +84,10 @@ class Dataset:
         Of more the rarest count as never seen: an id that was taken for a category would make as
         many columns as rows.
         """
-        train, found = self.raw[~self.held_out], {}
+        train, found = self.raw[~self.held_out_mask], {}
         for name in self.problem.texts:
             counts = train[name][train[name] != NULL_TEXT].value_counts().sort_index()
-            common = counts.sort_values(ascending=False, kind="stable").index[:MOST_CATEGORIES]
+            common = counts.sort_values(ascending=False, kind="stable").index[:MAX_CATEGORIES]
             found[name] = sorted(common)
         # an encoder wants at least one: a word that no row has makes a column of zeros
         return {name: texts or [NO_TEXTS] for name, texts in found.items()}
@@ -99,7 +99,7 @@ class Dataset:
         return hashlib.sha256(hashes.tobytes()).hexdigest()[:16]
 
     @property
-    def repeats(self) -> int:
+    def default_repeats(self) -> int:
         """How often to repeat a cross-validation: one on few rows of a class says little."""
         return REPEATS if self._rarer < FEW else 1
 
@@ -117,7 +117,7 @@ class Dataset:
         rarer = int(np.bincount(positive, minlength=2).min())
         if count > rarer:
             raise DataError(
-                f"{count} folds need as many {self.grouped_by} of each kind to train on, "
+                f"{count} folds need as many {self.group_column} of each kind to train on, "
                 f"and of one there are {rarer}: give fewer --folds."
             )
         splitter = StratifiedKFold(count, shuffle=True, random_state=seed)
@@ -149,21 +149,21 @@ def read(engine: Engine, problem: Problem) -> Dataset:
     """
     scoring = problem.scoring
     query = scoring.rows.add_columns(problem.label.label("label")).order_by(scoring.key)
-    if scoring.labelled is not None:
-        query = query.where(scoring.labelled)
-    with reading(engine) as connection:
-        trained_on = TrainedOn(database_id(connection), last_load(connection))
+    if scoring.has_label is not None:
+        query = query.where(scoring.has_label)
+    with read_transaction(engine) as connection:
+        trained_on = TrainingSnapshot(database_id(connection), last_load_id(connection))
         raw = pd.read_sql(query, connection, dtype=dict.fromkeys(problem.numbers, "float64"))
         dates = _dates(connection, problem)
     source = engine.url.render_as_string(hide_password=True)
-    return split(problem, raw, source, trained_on, dates, problem.group_name)
+    return hold_out(problem, raw, source, trained_on, dates, problem.group_name)
 
 
-def split(
+def hold_out(
     problem: Problem,
     raw: pd.DataFrame,
     source: str,
-    trained_on: TrainedOn,
+    trained_on: TrainingSnapshot,
     dates: str,
     grouped_by: str,
 ) -> Dataset:
@@ -182,13 +182,13 @@ def split(
             f"{ungrouped:,} rows have no {problem.group_name}, which groups the rows of "
             f"{problem.name}: fill it in, or give the row select another value in its place."
         )
-    mask = np.array(held_out(raw[problem.group_name]), dtype=bool)
+    mask = np.array(held_out_mask(raw[problem.group_name]), dtype=bool)
     for part, rows in (("to train on", raw[~mask]), ("held out", raw[mask])):
         counts = rows["label"].value_counts().reindex([0, 1], fill_value=0)
         if counts.min() < 10:
             raise DataError(
-                f"Of the rows {part} {counts[1]:,} are {problem.words[1]!r} and {counts[0]:,} "
-                f"{problem.words[0]!r}: at least 10 of each are needed."
+                f"Of the rows {part} {counts[1]:,} are {problem.outcome_labels[1]!r} and "
+                f"{counts[0]:,} {problem.outcome_labels[0]!r}: at least 10 of each are needed."
             )
     return Dataset(problem, raw, mask, source, trained_on, dates, grouped_by)
 
@@ -197,8 +197,10 @@ def _dates(connection: Connection, problem: Problem) -> str:
     """When the rows were loaded, and when what the labels tell of happened."""
     loaded = select(func.min(loads.c.loaded_at), func.max(loads.c.loaded_at))
     spans = [("loaded", loaded.where(loads.c.problem == problem.name))]
-    if problem.dated is not None:
-        spans.append(("outcomes", select(func.min(problem.dated), func.max(problem.dated))))
+    if problem.outcome_time is not None:
+        spans.append(
+            ("outcomes", select(func.min(problem.outcome_time), func.max(problem.outcome_time)))
+        )
     words = []
     for name, query in spans:
         first, last = connection.execute(query).one()

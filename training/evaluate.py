@@ -18,7 +18,7 @@ TINY = np.finfo(np.float64).eps
 
 
 @dataclass(frozen=True)
-class Spread:
+class FoldSummary:
     """A metric over the folds of a cross-validation, with the interval of its mean."""
 
     mean: float
@@ -28,7 +28,7 @@ class Spread:
     high: float
 
 
-def spread(scores: np.ndarray, folds: int) -> Spread:
+def summarize_folds(scores: np.ndarray, folds: int) -> FoldSummary:
     """The mean of a (perhaps repeated) k-fold cross-validation's scores, and its 95 % interval.
 
     Folds share training rows, so the usual standard error is far too small. This is the corrected
@@ -39,16 +39,16 @@ def spread(scores: np.ndarray, folds: int) -> Spread:
     n, mean, std = len(scores), float(np.mean(scores)), float(np.std(scores, ddof=1))
     error = std * float(np.sqrt(1 / n + 1 / (folds - 1)))
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * error
-    return Spread(mean, std, error, mean - half, mean + half)
+    return FoldSummary(mean, std, error, mean - half, mean + half)
 
 
-def losses(label: np.ndarray, probability: np.ndarray) -> np.ndarray:
+def log_losses(label: np.ndarray, probability: np.ndarray) -> np.ndarray:
     """Each row's log loss; `label` is 0 or 1, `probability` that of 1, both of shape (rows,)."""
     right = np.where(label == 1, probability, 1 - probability)
     return np.asarray(-np.log(np.clip(right, TINY, 1.0)))
 
 
-def metrics(
+def held_out_metrics(
     problem: Problem, rows: Rows, probability: np.ndarray, threshold: float, rate: float
 ) -> dict[str, Estimate]:
     """Metrics of probabilities, and of the decisions at thresholds, with 95 % intervals by group.
@@ -70,9 +70,9 @@ def metrics(
     ):
         decided = _decisions(label, probability >= at, bootstrap)
         found |= {f"{metric}_at_{name}": decided[metric] for metric in kept}
-    if problem.ranked_against:
-        found |= ranking.figures(label, probability, rows.group, bootstrap)
-    found["calibration_slope"] = calibration.slope(label, probability, bootstrap)
+    if problem.ranking_baseline:
+        found |= ranking.ranking_metrics(label, probability, rows.group, bootstrap)
+    found["calibration_slope"] = calibration.calibration_slope(label, probability, bootstrap)
     return {name: estimate(values) for name, values in found.items()}
 
 
@@ -83,19 +83,21 @@ def base_rate_metrics(rate: float, rows: Rows) -> dict[str, Estimate]:
     return {name: estimate(values) for name, values in found.items()}
 
 
-def order_metrics(problem: Problem, rows: Rows) -> dict[str, Estimate]:
+def ranking_baseline_metrics(problem: Problem, rows: Rows) -> dict[str, Estimate]:
     """What ranking within a group reaches in random order, and by the problem's own column."""
-    if not problem.ranked_against:
+    if not problem.ranking_baseline:
         return {}
-    bootstrap, lowest = Bootstrap(rows.group), -rows.features[problem.ranked_against].to_numpy()
+    bootstrap, lowest = Bootstrap(rows.group), -rows.features[problem.ranking_baseline].to_numpy()
     scores = {
         "random_order": np.zeros(len(rows)),
-        f"lowest_{problem.ranked_against}": np.where(np.isnan(lowest), -np.inf, lowest),
+        f"lowest_{problem.ranking_baseline}": np.where(np.isnan(lowest), -np.inf, lowest),
     }
     return {
         f"{order}_{name}": estimate(values)
         for order, score in scores.items()
-        for name, values in ranking.figures(rows.label, score, rows.group, bootstrap).items()
+        for name, values in ranking.ranking_metrics(
+            rows.label, score, rows.group, bootstrap
+        ).items()
     }
 
 
@@ -119,7 +121,7 @@ def _probabilities(
     sums = bootstrap.sums(
         {
             "rows": np.ones(len(label)),
-            "log_loss": losses(label, probability),
+            "log_loss": log_losses(label, probability),
             "brier": (label - probability) ** 2,
         }
     )
@@ -129,7 +131,7 @@ def _probabilities(
         "brier": sums["brier"] / sums["rows"],
         "roc_auc": curves[:, 0],
         "average_precision": curves[:, 1],
-        "calibration_error": calibration.error(label, probability, bootstrap),
+        "calibration_error": calibration.calibration_error(label, probability, bootstrap),
     }
 
 

@@ -18,13 +18,13 @@ from training.dataset import Rows
 LOOKED_AT, PERMUTATIONS = 20_000, 5  # rows, which is plenty for a mean
 
 
-def permutation(estimator: Any, rows: Rows, seed: int) -> pd.DataFrame:
+def permutation_importance_table(estimator: Any, rows: Rows, seed: int) -> pd.DataFrame:
     """How much the log loss grows when a column's values are dealt out anew, the most first.
 
     Of up to LOOKED_AT held-out rows. Columns `importance` and `std` (over PERMUTATIONS), index
     the features (Breiman, Random forests, Machine Learning 45 (2001), 5-32).
     """
-    some = rows.some(LOOKED_AT, seed)
+    some = rows.sample(LOOKED_AT, seed)
     found = permutation_importance(
         estimator,
         some.features,
@@ -37,7 +37,7 @@ def permutation(estimator: Any, rows: Rows, seed: int) -> pd.DataFrame:
     return pd.DataFrame(columns, index=some.features.columns).sort_values("importance")[::-1]
 
 
-def coefficients(estimator: Any, rows: Rows) -> pd.DataFrame | None:
+def coefficient_table(estimator: Any, rows: Rows) -> pd.DataFrame | None:
     """A linear model's coefficients, those that move the log odds of these rows most first.
 
     Columns `coefficient` and `weight`, the standard deviation of what it adds to the log odds;
@@ -45,18 +45,18 @@ def coefficients(estimator: Any, rows: Rows) -> pd.DataFrame | None:
     """
     if not isinstance(estimator, Pipeline) or not hasattr(estimator[-1], "coef_"):
         return None
-    columns = estimator[:-1].transform(rows.some(LOOKED_AT, 0).features)
+    columns = estimator[:-1].transform(rows.sample(LOOKED_AT, 0).features)
     mean = np.asarray(columns.mean(axis=0)).ravel()
     squares = columns.multiply(columns) if issparse(columns) else columns**2
     deviation = np.sqrt(np.maximum(np.asarray(squares.mean(axis=0)).ravel() - mean**2, 0))
     found = pd.DataFrame(
-        {"coefficient": estimator[-1].coef_[0], "weight": 0.0}, index=names(estimator)
+        {"coefficient": estimator[-1].coef_[0], "weight": 0.0}, index=column_names(estimator)
     )
     found["weight"] = found["coefficient"].abs() * deviation
     return found.sort_values("weight")[::-1]
 
 
-def names(pipeline: Pipeline) -> list[str]:
+def column_names(pipeline: Pipeline) -> list[str]:
     """What each column of the last step stands for: `apr 149 to 159 x credit = poor`."""
     given = pipeline[:-1].get_feature_names_out()
     known = _known(pipeline)

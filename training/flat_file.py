@@ -10,11 +10,11 @@ import pyarrow as pa
 from sqlalchemy import BigInteger, Column, Double, MetaData, String
 
 from cli import UserError
-from cli.terminal import say
-from db.readers import FORMATS, UNREADABLE, SourceFile, open_sources
+from cli.terminal import print_message
+from db.readers import READ_ERRORS, READERS, SourceFile, open_sources
 from db.table_specs import Source, content_key, source_table
 from problems import Problem
-from registry.versions import TrainedOn
+from registry.versions import TrainingSnapshot
 from training import dataset
 from training.dataset import Dataset
 
@@ -22,7 +22,7 @@ MAX_REJECTED = 0.01  # of a file's rows: with more it is not the file that was m
 KEY = "content"  # of a row; rows of the same content are never on both sides of a split
 
 
-class TableError(UserError):
+class FlatFileError(UserError):
     """The file cannot be trained on."""
 
 
@@ -35,10 +35,10 @@ def read(path: Path, label: str, problem: Problem) -> Dataset:
     Raises:
         TableError, SourceError, DataError: it is no such file; says what is wrong with it.
     """
-    if not path.is_file() or not path.name.endswith(tuple(FORMATS)):
-        raise TableError(f"There is no file {path} that ends in {', '.join(FORMATS)}.")
+    if not path.is_file() or not path.name.endswith(tuple(READERS)):
+        raise FlatFileError(f"There is no file {path} that ends in {', '.join(READERS)}.")
     if label in problem.feature_names:
-        raise TableError(f"The label {label!r} is one of the features: give another --label.")
+        raise FlatFileError(f"The label {label!r} is one of the features: give another --label.")
     rows = _rows(_opened(path, label, problem))
     for name in {*problem.texts, problem.group_name} & set(rows.column_names):
         at = rows.column_names.index(name)
@@ -48,13 +48,13 @@ def read(path: Path, label: str, problem: Problem) -> Dataset:
     raw[problem.group_name] = raw[by]
     raw = raw[list(dict.fromkeys([problem.group_name, *problem.feature_names, "label"]))]
     if by != problem.group_name:  # no row of a lead is known to be another's rival
-        problem = replace(problem, ranked_against="")
+        problem = replace(problem, ranking_baseline="")
     with path.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()[:16]
     dates = f"file of {pd.Timestamp(path.stat().st_mtime, unit='s'):%Y-%m-%d}"
-    trained_on = TrainedOn(f"file {digest}, label {label}, held out by {by}", 0)
+    trained_on = TrainingSnapshot(f"file {digest}, label {label}, held out by {by}", 0)
     source = f"{path.resolve()}, label {label}"
-    return dataset.split(problem, raw, source, trained_on, dates, by)
+    return dataset.hold_out(problem, raw, source, trained_on, dates, by)
 
 
 def _opened(path: Path, label: str, problem: Problem) -> SourceFile:
@@ -72,21 +72,21 @@ def _opened(path: Path, label: str, problem: Problem) -> SourceFile:
     try:
         table = source_table("flat_file", MetaData(), key, *given, outcome)
     except ValueError as error:
-        raise TableError(f"{path.name} cannot be read so: {error}.") from error
+        raise FlatFileError(f"{path.name} cannot be read so: {error}.") from error
     return open_sources(path, [Source(table, path.name.removesuffix(_ending(path)))])[0]
 
 
 def _whole_numbers(path: Path) -> set[str]:
     """The columns that a Parquet file keeps as whole numbers."""
     try:
-        schema = FORMATS[_ending(path)](path).schema
-    except UNREADABLE:  # which opening it for good will tell
+        schema = READERS[_ending(path)](path).schema
+    except READ_ERRORS:  # which opening it for good will tell
         return set()
     return {field.name for field in schema if pa.types.is_integer(field.type)}
 
 
 def _ending(path: Path) -> str:
-    return next(ending for ending in FORMATS if path.name.endswith(ending))
+    return next(ending for ending in READERS if path.name.endswith(ending))
 
 
 def _rows(file: SourceFile) -> pa.Table:
@@ -101,8 +101,10 @@ def _rows(file: SourceFile) -> pa.Table:
         rejected += bad
     if rejected:
         reasons = ", ".join(f"{r.reason} (row {r.row_number:,})" for r in rejected[:3])
-        told = f"{len(rejected):,} of {file.rows:,} rows of {file.name} cannot be used: {reasons}"
-        if len(rejected) > MAX_REJECTED * file.rows:
-            raise TableError(f"{told}: that is more than {MAX_REJECTED:.0%}; mend the file.")
-        say(f"{told}; they are left out.")
+        told = (
+            f"{len(rejected):,} of {file.row_count:,} rows of {file.name} cannot be used: {reasons}"
+        )
+        if len(rejected) > MAX_REJECTED * file.row_count:
+            raise FlatFileError(f"{told}: that is more than {MAX_REJECTED:.0%}; mend the file.")
+        print_message(f"{told}; they are left out.")
     return pa.concat_tables(tables)

@@ -16,7 +16,7 @@ from sklearn.metrics import average_precision_score, brier_score_loss, log_loss,
 from sklearn.pipeline import Pipeline
 
 # what the search scores
-SCORES: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
+FOLD_METRICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
     "log_loss": log_loss,
     "roc_auc": roc_auc_score,
     "average_precision": average_precision_score,
@@ -25,7 +25,7 @@ SCORES: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
 
 
 @dataclass(frozen=True)
-class Answer:
+class FoldResult:
     """What a fold's models, one for each grid point of a task, say of the rows left out."""
 
     point: int
@@ -35,19 +35,19 @@ class Answer:
     fit_seconds: float
 
 
-def fit(
+def fit_fold(
     pipeline: Any,
     points: Sequence[tuple[int, dict[str, Any]]],
     features: pd.DataFrame,
     labels: np.ndarray,
     number: int,
     fold: tuple[np.ndarray, np.ndarray],
-) -> list[Answer]:
+) -> list[FoldResult]:
     """Fit the models of these grid points, which share the steps before the model, on a fold."""
     train, test = fold
     label, unseen = labels[train], labels[test]
     model, answers = None, []
-    with quiet():
+    with ignore_expected_warnings():
         started = time.perf_counter()
         steps = clone(pipeline).set_params(**points[0][1])
         seen, asked = features.iloc[train], features.iloc[test]
@@ -63,8 +63,8 @@ def fit(
             model.fit(seen, label)
             taken = time.perf_counter() - started + shared
             said = model.predict_proba(asked)[:, 1].astype(np.float64)
-            scores = {name: float(score(unseen, said)) for name, score in SCORES.items()}
-            answers.append(Answer(point, number, said, scores, taken))
+            scores = {name: float(score(unseen, said)) for name, score in FOLD_METRICS.items()}
+            answers.append(FoldResult(point, number, said, scores, taken))
     return answers
 
 
@@ -89,7 +89,7 @@ def _going_on(before: Any, model: Any) -> Any:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def ignore_expected_warnings() -> Iterator[None]:
     """Do not warn of what is meant: values that many rows share make fewer bins than asked for."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Bins whose width are too small")

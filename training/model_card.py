@@ -8,7 +8,7 @@ import pandas as pd
 
 from metrics.bootstrap import Estimate
 from training.dataset import Dataset
-from training.search import Found
+from training.search import SearchResult
 
 SHOWN = {
     "log_loss": "log loss",
@@ -28,19 +28,19 @@ SHOWN = {
 
 
 @dataclass(frozen=True)
-class Compared:
+class ComparisonRow:
     """A candidate's line in the comparison of a training."""
 
     name: str
     version: str
-    yardstick: bool
+    is_benchmark: bool
     params: str
     cv: str
     test: Mapping[str, Estimate]
     single_row_ms: float
 
 
-def to_beat(base: Mapping[str, Estimate], orders: Mapping[str, Estimate]) -> dict[str, str]:
+def baseline_values(base: Mapping[str, Estimate], orders: Mapping[str, Estimate]) -> dict[str, str]:
     """What always predicting the base rate reaches, and what simple orders within a group do."""
     found = {name: f"{value.value:.4f} base rate" for name, value in base.items()}
     for metric in ("ndcg", "ranked_first"):
@@ -52,13 +52,15 @@ def to_beat(base: Mapping[str, Estimate], orders: Mapping[str, Estimate]) -> dic
     return found
 
 
-def comparison(lines: Sequence[Compared], first: str, why: str, base: Mapping[str, float]) -> str:
+def comparison(
+    lines: Sequence[ComparisonRow], first: str, why: str, base: Mapping[str, float]
+) -> str:
     """Which candidate is best, why, and the figures of all."""
     header = ("candidate", "version", "cv log loss", "log loss", "ROC AUC", "average precision")
     rows = [
         (
             f"**{line.name}**" if line.name == first else line.name,
-            f"{line.version}{' (yardstick)' * line.yardstick}",
+            f"{line.version}{' (yardstick)' * line.is_benchmark}",
             line.cv,
             *(str(line.test[name]) for name in ("log_loss", "roc_auc", "average_precision")),
             str(line.test["calibration_slope"]),
@@ -73,7 +75,7 @@ def comparison(lines: Sequence[Compared], first: str, why: str, base: Mapping[st
     yardsticks = "".join(
         f"; the yardstick {line.name} reaches {line.test['roc_auc'].value:.4f}"
         for line in lines
-        if line.yardstick
+        if line.is_benchmark
     )
     return (
         f"**{first}** is best: {why}. On held-out rows its ROC AUC is {best['roc_auc']}"
@@ -87,7 +89,7 @@ def comparison(lines: Sequence[Compared], first: str, why: str, base: Mapping[st
 
 def version_card(
     data: Dataset,
-    found: Found,
+    found: SearchResult,
     threshold: float,
     rule: str,
     test: Mapping[str, Estimate],
@@ -96,7 +98,7 @@ def version_card(
 ) -> str:
     """A model card (Mitchell et al., Model cards for model reporting, FAT* 2019), in short."""
     problem, rows = data.problem, len(data.raw)
-    yes = problem.words[1]
+    yes = problem.outcome_labels[1]
     params = ", ".join(f"{name} {value}" for name, value in found.best.params.items())
     figures = _table(
         ("on held-out rows", "value (95 % interval)", "to beat"),
@@ -112,12 +114,12 @@ def version_card(
 
 Answers with the probability of *{yes}* ({problem.name}), one row at a time or many.
 
-**Data.** {rows:,} rows of {data.source} ({data.dates}), {data.raw["label"].mean():.2%} of them \
-*{yes}*. Digest over all rows: `{data.digest}`.
+**Data.** {rows:,} rows of {data.source} ({data.date_ranges}), {data.raw["label"].mean():.2%} of \
+them *{yes}*. Digest over all rows: `{data.digest}`.
 
 **Split.** {len(data.test):,} rows are held out from every version by the hash of their \
-{data.grouped_by}; {len(data.train):,} were trained on, searched by cross-validation over whole \
-{data.grouped_by}.
+{data.group_column}; {len(data.train):,} were trained on, searched by cross-validation over whole \
+{data.group_column}.
 
 {figures}
 

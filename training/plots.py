@@ -49,7 +49,12 @@ def version_plots(
         axes.legend(loc="upper right")
     with _axes(f"{name}: confusion at threshold {threshold:.3f}") as (confusion, axes):
         ConfusionMatrixDisplay.from_predictions(
-            label, said, display_labels=problem.words, ax=axes, values_format=",d", cmap="Blues"
+            label,
+            said,
+            display_labels=problem.outcome_labels,
+            ax=axes,
+            values_format=",d",
+            cmap="Blues",
         )
     return {
         "roc": roc,
@@ -60,7 +65,7 @@ def version_plots(
     }
 
 
-def cv_spread(name: str, by_fold: Mapping[str, np.ndarray]) -> Figure:
+def fold_scores(name: str, by_fold: Mapping[str, np.ndarray]) -> Figure:
     """The best grid point's scores, a dot a fold."""
     figure, all_axes = plt.subplots(1, len(by_fold), figsize=(9, 3.2), layout="constrained")
     figure.suptitle(f"{name}: cross-validation, a dot a fold")
@@ -170,7 +175,7 @@ def data_plots(problem: Problem, raw: pd.DataFrame) -> dict[str, Figure]:
         figures[name] = figure
     for name in problem.texts:
         rates = raw.groupby(name)["label"].agg(["mean", "size"]).nlargest(30, "size")[::-1]
-        with _axes(f"{name}: share of {problem.words[1]!r} by category") as (figure, axes):
+        with _axes(f"{name}: share of {problem.outcome_labels[1]!r} by category") as (figure, axes):
             figure.set_size_inches(SIZE[0], max(SIZE[1] / 2, 0.25 * len(rates) + 1))
             axes.barh([f"{c} ({n:,})" for c, n in rates["size"].items()], rates["mean"])
             axes.axvline(raw["label"].mean(), color="black", linestyle=":", label="all rows")

@@ -19,8 +19,8 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from problems import Candidate, ProblemError
 from training.dataset import Rows
-from training.evaluate import Spread, spread
-from training.fold import SCORES, fit, quiet
+from training.evaluate import FoldSummary, summarize_folds
+from training.fold import FOLD_METRICS, fit_fold, ignore_expected_warnings
 
 Folds = Sequence[tuple[np.ndarray, np.ndarray]]
 
@@ -32,7 +32,7 @@ class GridPoint:
     """One point of the grid: its parameters, and its metrics over all folds."""
 
     params: dict[str, Any]
-    scores: dict[str, Spread]
+    scores: dict[str, FoldSummary]
     fit_seconds: float
 
     @property
@@ -45,7 +45,7 @@ class GridPoint:
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """A candidate's search: its best pipeline, fitted on all training rows.
 
     `by_fold` has the best point's scores, an array of shape (folds of all repeats,) for each;
@@ -56,13 +56,15 @@ class Found:
     candidate: Candidate
     estimator: Any
     best: GridPoint
-    points: list[GridPoint]
-    by_fold: dict[str, np.ndarray]
-    out_of_fold: np.ndarray
+    grid_points: list[GridPoint]
+    fold_scores: dict[str, np.ndarray]
+    out_of_fold_probabilities: np.ndarray
 
-    def out_of_fold_labels(self, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def labels_and_probabilities(self, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The searched rows' labels and out-of-fold probabilities, all repeats in a row."""
-        return np.tile(label, len(self.out_of_fold)), self.out_of_fold.ravel()
+        return np.tile(
+            label, len(self.out_of_fold_probabilities)
+        ), self.out_of_fold_probabilities.ravel()
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class Answers:
     seconds: np.ndarray
 
 
-def search(
+def search_grid(
     candidate: Candidate,
     rows: Rows,
     repeats: Sequence[Folds],
@@ -82,7 +84,7 @@ def search(
     *,
     refit_on: Rows | None = None,
     advance: Callable[[int], None] = lambda _: None,
-) -> Found:
+) -> SearchResult:
     """Search a candidate's grid over all folds of all repeats of the cross-validation.
 
     `jobs` is as joblib counts them, -1 for every core. The best is fitted again on all of `rows`,
@@ -96,7 +98,7 @@ def search(
         answers = _cross_validated(candidate.pipeline, grid, rows, repeats, jobs, advance)
         best = int(np.argmin(answers.scores[RANKED_BY].mean(axis=1)))
         estimator = clone(candidate.pipeline).set_params(**grid[best])
-        with quiet():
+        with ignore_expected_warnings():
             fitted = estimator.fit((refit_on or rows).features, (refit_on or rows).label)
     except Exception as error:
         raise ProblemError(
@@ -107,13 +109,16 @@ def search(
     points = [
         GridPoint(
             _short(params),
-            {name: spread(found[at], len(repeats[0])) for name, found in answers.scores.items()},
+            {
+                name: summarize_folds(found[at], len(repeats[0]))
+                for name, found in answers.scores.items()
+            },
             float(answers.seconds[at].mean()),
         )
         for at, params in enumerate(grid)
     ]
     by_fold = {name: found[best] for name, found in answers.scores.items()}
-    return Found(candidate, fitted, points[best], points, by_fold, answers.said[best])
+    return SearchResult(candidate, fitted, points[best], points, by_fold, answers.said[best])
 
 
 def _cross_validated(
@@ -128,14 +133,14 @@ def _cross_validated(
     folds = [fold for folds in repeats for fold in folds]
     answers = Answers(
         said=np.empty((len(grid), len(repeats), len(rows))),
-        scores={name: np.empty((len(grid), len(folds))) for name in SCORES},
+        scores={name: np.empty((len(grid), len(folds))) for name in FOLD_METRICS},
         seconds=np.empty((len(grid), len(folds))),
     )
     sent = (rows.features, rows.label)  # not the groups, which take long to send
     tasks = list(_tasks(pipeline, grid))
     parallel = Parallel(jobs, return_as="generator_unordered", max_nbytes="1M")
     for done in parallel(
-        delayed(fit)(pipeline, [(p, grid[p]) for p in points], *sent, number, fold)
+        delayed(fit_fold)(pipeline, [(p, grid[p]) for p in points], *sent, number, fold)
         for points in tasks
         for number, fold in enumerate(folds)
     ):

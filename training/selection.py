@@ -13,10 +13,10 @@ class Standing:
     name: str
     log_loss: float
     standard_error: float
-    row_ms: float
+    single_row_ms: float
 
 
-def ranked(standings: Sequence[Standing]) -> list[Standing]:
+def rank(standings: Sequence[Standing]) -> list[Standing]:
     """The candidates, the one to serve first, the others by log loss.
 
     As good as the best are those within one standard error of it (Breiman, Friedman, Olshen and
@@ -26,20 +26,20 @@ def ranked(standings: Sequence[Standing]) -> list[Standing]:
     by_loss = sorted(standings, key=lambda s: s.log_loss)
     best = by_loss[0]
     as_good = [s for s in by_loss if s.log_loss <= best.log_loss + best.standard_error]
-    fastest = min(s.row_ms for s in as_good)
-    first = next(s for s in as_good if s.row_ms <= SLOWER * fastest)
+    fastest = min(s.single_row_ms for s in as_good)
+    first = next(s for s in as_good if s.single_row_ms <= SLOWER * fastest)
     return [first, *(s for s in by_loss if s is not first)]
 
 
-def reason(standings: Sequence[Standing]) -> str:
+def explain_choice(standings: Sequence[Standing]) -> str:
     """Why the first of `ranked` is first, in words."""
-    first, *others = ranked(standings)
+    first, *others = rank(standings)
     if not others:
         return "it is the only one that may serve unasked"
     if first.log_loss > others[0].log_loss:
         return (
             f"within a standard error of {others[0].name} by cross-validated log loss, it answers "
-            f"a row in {first.row_ms:.1f} instead of {others[0].row_ms:.1f} ms"
+            f"a row in {first.single_row_ms:.1f} instead of {others[0].single_row_ms:.1f} ms"
         )
     return (
         f"its cross-validated log loss is {first.log_loss:.4f}, that of {others[0].name} "

@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, Column, Double, MetaData, String, func, selec
 
 from db.table_specs import (
     HASH_LENGTH,
-    Scoring,
+    ScoringSpec,
     Source,
     content_key,
     results_tables,
@@ -65,7 +65,7 @@ PROBLEM = Problem(
     model_name="loan-risk",
     module=__name__,
     sources=(Source(loans, "peer_loans"),),
-    scoring=Scoring(
+    scoring=ScoringSpec(
         # the key without its occurrence number: a loan listed twice stays on one side of a split
         rows=select(
             loans.c.loan_key,
@@ -74,12 +74,12 @@ PROBLEM = Problem(
         ),
         key=loans.c.loan_key,
         results=results,
-        labelled=loans.c.is_late.is_not(None),
+        has_label=loans.c.is_late.is_not(None),
     ),
     features=FEATURES,
     label=loans.c.is_late,
-    words=("No risk", "Risk"),
+    outcome_labels=("No risk", "Risk"),
     group="content",
-    sample=Path(__file__).parents[2] / "data" / "loan_risk",
+    sample_folder=Path(__file__).parents[2] / "data" / "loan_risk",
     former_threshold=0.1,  # "risk" below a probability of 0.9 of none
 )

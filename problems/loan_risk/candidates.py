@@ -9,7 +9,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 
-from problems.pipelines import Categories, logarithms, pipeline
+from problems.pipelines import Categories, pipeline, scaled_logarithms
 from problems.spec import Candidate
 
 NUMBERS = ["loan_amnt", "int_rate", "annual_inc", "revol_util", "dti", "delinq_2yrs"]
@@ -38,6 +38,6 @@ def _logistic(categories: Categories, seed: int) -> Candidate:
     return Candidate(
         name="logistic_scaled",
         description="logarithms of the numbers, one column a category, strongly regularised",
-        pipeline=pipeline(NUMBERS, logarithms(), categories, model),
+        pipeline=pipeline(NUMBERS, scaled_logarithms(), categories, model),
         grid={"model__C": [0.003, 0.01, 0.03, 0.1, 0.3, 1.0]},
     )

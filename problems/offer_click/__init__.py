@@ -16,8 +16,8 @@ from sqlalchemy import (
     select,
 )
 
-from db.table_specs import Scoring, Source, results_tables, source_table
-from db.tables import Key
+from db.table_specs import ScoringSpec, Source, results_tables, source_table
+from db.tables import IdType
 from problems.spec import Feature, Problem
 
 tables = MetaData()
@@ -35,7 +35,7 @@ leads = source_table(
 offers = source_table(
     "offers",
     tables,
-    Column("offer_id", Key, primary_key=True),
+    Column("offer_id", IdType, primary_key=True),
     Column("lead_uuid", ForeignKey(leads.c.lead_uuid), nullable=False),
     Column("apr", Double, info={"minimum": 0}),  # percent a year
     Column("lender_id", BigInteger),
@@ -72,7 +72,7 @@ PROBLEM = Problem(
         Source(offers, "ds_offers"),
         Source(clicks, "ds_clicks"),
     ),
-    scoring=Scoring(
+    scoring=ScoringSpec(
         rows=select(
             offers.c.offer_id,
             offers.c.lead_uuid,
@@ -93,11 +93,13 @@ PROBLEM = Problem(
         Feature("apr", "number", "APR", "percent a year"),
     ),
     label=case((exists().where(clicks.c.offer_id == offers.c.offer_id), 1), else_=0).cast(Integer),
-    words=("Not clicked", "Clicked"),
+    outcome_labels=("Not clicked", "Clicked"),
     group="lead_uuid",
-    ranked_against="apr",
-    dated=clicks.c.clicked_at,
-    optional={"lender_id": offers.c.lender_id.cast(String)},  # the served form does not know it
-    sample=Path(__file__).parents[2] / "data" / "offer_click",
-    default=True,
+    ranking_baseline="apr",
+    outcome_time=clicks.c.clicked_at,
+    optional_columns={
+        "lender_id": offers.c.lender_id.cast(String)
+    },  # the served form does not know it
+    sample_folder=Path(__file__).parents[2] / "data" / "offer_click",
+    is_default=True,
 )

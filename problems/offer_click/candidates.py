@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from problems.pipelines import Categories, codes, pairs, pipeline
+from problems.pipelines import Categories, binned_pairs, ordinal_codes, pipeline
 from problems.spec import Candidate
 
 NUMBERS = ["requested", "annual_income", "apr"]
@@ -30,7 +30,9 @@ def _plain(categories: Categories, seed: int) -> Candidate:
     return Candidate(
         name="logistic_plain",
         description="the columns as they are, categories as numbers: the model this replaces",
-        pipeline=pipeline(NUMBERS, numbers, categories, model, encode=codes(categories)),
+        pipeline=pipeline(
+            NUMBERS, numbers, categories, model, text_encoder=ordinal_codes(categories)
+        ),
         grid={
             "model__C": [1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 1.0, 10.0, 100.0],
         },
@@ -44,7 +46,7 @@ def _engineered(categories: Categories, seed: int) -> Candidate:
         name="logistic_engineered",
         description="fine and coarse bins of the amounts and the rate, one column a category, and "
         "all their products by two",
-        pipeline=pairs(NUMBERS, fine=150, coarse=10, categories=categories, model=model),
+        pipeline=binned_pairs(NUMBERS, fine=150, coarse=10, categories=categories, model=model),
         grid={
             "columns__fine__bins__n_bins": [60, 150],
             "model__C": [0.003, 0.01, 0.03, 0.06],
@@ -59,10 +61,12 @@ def _trees(categories: Categories, seed: int) -> Candidate:
     return Candidate(
         name="boosted_trees",
         description="gradient-boosted trees: the yardstick that shows what is left to learn",
-        pipeline=pipeline(NUMBERS, nulls, categories, model, encode=codes(categories)),
+        pipeline=pipeline(
+            NUMBERS, nulls, categories, model, text_encoder=ordinal_codes(categories)
+        ),
         grid={
             "model__max_iter": [50, 100, 200],
             "model__l2_regularization": [0.0, 10.0],
         },
-        yardstick=True,
+        is_benchmark=True,
     )

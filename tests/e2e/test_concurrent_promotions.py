@@ -28,6 +28,6 @@ def test_history_is_complete_after_concurrent_promotions(store: StoreCopy, tmp_p
     assert len(entries) == before + len(moves)
     assert {entry.outcome for entry in entries[: len(moves)]} == {"moved by hand"}
     for later, earlier in pairwise(entries):
-        assert later.before == earlier.after  # no move is missing between the two
-    assert entries[0].after == store.alias("champion")
-    assert entries[0].before == store.alias("previous")
+        assert later.from_version == earlier.to_version  # no move is missing between the two
+    assert entries[0].to_version == store.alias("champion")
+    assert entries[0].from_version == store.alias("previous")

@@ -4,7 +4,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
 
 from tests.support.browser import accessibility_problems
-from tests.support.form import IGNORE_OLD_CHOICES, fill, rates_shown, send
+from tests.support.form import IGNORE_OLD_CHOICES, displayed_rates, fill, send
 
 pytestmark = IGNORE_OLD_CHOICES
 
@@ -20,7 +20,7 @@ def test_no_page_of_the_form_has_accessibility_problems(browser: Browser, offers
     assert Axe().run(page).response["violations"] == []
     fill(page)
     page.get_by_label("APR 1").press("Enter")  # which sends it, and does not ask for more lines
-    assert rates_shown(page)
+    assert displayed_rates(page)
     assert Axe().run(page).response["violations"] == []
     context.close()
     assert accessibility_problems(browser, page.url) == []
@@ -37,5 +37,5 @@ def test_all_of_it_can_be_done_from_the_keyboard(browser: Browser, offers_form: 
         assert outline == "solid"
     page.keyboard.press("Enter")
     page.wait_for_url("**/?result=*")
-    assert rates_shown(page) == ["9.99"]
+    assert displayed_rates(page) == ["9.99"]
     context.close()

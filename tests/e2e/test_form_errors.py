@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
-from db.engine import database_url, opened, writing
+from db.engine import database_url, open_database, write_transaction
 from form import __main__ as form
 from scoring.local_server import free_port
 from tests.support.form import IGNORE_OLD_CHOICES, fill, form_in_thread, send, stored_entries
@@ -69,7 +69,10 @@ def test_a_locked_database_stores_nothing_until_it_is_free(
     with form_in_thread(small_databases, {"champion": champion}) as url:
         page.goto(url)
         fill(page)
-        with opened(database_url(small_databases)) as engine, writing(engine) as other:
+        with (
+            open_database(database_url(small_databases)) as engine,
+            write_transaction(engine) as other,
+        ):
             if other.dialect.name == "postgresql":  # on SQLite a writer locks out all others
                 other.exec_driver_sql("LOCK TABLE results_clicked IN EXCLUSIVE MODE")
             send(page)

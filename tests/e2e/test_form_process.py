@@ -9,7 +9,7 @@ import requests
 from playwright.sync_api import Page
 
 from tests.support.databases import copy_sqlite, execute, new_postgres_database
-from tests.support.form import RATES, fill, rates_shown, send, stored_entries
+from tests.support.form import RATES, displayed_rates, fill, send, stored_entries
 from tests.support.request_bodies import JSON, invoke, records_body
 from tests.support.servers import form_server
 from tests.support.trained import TrainedStore
@@ -74,7 +74,7 @@ def test_offers_to_one_person_are_ranked_and_stored_under_the_version_that_answe
     words = ["Clicked" if p >= version.threshold else "Not clicked" for p in expected]
     assert [entry[3:] for entry in entries] == [(word, None, None) for word in words]
     ranked = sorted(zip(expected, RATES, strict=True), reverse=True)
-    assert rates_shown(page) == [rate for _, rate in ranked]
+    assert displayed_rates(page) == [rate for _, rate in ranked]
     assert f"{max(expected):.2%}".replace("%", "\xa0%") in page.inner_text("main")
     assert page.get_by_label("Annual income").input_value() == "52000"
     page.reload()  # which does not ask again

@@ -89,7 +89,7 @@ def champion(elsewhere: Elsewhere) -> Iterator[str]:
         yield url
 
 
-def champion_of(store: str) -> versions.Version:
+def champion_of(store: str) -> versions.RegisteredVersion:
     mlflow.set_tracking_uri(store)
     return versions.resolve(mlflow.MlflowClient(), "models:/biopsies@champion")
 

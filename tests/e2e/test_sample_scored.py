@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import problems
-from db.engine import database_url, opened
+from db.engine import database_url, open_database
 from tests.support.databases import assert_every_offer_scored_once
 from tests.support.scoring import score
 from tests.support.servers import mlflow_models_serve
@@ -33,7 +33,7 @@ def test_every_offer_is_scored_once_as_the_model_scores_it_in_one_process(
     assert score(sample_databases, served_champion) == 0
     version = trained.version()
     assert_every_offer_scored_once(sample_databases, version.model_id)
-    with opened(database_url(sample_databases)) as engine:
+    with open_database(database_url(sample_databases)) as engine:
         data = dataset.read(engine, PROBLEM)
         results = pd.read_sql("SELECT * FROM results_clicked ORDER BY offer_id", engine)
     model = mlflow.pyfunc.load_model(version.uri)
@@ -43,8 +43,8 @@ def test_every_offer_is_scored_once_as_the_model_scores_it_in_one_process(
     words = np.where(probability >= version.threshold, "Clicked", "Not clicked")
     assert results["clicked"].tolist() == words.tolist()
     assert set(results["source"]) == {"batch"}
-    np.testing.assert_array_equal(results["trained_on"].astype(bool), ~data.held_out)
-    for feature, column in PROBLEM.scoring.results.values.items():
+    np.testing.assert_array_equal(results["trained_on"].astype(bool), ~data.held_out_mask)
+    for feature, column in PROBLEM.scoring.results.value_columns.items():
         pd.testing.assert_series_equal(
             results[column], data.raw[feature], check_names=False, check_dtype=False
         )

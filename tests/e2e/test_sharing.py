@@ -13,11 +13,11 @@ from pathlib import Path
 
 from sqlalchemy import Engine, text
 
-from db.engine import database_url, opened
+from db.engine import database_url, open_database
 from tests.support.databases import assert_scored_once_and_nothing_claimed, query
 from tests.support.scripted_endpoint import (
-    Answer,
     Request,
+    Response,
     ScriptedEndpoint,
     forward,
     scripted_endpoint,
@@ -51,7 +51,7 @@ def test_two_clients_divide_the_rows_and_send_none_twice(
     canaries = len(version.canary.rows)
     with scripted_endpoint() as one, scripted_endpoint() as other:
 
-        def script(request: Request) -> Answer:
+        def script(request: Request) -> Response:
             wait_for(lambda: one.requests and other.requests, "both clients to send")
             return forward(champion, request.body)
 
@@ -92,7 +92,7 @@ class Gate:
     def is_open(self, client: int) -> bool:
         return self.only == client or not self.has_stored(self.rows)
 
-    def answer(self, client: int, request: Request) -> Answer:
+    def answer(self, client: int, request: Request) -> Response:
         wait_for(lambda: self.is_open(client), "the gate to open")
         return forward(self._champion, request.body)
 
@@ -123,7 +123,7 @@ def test_clients_killed_at_random_leave_every_row_once(
     chance = random.Random(int(os.environ.get("SOAK_SEED", "8")))
     goals = sorted(chance.sample(range(small_offers // 2), KILLS))
     with ExitStack() as stack:
-        gate = Gate(stack.enter_context(opened(database_url(small_databases))), champion)
+        gate = Gate(stack.enter_context(open_database(database_url(small_databases))), champion)
         endpoints = [stack.enter_context(scripted_endpoint()) for _ in range(2)]
 
         def start_one(number: int) -> Client:

@@ -23,7 +23,7 @@ import requests
 from sqlalchemy import Engine, text
 
 import problems
-from db.engine import database_url, opened
+from db.engine import database_url, open_database
 from scoring import backoff
 from scoring.local_server import free_port
 from tests.support.databases import query
@@ -141,7 +141,7 @@ def test_kills_of_client_and_server_at_random_moments_lose_and_double_nothing(
     monkeypatch.setattr(backoff, "LONGEST_WAIT", 1.0)
     chance = random.Random(SEED)
     with (
-        opened(database_url(sample_databases)) as engine,
+        open_database(database_url(sample_databases)) as engine,
         server_that_is_killed(engine, trained, chance) as endpoint,
     ):
         begun_runs = kill_clients(sample_databases, endpoint, trained, engine, chance)

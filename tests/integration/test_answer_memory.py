@@ -7,9 +7,9 @@ import tracemalloc
 import pyarrow as pa
 import pytest
 
-from scoring.endpoint import Endpoint
+from scoring.endpoint import ModelEndpoint
 from scoring.errors import EndpointError
-from tests.support.scripted_endpoint import Answer, ScriptedEndpoint
+from tests.support.scripted_endpoint import Response, ScriptedEndpoint
 
 ROWS = pa.table({"requested": [1.0] * 20})
 MOST_BYTES = 5 * 2**20  # what is allocated beyond what the answers themselves take
@@ -32,12 +32,12 @@ def test_an_answer_larger_than_its_rows_can_need_is_not_read(
     case: str, endpoint: ScriptedEndpoint
 ) -> None:
     status, content, encoding, message = ANSWERS[case]
-    answer = Answer(status, "application/json", content, {"Content-Encoding": encoding})
+    answer = Response(status, "application/json", content, {"Content-Encoding": encoding})
     endpoint.script = lambda _request: answer
     tracemalloc.start()
     try:
         with pytest.raises(EndpointError, match=message):
-            Endpoint(endpoint.url).predict(ROWS)
+            ModelEndpoint(endpoint.url).predict(ROWS)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -48,6 +48,6 @@ def test_an_answer_larger_than_its_rows_can_need_is_not_read(
 def test_an_answer_with_too_many_headers_is_one_sentence(
     headers: dict[str, str], endpoint: ScriptedEndpoint
 ) -> None:
-    endpoint.script = lambda _request: Answer(200, "application/json", b"", headers)
+    endpoint.script = lambda _request: Response(200, "application/json", b"", headers)
     with pytest.raises(EndpointError, match="No model answers"):
-        Endpoint(endpoint.url).predict(ROWS)
+        ModelEndpoint(endpoint.url).predict(ROWS)

@@ -15,7 +15,7 @@ from tests.support.source_files import (
     LOANS,
     OFFERS,
     edit_parquet,
-    flip_a_bit_of_a_value,
+    flip_value_bit,
     load_loans,
     load_source,
     read_loans,
@@ -52,7 +52,7 @@ PARQUET_FILES: dict[str, tuple[Damage, list[str]]] = {
         [f"column apr of {OFFERS} must be a number, but is there more than once"],
     ),
     "one bit": (
-        lambda s: flip_a_bit_of_a_value(s, OFFERS, "apr"),
+        lambda s: flip_value_bit(s, OFFERS, "apr"),
         [f"{OFFERS} is damaged after row 0 (", "checksum", "nothing was loaded"],
     ),
     "columns missing or of a wrong type": (

@@ -30,7 +30,7 @@ from tests.support.datasets import generated_offers
 from tests.support.project import PROJECT, SAMPLE
 from tests.support.scoring import score
 from tests.support.source_files import load_source
-from tests.support.threads import one_thread
+from tests.support.threads import limit_to_one_thread
 from tests.support.trained import TrainedStore
 
 CHAMPION = "models:/offer-click@champion"
@@ -112,7 +112,7 @@ def test_our_search_searches_all_training_rows(
 
 def test_the_original_search_has_15_grid_points_and_30_splits() -> None:
     data = generated_offers(600, seed=4)
-    with one_thread():
+    with limit_to_one_thread():
         grid = original_search.search(data.raw, problems.load().feature_names, 1)
     assert len(grid.cv_results_["params"]) == 15
     assert grid.n_splits_ == 30

@@ -14,15 +14,15 @@ from sqlalchemy.exc import DBAPIError
 import problems
 from db import claims, results, runs
 from db import engine as db_engine
-from db.engine import database_url, may_pass, opened
+from db.engine import database_url, is_transient, open_database
 from db.results import Page
-from db.runs import Run
+from db.runs import ScoringRun
 from db.schema import create_tables
 from db.tables import scoring_runs, utc_now
 from scoring import watch
 from tests.support.databases import assert_scored_once_and_nothing_claimed
 from tests.support.scoring import score
-from tests.support.scripted_endpoint import Answer, Request, ScriptedEndpoint, forward
+from tests.support.scripted_endpoint import Request, Response, ScriptedEndpoint, forward
 from tests.support.scripts import start_script
 from tests.support.trained import TrainedStore
 
@@ -32,11 +32,11 @@ CLAIMED = 150  # rows that a run on another machine has claimed
 
 @pytest.fixture
 def engine(small_databases: str) -> Iterator[Engine]:
-    with opened(database_url(small_databases)) as opened_engine:
+    with open_database(database_url(small_databases)) as opened_engine:
         yield opened_engine
 
 
-def claim_elsewhere(engine: Engine, trained: TrainedStore) -> tuple[Run, Page]:
+def claim_elsewhere(engine: Engine, trained: TrainedStore) -> tuple[ScoringRun, Page]:
     """Start a run on another machine that claims the first rows, and was just heard of."""
     version = trained.version()
     runs.remember_version(
@@ -51,21 +51,21 @@ def claim_elsewhere(engine: Engine, trained: TrainedStore) -> tuple[Run, Page]:
     return run, page
 
 
-def see(engine: Engine, run: Run, after: timedelta) -> None:
+def see(engine: Engine, run: ScoringRun, after: timedelta) -> None:
     """Note that a run was heard of so much later than now."""
     with engine.begin() as connection:
         of_run = update(scoring_runs).where(scoring_runs.c.id == run.id)
-        connection.execute(of_run.values(seen_at=runs.now(connection) + after))
+        connection.execute(of_run.values(seen_at=runs.database_now(connection) + after))
 
 
-def silence(engine: Engine, run: Run) -> None:
+def silence(engine: Engine, run: ScoringRun) -> None:
     """Let it be longer than a lease that a run was heard of."""
     see(engine, run, -timedelta(seconds=claims.LEASE_SECONDS + 1))
 
 
-def scored(page: Page) -> results.Scored:
+def scored(page: Page) -> results.ScoredPage:
     rows = len(page)
-    return results.Scored(page, [0.5] * rows, ["Clicked"] * rows, [None] * rows)
+    return results.ScoredPage(page, [0.5] * rows, ["Clicked"] * rows, [None] * rows)
 
 
 def test_a_run_that_lost_its_claims_stores_nothing_by_them(
@@ -76,11 +76,11 @@ def test_a_run_that_lost_its_claims_stores_nothing_by_them(
     here = runs.start_run(engine, away.model_id, "http://here:5001")
     page = results.claim_page(engine, SCORING, here, None, 100_000)
     assert len(page) == small_offers
-    assert not results.store(engine, SCORING, away, scored(lost_page))
+    assert not results.store_scores(engine, SCORING, away, scored(lost_page))
     assert not results.store_rejected(engine, SCORING, away, lost_page, "for no reason")
     counts = results.reconcile(engine, SCORING, away.model_id)
     assert (counts.scored, counts.rejected) == (0, 0)
-    assert results.store(engine, SCORING, here, scored(page))
+    assert results.store_scores(engine, SCORING, here, scored(page))
     assert_scored_once_and_nothing_claimed(small_databases, away.model_id, small_offers)
 
 
@@ -93,7 +93,7 @@ def test_a_run_that_was_heard_of_keeps_its_claims(
     assert len(page) == small_offers - CLAIMED
     keys = SCORING.key.name
     assert not set(page.columns[keys]) & set(claimed_page.columns[keys])
-    assert results.store(engine, SCORING, away, scored(claimed_page))
+    assert results.store_scores(engine, SCORING, away, scored(claimed_page))
 
 
 def test_a_lease_ends_though_the_clock_was_set_back(
@@ -102,10 +102,10 @@ def test_a_lease_ends_though_the_clock_was_set_back(
     away, _ = claim_elsewhere(engine, trained)
     here = runs.start_run(engine, away.model_id, "http://here:5001")
     see(engine, away, timedelta(days=1))
-    assert claims.unfinished(engine, here) == 1
+    assert claims.count_unfinished(engine, here) == 1
     monkeypatch.setattr(claims, "LEASE_SECONDS", 0.0)
-    assert claims.unfinished(engine, here) == 1  # which is taken away now
-    assert claims.unfinished(engine, here) == 0
+    assert claims.count_unfinished(engine, here) == 1  # which is taken away now
+    assert claims.count_unfinished(engine, here) == 0
 
 
 @pytest.mark.parametrize("process", ["that has ended", "whose number is now ours"])
@@ -156,16 +156,16 @@ def test_a_client_that_stops_during_a_transaction_keeps_nobody_waiting(
 ) -> None:
     monkeypatch.setattr(db_engine, "IDLE_SECONDS", 1)
     monkeypatch.setattr(watch, "DATABASE_PAUSE", 0.05)
-    with opened(database_url(small_databases)) as engine:
+    with open_database(database_url(small_databases)) as engine:
         away, page = claim_elsewhere(engine, trained)
         silence(engine, away)
         with engine.connect() as stopped:
             assert page.claim
-            assert claims.stands(stopped, page.claim)  # and holds its lock
+            assert claims.is_held(stopped, page.claim)  # and holds its lock
             assert score(small_databases, champion) == 0
             with pytest.raises(DBAPIError) as ended:
                 stopped.scalar(select(1))
-        assert may_pass(ended.value)
+        assert is_transient(ended.value)
     assert_scored_once_and_nothing_claimed(small_databases, away.model_id, small_offers)
 
 
@@ -186,18 +186,18 @@ def test_max_rejected_counts_the_rows_that_other_clients_had_rejected(
     ]
     canaries = len(trained.version().canary.rows)
 
-    def script(request: Request) -> Answer:
+    def script(request: Request) -> Response:
         if reject_once:
             assert reject_once.pop()()
         if request.rows.num_rows > canaries:
-            return Answer(400, "application/json", b'{"message": "x\\nError: no"}')
+            return Response(400, "application/json", b'{"message": "x\\nError: no"}')
         return forward(champion, request.body)
 
     endpoint.script = script
     share = (allowed + 0.5) / small_offers
     assert score(small_databases, endpoint.url, "--batch-size", 1, "--max-rejected", share) == 5
-    assert results.rejected(engine, SCORING, away.model_id) == allowed + 1
-    reasons = results.reasons(engine, SCORING, away.model_id)
+    assert results.count_rejected(engine, SCORING, away.model_id) == allowed + 1
+    reasons = results.rejection_reasons(engine, SCORING, away.model_id)
     assert reasons == {"by another": of_another, "no": allowed + 1 - of_another}
     assert "rejects more rows than --max-rejected allows" in capsys.readouterr().err
 
@@ -205,14 +205,14 @@ def test_max_rejected_counts_the_rows_that_other_clients_had_rejected(
 def test_rows_with_timestamps_for_keys_can_be_claimed(database: str) -> None:
     moments = [utc_now() + timedelta(days=day) for day in range(5)]
     events = Table("events", MetaData(), Column("at", DateTime, primary_key=True))
-    with opened(database_url(database), create=True) as engine:
+    with open_database(database_url(database), create=True) as engine:
         with engine.begin() as connection:
             create_tables(connection, events.metadata)
             connection.execute(insert(events), [{"at": moment} for moment in moments])
         runs.remember_version(engine, "events/1", "m-1", "here", 0.5)
         run = runs.start_run(engine, "events/1", "http://here:5001")
         with engine.begin() as connection:
-            claims.claim(connection, run, moments[1:3])
-            standing = claims.look(connection, run).standing
-            free = select(events.c.at).where(*claims.free(events.c.at, standing))
+            claims.claim_keys(connection, run, moments[1:3])
+            standing = claims.revoke_expired(connection, run).active
+            free = select(events.c.at).where(*claims.exclude_claimed(events.c.at, standing))
             assert connection.scalars(free).all() == [moments[0], *moments[3:]]

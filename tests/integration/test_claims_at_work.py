@@ -4,11 +4,11 @@ import pytest
 
 import problems
 from db import claims, results
-from db.engine import database_url, opened
-from db.runs import Run
+from db.engine import database_url, open_database
+from db.runs import ScoringRun
 from tests.support.databases import assert_scored_once_and_nothing_claimed, execute, query
 from tests.support.scoring import score
-from tests.support.scripted_endpoint import Answer, Request, ScriptedEndpoint, forward
+from tests.support.scripted_endpoint import Request, Response, ScriptedEndpoint, forward
 from tests.support.trained import TrainedStore
 from tests.support.waiting import wait_for
 
@@ -23,7 +23,7 @@ def test_a_client_whose_claims_were_taken_reads_the_rows_again(
     small_offers: int,
     endpoint: ScriptedEndpoint,
 ) -> None:
-    def script(request: Request) -> Answer:
+    def script(request: Request) -> Response:
         if request.number == 3:
             execute(small_databases, "DELETE FROM claims")
         return forward(champion, request.body)
@@ -49,11 +49,11 @@ def test_a_claim_whose_rows_never_reached_the_client_is_dropped_at_the_end(
         f"SELECT offer_id FROM offers ORDER BY 1 LIMIT 1 OFFSET {small_offers // 2}",
     )
 
-    def script(request: Request) -> Answer:
+    def script(request: Request) -> Response:
         if request.number == 1:  # as when the connection breaks while a claim is committed
             ((number, model_id),) = query(small_databases, "SELECT id, model_id FROM scoring_runs")
-            run = Run(number, model_id)
-            with opened(database_url(small_databases)) as engine:
+            run = ScoringRun(number, model_id)
+            with open_database(database_url(small_databases)) as engine:
                 lost_page = results.claim_page(engine, SCORING, run, middle_key, 150)
             assert len(lost_page) == 150
         return forward(champion, request.body)
@@ -77,7 +77,7 @@ def test_a_running_client_renews_its_lease(
         ((moment,),) = query(small_databases, "SELECT seen_at FROM scoring_runs")
         return moment
 
-    def script(request: Request) -> Answer:
+    def script(request: Request) -> Response:
         before = seen_at()
         wait_for(lambda: seen_at() != before, "another sign of life")
         return forward(champion, request.body)

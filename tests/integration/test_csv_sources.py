@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from db.engine import database_url, opened
+from db.engine import database_url, open_database
 from tests.support.databases import all_rows
 from tests.support.source_files import (
     CLICKS,
@@ -22,7 +22,7 @@ from tests.support.source_files import (
 
 
 def stored_loans(database: str) -> pd.DataFrame:
-    with opened(database_url(database)) as engine:
+    with open_database(database_url(database)) as engine:
         return pd.read_sql("SELECT * FROM loans", engine)
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 import score_client
-from db.engine import LOADER_LOCK, database_url
+from db.engine import LOAD_LOCK_ID, database_url
 from scoring import watch
 from tests.support.databases import (
     assert_every_offer_scored_once,
@@ -21,7 +21,7 @@ from tests.support.databases import (
     query,
 )
 from tests.support.scoring import score
-from tests.support.scripted_endpoint import Answer, Request, ScriptedEndpoint, forward
+from tests.support.scripted_endpoint import Request, Response, ScriptedEndpoint, forward
 from tests.support.trained import TrainedStore
 from tests.support.waiting import DEADLINE_SECONDS, wait_for
 
@@ -68,7 +68,7 @@ def test_the_client_waits_for_a_locked_database(
             locked.set()
             wait_for(client_noticed, "the client to notice")
 
-    def script(request: Request) -> Answer:
+    def script(request: Request) -> Response:
         requested.set()
         assert locked.wait(DEADLINE_SECONDS)
         return forward(champion, request.body)
@@ -91,7 +91,7 @@ def test_a_database_locked_for_longer_than_max_wait_stops_with_one_sentence(
     path = path_of(small_database)
     with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
 
-        def lock_it(request: Request) -> Answer:
+        def lock_it(request: Request) -> Response:
             if request.number == 1:
                 other.execute("BEGIN IMMEDIATE")
             return forward(champion, request.body)
@@ -155,9 +155,9 @@ def test_postgresql_that_is_locked_or_cuts_the_connection_is_tried_again(
             wait_for(client_noticed, "the client to notice the lock")
             other.execute("SELECT pg_advisory_unlock_all()")
 
-        def script(request: Request) -> Answer:
+        def script(request: Request) -> Response:
             if request.number == 1:  # as a load does
-                other.execute("SELECT pg_advisory_lock(%s)", [LOADER_LOCK])
+                other.execute("SELECT pg_advisory_lock(%s)", [LOAD_LOCK_ID])
                 threading.Thread(target=unlock_when_noticed).start()
             if request.number == 3:
                 other.execute(

@@ -10,10 +10,16 @@ from sqlalchemy import Engine
 import ingest
 import problems
 from db import entries, loading
-from db.engine import DatabaseError, database_url, explained, opened, reading
+from db.engine import (
+    DatabaseError,
+    database_url,
+    open_database,
+    read_transaction,
+    translate_database_errors,
+)
 from tests.support.databases import all_rows, copy_sqlite, count_scored
 from tests.support.scoring import score
-from tests.support.scripted_endpoint import Answer, Request, ScriptedEndpoint, forward
+from tests.support.scripted_endpoint import Request, Response, ScriptedEndpoint, forward
 from tests.support.source_files import load_source
 from tests.support.trained import TrainedStore
 
@@ -51,9 +57,9 @@ def test_a_load_ends_with_an_error(
 
     def load_what_is_removed(*args: Any) -> object:
         remove(path_of(sqlite_database))
-        return loading.load(*args)
+        return loading.load_files(*args)
 
-    monkeypatch.setattr(ingest, "load", load_what_is_removed)
+    monkeypatch.setattr(ingest, "load_files", load_what_is_removed)
     assert load_source(source, sqlite_database) == 2
     assert_one_sentence(capfd.readouterr().err)
     assert all_rows(sqlite_database) == (before if remove is replace_by_a_copy else {})
@@ -67,7 +73,7 @@ def test_the_client_ends_with_an_error(
     endpoint: ScriptedEndpoint,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    def script(request: Request) -> Answer:
+    def script(request: Request) -> Response:
         if request.number == 2:
             remove(path_of(small_database))
         return forward(champion, request.body)
@@ -87,12 +93,12 @@ def test_the_form_stores_nothing_and_says_so(
     url, scoring = database_url(small_database), problems.load().scoring
 
     def store(engine: Engine) -> None:
-        row = {feature: [None] for feature in scoring.results.values}
-        with explained(url):  # as the form does
-            entries.store(engine, scoring, use_trained.champion_id, row, [0.5], ["No"])
+        row = {feature: [None] for feature in scoring.results.value_columns}
+        with translate_database_errors(url):  # as the form does
+            entries.store_entries(engine, scoring, use_trained.champion_id, row, [0.5], ["No"])
 
     def open_and_remove() -> None:
-        with opened(url) as engine:
+        with open_database(url) as engine:
             remove(path_of(small_database))
             with pytest.raises(DatabaseError, match=SENTENCE):
                 store(engine)
@@ -106,8 +112,8 @@ def test_even_a_process_that_only_reads_ends_with_an_error(
     remove: Callable[[Path], None], small_database: str
 ) -> None:
     def read_and_remove() -> None:
-        with opened(database_url(small_database)) as engine:
-            with reading(engine) as connection:
+        with open_database(database_url(small_database)) as engine:
+            with read_transaction(engine) as connection:
                 connection.exec_driver_sql("SELECT * FROM offers").all()
             remove(path_of(small_database))
 

@@ -6,20 +6,20 @@ import pyarrow as pa
 import pytest
 from mlflow import MlflowClient
 
-from cli.proxies import NO_PROXY, PROXIES
-from scoring.endpoint import Endpoint
+from cli.proxies import NO_PROXY_VARIABLES, PROXY_VARIABLES
+from scoring.endpoint import ModelEndpoint
 from scoring.errors import EndpointError
-from tests.support.scripted_endpoint import Answer, ScriptedEndpoint, scripted_endpoint
+from tests.support.scripted_endpoint import Response, ScriptedEndpoint, scripted_endpoint
 from tests.support.scripts import run_main
 
 ROWS = pa.table({"requested": [1.0]})
-SCORED = Answer(200, "application/json", b'{"predictions": [[0.5, 0.5]]}')
+SCORED = Response(200, "application/json", b'{"predictions": [[0.5, 0.5]]}')
 
 
 @pytest.fixture
 def proxied(endpoint: ScriptedEndpoint, monkeypatch: pytest.MonkeyPatch) -> ScriptedEndpoint:
     """A proxy that the environment names, and that answers itself."""
-    for name in (*PROXIES, *NO_PROXY):
+    for name in (*PROXY_VARIABLES, *NO_PROXY_VARIABLES):
         monkeypatch.setenv(name.upper(), "")
         monkeypatch.setenv(name.lower(), "" if name.lower() == "no_proxy" else endpoint.url)
     endpoint.script = lambda _request: SCORED
@@ -29,16 +29,16 @@ def proxied(endpoint: ScriptedEndpoint, monkeypatch: pytest.MonkeyPatch) -> Scri
 def test_rows_and_token_for_this_machine_go_to_no_proxy(proxied: ScriptedEndpoint) -> None:
     with scripted_endpoint() as model:
         model.script = lambda _request: SCORED
-        Endpoint(model.url, token="secret").predict(ROWS)  # noqa: S106  (no secret)
+        ModelEndpoint(model.url, token="secret").predict(ROWS)  # noqa: S106  (no secret)
         assert len(model.requests) == 1
     assert not proxied.requests
-    Endpoint("http://another.invalid").predict(ROWS)
+    ModelEndpoint("http://another.invalid").predict(ROWS)
     assert len(proxied.requests) == 1
 
 
 def test_mlflow_asks_a_server_on_this_machine_without_a_proxy(proxied: ScriptedEndpoint) -> None:
     with scripted_endpoint() as store:
-        store.script = lambda _request: Answer(200, "application/json", b"{}")
+        store.script = lambda _request: Response(200, "application/json", b"{}")
         assert run_main(lambda _argv: len(MlflowClient(store.url).search_experiments())) == 0
         assert len(store.requests) == 1
     assert not proxied.requests
@@ -51,12 +51,12 @@ def test_netrc_does_not_replace_the_token(
     netrc.write_text("machine 127.0.0.1 login other password other\n")
     monkeypatch.setenv("NETRC", str(netrc))
     endpoint.script = lambda _request: SCORED
-    Endpoint(endpoint.url, token="secret").predict(ROWS)  # noqa: S106
+    ModelEndpoint(endpoint.url, token="secret").predict(ROWS)  # noqa: S106
     assert endpoint.requests[0].headers["Authorization"] == "Bearer secret"
-    moved = Answer(307, "text/plain", b"", {"Location": f"{endpoint.url}/elsewhere"})
+    moved = Response(307, "text/plain", b"", {"Location": f"{endpoint.url}/elsewhere"})
     endpoint.script = lambda _request: moved
     with pytest.raises(EndpointError, match="307"):
-        Endpoint(endpoint.url, token="secret").predict(ROWS)  # noqa: S106
+        ModelEndpoint(endpoint.url, token="secret").predict(ROWS)  # noqa: S106
     assert len(endpoint.requests) == 2
 
 
@@ -76,7 +76,7 @@ def test_netrc_does_not_replace_the_token(
 def test_a_secret_that_would_travel_in_the_open_is_warned_of(
     address: str, token: str, warned: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Endpoint(address, token=token)
+    ModelEndpoint(address, token=token)
     error = capsys.readouterr().err
     assert ("has no TLS" in error) == warned
     assert "secret" not in error

@@ -14,32 +14,32 @@ from db.engine import database_url
 from scoring import backoff
 from tests.support.databases import query
 from tests.support.scoring import score
-from tests.support.scripted_endpoint import Answer, Request, ScriptedEndpoint, forward, refuse
+from tests.support.scripted_endpoint import Request, Response, ScriptedEndpoint, forward, refuse
 from tests.support.trained import TrainedStore
 
 JSON = "application/json"
 TIMEOUT = 0.5  # seconds that the client waits for an answer
 TAKEN_ROWS = 60  # with the canary rows; a 413 to less would make it send row by row
-Fault = Callable[[Request, str, str], Answer | None]  # gets the right and the wrong endpoint
+Fault = Callable[[Request, str, str], Response | None]  # gets the right and the wrong endpoint
 
 
-def slow(request: Request, right: str, _wrong: str) -> Answer:
+def slow(request: Request, right: str, _wrong: str) -> Response:
     threading.Event().wait(TIMEOUT * 1.3)
     return forward(right, request.body)
 
 
-def cut_short(request: Request, right: str, _wrong: str) -> Answer:
+def cut_short(request: Request, right: str, _wrong: str) -> Response:
     content = forward(right, request.body).content
     length = {"Content-Length": str(len(content))}
-    return Answer(200, JSON, content[: len(content) // 2], length)
+    return Response(200, JSON, content[: len(content) // 2], length)
 
 
-def one_too_few(request: Request, right: str, _wrong: str) -> Answer:
+def one_too_few(request: Request, right: str, _wrong: str) -> Response:
     content = forward(right, request.body).content
-    return Answer(200, JSON, content.replace(b"], [", b"]], [", 1)[:-1])
+    return Response(200, JSON, content.replace(b"], [", b"]], [", 1)[:-1])
 
 
-def too_large(request: Request, right: str, _wrong: str) -> Answer:
+def too_large(request: Request, right: str, _wrong: str) -> Response:
     return refuse(413) if request.rows.num_rows > TAKEN_ROWS else forward(right, request.body)
 
 
@@ -53,9 +53,9 @@ FAULTS: dict[str, Fault] = {
     "slow": slow,
     "cut short": cut_short,
     "one too few": one_too_few,
-    "garbage": lambda _request, _right, _wrong: Answer(200, JSON, b'{"predictions": [[NaN]]}'),
+    "garbage": lambda _request, _right, _wrong: Response(200, JSON, b'{"predictions": [[NaN]]}'),
     "wrong version": lambda request, _right, wrong: forward(wrong, request.body),
-    "refuses rows": lambda _request, _right, _wrong: Answer(400, JSON, b'{"message": "x"}'),
+    "refuses rows": lambda _request, _right, _wrong: Response(400, JSON, b'{"message": "x"}'),
     "too large": too_large,
     **{f"status {code}": refusing(code) for code in (403, 429, 500, 502, 503, 504)},
 }
@@ -94,7 +94,7 @@ def test_no_sequence_of_faults_loses_doubles_or_falsifies_a_score(
         patience=st.sampled_from([0, 2]),
     )
     def survives(faults: list[str], batch_size: int, in_flight: int, patience: int) -> None:
-        def script(request: Request) -> Answer | None:
+        def script(request: Request) -> Response | None:
             fault = faults[request.number - 1] if request.number <= len(faults) else "none"
             return FAULTS[fault](request, champion, challenger)
 

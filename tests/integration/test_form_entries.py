@@ -4,9 +4,9 @@ import csv
 
 import problems
 from db import entries, runs
-from db.engine import database_url, opened
-from form.answers import Desk
+from db.engine import database_url, open_database
 from form.app import create_app
+from form.entry_scorer import EntryScorer
 from tests.support.form import IGNORE_OLD_CHOICES
 
 pytestmark = IGNORE_OLD_CHOICES
@@ -16,11 +16,11 @@ ROW = {"requested": 8000.0, "loan_purpose": "=HYPERLINK(1)", "credit": None, "ap
 def test_a_text_is_no_formula_and_numbers_stay_numbers(small_database: str) -> None:
     problem = problems.load()
     columns = {name: [ROW.get(name)] for name in problem.feature_names}
-    with opened(database_url(small_database)) as engine:
+    with open_database(database_url(small_database)) as engine:
         runs.remember_version(engine, "offer-click/1", "m-1", "registry", 0.5)
         scoring = problem.scoring
-        entries.store(engine, scoring, "offer-click/1", columns, [0.25], ["Not clicked"])
-        text = create_app(Desk(engine, problem, {})).test_client().get("/entries.csv").text
+        entries.store_entries(engine, scoring, "offer-click/1", columns, [0.25], ["Not clicked"])
+        text = create_app(EntryScorer(engine, problem, {})).test_client().get("/entries.csv").text
     header, line = csv.reader(text.splitlines(), quoting=csv.QUOTE_NONNUMERIC)
     row = dict(zip(header, line, strict=True))
     assert row["loan_purpose"] == "'=HYPERLINK(1)"

@@ -11,7 +11,7 @@ from sklearn.base import clone
 
 import problems
 from tests.support.datasets import generated_offers
-from training import gate
+from training import promotion
 from training.dataset import Dataset
 
 PROBLEM = problems.load()
@@ -28,8 +28,8 @@ def probabilities(estimator: Any, data: Dataset) -> np.ndarray:
 
 
 def is_refused(data: Dataset, challenger: np.ndarray, champion: np.ndarray) -> bool:
-    verdict = gate.judge(PROBLEM, data.test, challenger, champion, 0.0, as_logged=True)
-    return not verdict.promoted
+    verdict = promotion.apply_gate(PROBLEM, data.test, challenger, champion, 0.0, as_logged=True)
+    return not verdict.is_promoted
 
 
 def test_models_of_shuffled_labels_are_refused_against_the_base_rate() -> None:
@@ -48,7 +48,7 @@ def test_models_that_learned_from_other_halves_of_the_leads_are_refused_against_
     data = generated_offers(3_000, seed=2)
 
     def fitted_on_half(seed: int) -> np.ndarray:
-        half = data.train.some(len(data.train) // 2, seed)
+        half = data.train.sample(len(data.train) // 2, seed)
         return probabilities(plain(data).fit(half.features, half.label), data)
 
     champion = fitted_on_half(1_000)

@@ -7,9 +7,9 @@ from sklearn.model_selection import GridSearchCV
 import problems
 from problems import Candidate
 from tests.support.datasets import generated_offers
-from tests.support.threads import one_thread
+from tests.support.threads import limit_to_one_thread
 from training.dataset import Dataset
-from training.search import search
+from training.search import search_grid
 
 PROBLEM = problems.load()
 GRIDS: dict[str, dict[str, list[float]]] = {
@@ -30,19 +30,21 @@ def test_it_finds_what_grid_search_finds(data: Dataset, name: str) -> None:
     assert candidates.keys() == GRIDS.keys()
     candidate = Candidate(name, "", candidates[name].pipeline, GRIDS[name])
     rows, folds = data.train, data.folds(data.train, 3, 0)
-    result = search(candidate, rows, [folds], 2)
-    with one_thread():  # as in the search's own processes; more wait for each other
+    result = search_grid(candidate, rows, [folds], 2)
+    with limit_to_one_thread():  # as in the search's own processes; more wait for each other
         grid = GridSearchCV(
             candidate.pipeline, dict(candidate.grid), scoring="neg_log_loss", cv=folds
         ).fit(rows.features, rows.label)
         expected = grid.best_estimator_.predict_proba(data.test.features)[:, 1]
         probabilities = result.estimator.predict_proba(data.test.features)[:, 1]
-    losses = [point.scores["log_loss"].mean for point in result.points]
+    losses = [point.scores["log_loss"].mean for point in result.grid_points]
     assert losses == pytest.approx(-grid.cv_results_["mean_test_score"], rel=2e-4)
-    assert result.best is result.points[grid.best_index_]
+    assert result.best is result.grid_points[grid.best_index_]
     assert probabilities == pytest.approx(expected, rel=1e-6)
     assert len(np.unique(probabilities)) > 10
     for train, left_out in folds:
         fitted = grid.best_estimator_.fit(rows.features.iloc[train], rows.label[train])
         of_unseen_rows = fitted.predict_proba(rows.features.iloc[left_out])[:, 1]
-        assert result.out_of_fold[0, left_out] == pytest.approx(of_unseen_rows, rel=0.02)
+        assert result.out_of_fold_probabilities[0, left_out] == pytest.approx(
+            of_unseen_rows, rel=0.02
+        )

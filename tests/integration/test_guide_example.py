@@ -65,8 +65,12 @@ def test_a_key_called_id_and_no_numbers_at_all_are_scored(tmp_path: Path, store:
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ('words=("', 'group="channel", words=("', "rows have no channel, which groups"),
-        ("labelled=", "# labelled=", "The label of 40 rows of withdrawals is neither"),
+        (
+            'outcome_labels=("',
+            'group="channel", outcome_labels=("',
+            "rows have no channel, which groups",
+        ),
+        ("has_label=", "# has_label=", "The label of 40 rows of withdrawals is neither"),
     ],
     ids=["rows without a group", "rows without a label"],
 )

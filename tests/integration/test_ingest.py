@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from sqlalchemy import Engine, insert, text
 
-from db.engine import database_url, opened
+from db.engine import database_url, open_database
 from db.tables import model_versions, utc_now
 from tests.support.databases import all_rows, query
 from tests.support.source_files import CLICKS, LEADS, OFFERS, edit_parquet, load_source, set_value
@@ -41,7 +41,7 @@ def test_values_arrive_unchanged_with_nulls_as_data(
         edit_parquet(source, file, set_value(column, 3, None))
     assert load_source(source, database) == 0
     expected = pd.read_parquet(source / file)
-    with opened(database_url(database)) as engine:
+    with open_database(database_url(database)) as engine:
         stored = pd.read_sql(f"SELECT * FROM {table}", engine, parse_dates=["clicked_at"])
     columns = [column for column in stored.columns if column != "load_id"]
     pd.testing.assert_frame_equal(
@@ -96,7 +96,7 @@ def store_a_result_for_each_offer(engine: Engine) -> None:
 
 def test_a_changed_row_loses_its_results_and_no_other_does(source: Path, database: str) -> None:
     load_source(source, database)
-    with opened(database_url(database)) as engine:
+    with open_database(database_url(database)) as engine:
         store_a_result_for_each_offer(engine)
     offers = pd.read_parquet(source / OFFERS)
     lead = offers["lead_uuid"].value_counts().index[0]  # one with several offers

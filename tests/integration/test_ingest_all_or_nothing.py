@@ -11,9 +11,9 @@ import pytest
 import ingest
 import problems
 from db import loading as loading
-from db.engine import database_url, opened, writing
+from db.engine import database_url, open_database, write_transaction
 from db.readers import SourceError, open_sources
-from db.staging import Load
+from db.staging import LoadRequest
 from tests.support.databases import all_rows
 from tests.support.scripts import FORKS
 from tests.support.source_files import LEADS, OFFERS, edit_parquet, load_source, set_value
@@ -23,7 +23,7 @@ def load_and_kill_itself(source: Path, database: str) -> None:
     """Load in this process, which is killed once all leads and offers are staged."""
     problem = problems.load()
     files = open_sources(source, problem.sources)
-    rows_left = sum(file.rows for file in files[:2])  # clicks are not staged yet
+    rows_left = sum(file.row_count for file in files[:2])  # clicks are not staged yet
 
     def advance(count: int) -> None:
         nonlocal rows_left
@@ -31,9 +31,9 @@ def load_and_kill_itself(source: Path, database: str) -> None:
         if rows_left <= 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    what = Load(problem.name, problem.scoring, str(source), add=True, max_rejected=0.0)
-    with opened(database_url(database)) as engine:
-        loading.load(engine, what, files, advance)
+    what = LoadRequest(problem.name, problem.scoring, str(source), add=True, max_rejected=0.0)
+    with open_database(database_url(database)) as engine:
+        loading.load_files(engine, what, files, advance)
 
 
 def test_a_load_that_is_killed_leaves_the_database_as_it_was(source: Path, database: str) -> None:
@@ -92,11 +92,11 @@ def test_a_failing_load_leaves_the_new_database_to_another_load_that_uses_it(
     with contextlib.ExitStack() as until_the_end:
 
         def fail_while_another_loads(*_: object) -> NoReturn:
-            engine = until_the_end.enter_context(opened(database_url(database), create=True))
-            other = until_the_end.enter_context(writing(engine))
+            engine = until_the_end.enter_context(open_database(database_url(database), create=True))
+            other = until_the_end.enter_context(write_transaction(engine))
             other.exec_driver_sql("CREATE TABLE offers (offer_id)")
             raise SourceError("The file is damaged.")
 
-        monkeypatch.setattr(ingest, "load", fail_while_another_loads)
+        monkeypatch.setattr(ingest, "load_files", fail_while_another_loads)
         assert load_source(source, database) == 2
     assert list(all_rows(database)) == ["offers"]

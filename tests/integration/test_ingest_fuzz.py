@@ -22,7 +22,7 @@ from sqlalchemy import BigInteger, Column, DateTime, Double, MetaData, String
 
 from db.readers import SourceError, open_sources
 from db.table_specs import ROW_NUMBER, Source, source_table
-from tests.support.made_up_files import CsvFile, Row, csv_files, damaged
+from tests.support.fuzzed_files import CsvFile, Row, csv_files, damaged_bytes
 
 FILES = int(os.environ.get("SOAK_FUZZ_FILES", "200"))
 SEED = int(os.environ.get("SOAK_SEED", "4"))
@@ -91,7 +91,7 @@ def test_csv_files_are_read_as_they_say_or_refused(tmp_path: Path) -> None:
             assert read(plain) == file.rows
         else:
             assert "has no rows" in refusal(plain)
-        packed.write_bytes(data.draw(damaged(file.content)))
+        packed.write_bytes(data.draw(damaged_bytes(file.content)))
         outcomes[read_or_refused(packed, file.rows)] += 1
 
     read_one()

@@ -19,7 +19,7 @@ from tests.support.databases import (
 )
 from tests.support.project import PROJECT
 from tests.support.scoring import score
-from tests.support.scripted_endpoint import Answer, Request, ScriptedEndpoint, forward
+from tests.support.scripted_endpoint import Request, Response, ScriptedEndpoint, forward
 from tests.support.scripts import ScriptProcess, run_script, start_script
 from tests.support.trained import TrainedStore
 from tests.support.waiting import DEADLINE_SECONDS, wait_for
@@ -100,7 +100,7 @@ def release(champion: str, endpoint: ScriptedEndpoint) -> Iterator[threading.Eve
     """The endpoint holds back its answers from the third on until this is set."""
     event = threading.Event()
 
-    def script(request: Request) -> Answer:
+    def script(request: Request) -> Response:
         if request.number > 2:
             event.wait(DEADLINE_SECONDS)
         return forward(champion, request.body)
@@ -187,7 +187,7 @@ def test_a_batch_whose_rows_were_loaded_anew_meanwhile_is_read_and_scored_again(
     # as if the version had been trained on these rows
     ((identity,),) = query(trained.database, "SELECT id FROM database_info")
     execute(small_databases, f"UPDATE database_info SET id = '{identity}'")
-    store, was_stored = results.store, list[bool]()
+    store, was_stored = results.store_scores, list[bool]()
 
     def store_after_a_load(*args: Any) -> bool:
         if not was_stored:
@@ -199,7 +199,7 @@ def test_a_batch_whose_rows_were_loaded_anew_meanwhile_is_read_and_scored_again(
         was_stored.append(store(*args))
         return was_stored[-1]
 
-    monkeypatch.setattr(results, "store", store_after_a_load)
+    monkeypatch.setattr(results, "store_scores", store_after_a_load)
     assert score(small_databases, champion, "--limit", 400, "--batch-size", 400) == 0
     assert was_stored == [False, True]
     rows = query(small_databases, "SELECT DISTINCT annual_income, trained_on FROM results_clicked")

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from sqlalchemy import insert, text
 
-from db.engine import database_url, opened
+from db.engine import database_url, open_database
 from db.tables import model_versions, utc_now
 from tests.support.databases import all_rows, query
 from tests.support.source_files import edit_loans, load_loans, read_loans, set_value
@@ -17,7 +17,7 @@ LABELS = "SELECT loan_amnt, is_late FROM loans"
 def store_a_result_for_each_loan(database: str) -> None:
     """Store results as if a version had scored all loans."""
     version = {"model_id": "m/1", "logged_model_id": "m-1", "registry": "", "decision_threshold": 1}
-    with opened(database_url(database)) as engine, engine.begin() as connection:
+    with open_database(database_url(database)) as engine, engine.begin() as connection:
         connection.execute(insert(model_versions), {**version, "first_used_at": utc_now()})
         connection.execute(
             text(

@@ -8,7 +8,7 @@ from mlflow import MlflowClient
 
 import problems
 from registry.store import RegistryError
-from registry.versions import latest_training
+from registry.versions import latest_training_versions
 from tests.support.empty_store import copy_empty_store
 
 PROBLEM = problems.load()
@@ -35,10 +35,12 @@ def test_a_training_without_a_run_or_without_an_end_is_passed_over(client: Mlflo
     oldest = register(client, finished)
     register(client, client.create_run("0").info.run_id)  # it still runs
     register(client, "0" * 32)  # its run was deleted for good
-    assert [int(version.version) for version in latest_training(client, PROBLEM)] == [oldest]
+    assert [int(version.version) for version in latest_training_versions(client, PROBLEM)] == [
+        oldest
+    ]
 
 
 def test_no_finished_training_is_one_sentence(client: MlflowClient) -> None:
     register(client, "0" * 32)
     with pytest.raises(RegistryError, match=r"No training .* was finished"):
-        latest_training(client, PROBLEM)
+        latest_training_versions(client, PROBLEM)

@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
 import problems
-from db.engine import database_url, opened
+from db.engine import database_url, open_database
 from tests.support.project import LOAN_SAMPLE
 from tests.support.source_files import LOANS
 from tests.support.trained import TrainedStore
@@ -34,7 +34,7 @@ def client(loans_trained: TrainedStore) -> MlflowClient:
 
 @pytest.fixture(scope="module")
 def data(loans_trained: TrainedStore) -> Dataset:
-    with opened(database_url(str(loans_trained.database))) as engine:
+    with open_database(database_url(str(loans_trained.database))) as engine:
         return dataset.read(engine, PROBLEM)
 
 
@@ -123,9 +123,9 @@ def test_training_prints_decisions_at_the_chosen_and_the_former_threshold(
 
 def test_cross_validation_is_repeated_where_late_loans_are_few(data: Dataset) -> None:
     assert data.train.label.sum() < 500
-    assert data.repeats == 5
+    assert data.default_repeats == 5
     common = np.where(np.arange(len(data.raw)) % 2, 1, 0)
-    assert replace(data, raw=data.raw.assign(label=common)).repeats == 1
+    assert replace(data, raw=data.raw.assign(label=common)).default_repeats == 1
 
 
 def test_the_canary_rows_tell_forests_of_other_seeds_apart(data: Dataset) -> None:
@@ -135,9 +135,9 @@ def test_the_canary_rows_tell_forests_of_other_seeds_apart(data: Dataset) -> Non
         small = forest.pipeline.set_params(model__n_estimators=10)
         forests.append(small.fit(data.train.features, data.train.label))
     for forest in forests:
-        rows = canaries.rows(data, forest)
-        canary = canaries.answered(forest, rows)
+        rows = canaries.make_canary_rows(data, forest)
+        canary = canaries.record_canary(forest, rows)
         assert len(set(canary.probabilities)) >= 4  # a forest says 0 to most rows
         for other in forests:
             answers = other.predict_proba(rows)[:, 1].tolist()
-            assert canary.answered_by(answers) == (other is forest)
+            assert canary.is_answered_by(answers) == (other is forest)

@@ -113,7 +113,7 @@ def register(
     folder: Path,
     change: Callable[[Path], None],
     tags: dict[str, str] | None = None,
-) -> versions.Version:
+) -> versions.RegisteredVersion:
     """Register a changed copy of a version's files, without digests of them but for these tags."""
     original = trained.version().uri
     mlflow.set_tracking_uri(store.uri)

@@ -11,12 +11,12 @@ from mlflow.entities import Run
 from sklearn.metrics import accuracy_score, roc_auc_score
 
 import problems
-from db.engine import database_url, opened
+from db.engine import database_url, open_database
 from registry import versions
 from tests.support.datasets import generated_rows
 from tests.support.project import MODEL, load_generator
 from tests.support.trained import TrainedStore
-from training import dataset, flat_file, gate
+from training import dataset, flat_file, promotion
 from training.dataset import Dataset
 
 PROBLEM = problems.load()
@@ -26,7 +26,7 @@ SAMPLE_LEADS, SAMPLE_SEED = 10_000, load_generator("offer_click").SAMPLE_SEED
 @pytest.fixture(scope="module")
 def data(trained: TrainedStore) -> Dataset:
     """The rows that the models were trained on, and those held out."""
-    with opened(database_url(str(trained.database))) as engine:
+    with open_database(database_url(str(trained.database))) as engine:
         return dataset.read(engine, PROBLEM)
 
 
@@ -44,7 +44,7 @@ def probabilities(trained: TrainedStore, data: Dataset) -> dict[str, np.ndarray]
     mlflow.set_tracking_uri(trained.tracking_uri)
     client = MlflowClient()
     return {
-        registered.tags["candidate"]: gate.probabilities(
+        registered.tags["candidate"]: promotion.predict_probabilities(
             versions.resolve(client, f"models:/{MODEL}/{registered.version}"), data.train.features
         )
         for registered in client.search_model_versions(f"name = '{MODEL}'")
@@ -53,7 +53,7 @@ def probabilities(trained: TrainedStore, data: Dataset) -> dict[str, np.ndarray]
 
 def test_no_fitted_model_beats_the_true_probabilities(data: Dataset, runs: dict[str, Run]) -> None:
     truth = generated_rows(SAMPLE_LEADS, SAMPLE_SEED)[["offer_id", "probability"]]
-    rows = data.raw[data.held_out].merge(truth, on="offer_id", validate="one_to_one")
+    rows = data.raw[data.held_out_mask].merge(truth, on="offer_id", validate="one_to_one")
     assert len(rows) == len(data.test)
     limit = roc_auc_score(rows["label"], rows["probability"])
     assert len(runs) == 3

@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 
 import promote
 import train
-from db.engine import database_url, opened
+from db.engine import database_url, open_database
 from problems import load
 from registry import versions
 from tests.support.databases import query
@@ -81,9 +81,9 @@ def test_a_version_with_an_optional_column_is_served_and_scored(
         assert query(sqlite_database, RESULTS) == [(offers, offers)]
 
 
-def assert_scored_by_lender(database: str, version: versions.Version) -> None:
-    problem = PROBLEM.including(["lender_id"])
-    with opened(database_url(database)) as engine:
+def assert_scored_by_lender(database: str, version: versions.RegisteredVersion) -> None:
+    problem = PROBLEM.with_optional_columns(["lender_id"])
+    with open_database(database_url(database)) as engine:
         raw = dataset.read(engine, problem).raw
     expected = mlflow.pyfunc.load_model(version.uri).predict(raw[problem.feature_names])[:, 1]
     stored = dict(query(database, "SELECT offer_id, click_probability FROM results_clicked"))
@@ -100,5 +100,5 @@ def another_lender_in_ten_rows(offers: pd.DataFrame) -> pd.DataFrame:
 def test_it_is_off_unless_asked_for() -> None:
     problem = load()
     assert "lender_id" not in problem.feature_names
-    assert "lender_id" in problem.including(["lender_id"]).feature_names
-    assert problem.including([]).feature_names == problem.feature_names
+    assert "lender_id" in problem.with_optional_columns(["lender_id"]).feature_names
+    assert problem.with_optional_columns([]).feature_names == problem.feature_names

@@ -5,7 +5,7 @@ import pytest
 from scoring import backoff
 from tests.support.databases import assert_every_offer_scored_once, count_scored, query
 from tests.support.scoring import score
-from tests.support.scripted_endpoint import Answer, Request, ScriptedEndpoint, forward
+from tests.support.scripted_endpoint import Request, Response, ScriptedEndpoint, forward
 from tests.support.trained import TrainedStore
 
 
@@ -26,7 +26,7 @@ def test_another_version_behind_the_endpoint_stores_nothing(
 def test_a_version_that_changes_during_a_run_ends_the_run_there(
     small_database: str, champion: str, challenger: str, endpoint: ScriptedEndpoint
 ) -> None:
-    def swapped(request: Request) -> Answer:
+    def swapped(request: Request) -> Response:
         return forward(champion if request.number <= 3 else challenger, request.body)
 
     endpoint.script = swapped
@@ -42,7 +42,7 @@ def test_another_version_is_waited_for_if_the_flag_says_so(
     small_offers: int,
     endpoint: ScriptedEndpoint,
 ) -> None:
-    def swapped_for_a_while(request: Request) -> Answer:
+    def swapped_for_a_while(request: Request) -> Response:
         other = 3 <= request.number <= 6
         return forward(challenger if other else champion, request.body)
 
@@ -70,7 +70,7 @@ def test_right_answers_under_another_version_s_name_are_not_stored(
     endpoint: ScriptedEndpoint,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    def another(request: Request) -> Answer:
+    def another(request: Request) -> Response:
         return forward(champion, request.body)._replace(headers={header: "offer-click/9"})
 
     endpoint.script = another

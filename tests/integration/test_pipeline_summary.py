@@ -6,13 +6,13 @@ import pytest
 
 import pipeline
 import problems
-from db.engine import database_url, opened
+from db.engine import database_url, open_database
 
 
 def test_the_summary_sets_all_candidates_beside_the_base_rate(
     small_database: str, small_offers: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with opened(database_url(small_database)) as engine:
+    with open_database(database_url(small_database)) as engine:
         pipeline.summary(engine, problems.load())
     output = capsys.readouterr().out
     header = output.partition("─")[0]

@@ -18,7 +18,7 @@ from tests.support.project import MODEL
 from tests.support.scripts import run_main
 from tests.support.source_files import load_source
 from tests.support.trained import StoreCopy, TrainedStore
-from training import gate
+from training import promotion
 
 PLAIN, ENGINEERED, TREES = "1", "2", "3"  # as train.py registers them
 
@@ -132,10 +132,10 @@ def test_a_version_that_does_not_answer_its_canary_rows_as_logged_is_found_out(
     trained: TrainedStore,
 ) -> None:
     version, problem = trained.version(), problems.load()
-    assert gate.answers_as_logged(version, problem)
+    assert promotion.answers_as_logged(version, problem)
     moved = [p * (1 + 1e-6) for p in version.canary.probabilities]
     canary = dataclasses.replace(version.canary, probabilities=moved)
-    assert not gate.answers_as_logged(dataclasses.replace(version, canary=canary), problem)
+    assert not promotion.answers_as_logged(dataclasses.replace(version, canary=canary), problem)
 
 
 def test_rollback_restores_and_history_tells_all_of_it(
@@ -169,7 +169,7 @@ def test_rollback_restores_and_history_tells_all_of_it(
         "moved by hand",
         "promoted",
     ]
-    assert all(entry.who for entry in entries)
+    assert all(entry.user for entry in entries)
 
 
 def test_a_champion_without_its_artifacts_is_named(
@@ -200,12 +200,12 @@ def test_history_of_a_deleted_experiment_is_no_empty_history(
 
 
 def test_a_registry_that_does_not_answer_is_not_taken_for_one_without_a_champion() -> None:
-    with registry.impatient(), pytest.raises(registry.RegistryError, match="refused"):
-        aliases.number_with_alias(MlflowClient("http://127.0.0.1:9"), MODEL, aliases.CHAMPION)
+    with registry.without_retries(), pytest.raises(registry.RegistryError, match="refused"):
+        aliases.version_number(MlflowClient("http://127.0.0.1:9"), MODEL, aliases.CHAMPION)
 
 
 def test_a_model_or_an_alias_that_is_not_there_has_no_number(store: StoreCopy) -> None:
-    assert aliases.number_with_alias(store.client, "no-such-model", aliases.CHAMPION) is None
+    assert aliases.version_number(store.client, "no-such-model", aliases.CHAMPION) is None
     assert store.alias("nobody") is None
 
 

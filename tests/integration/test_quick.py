@@ -7,7 +7,7 @@ import pytest
 from sklearn.compose import ColumnTransformer
 
 from registry import versions
-from serving.fast_predict import Quick
+from serving.fast_predict import FastModel
 from tests.support.project import MODEL
 from tests.support.request_bodies import COLUMNS, NUMBERS
 from tests.support.trained import TrainedStore
@@ -27,7 +27,7 @@ def test_our_candidates_answer_by_the_short_way_to_the_last_bit(
     version = versions.resolve(mlflow.MlflowClient(), f"models:/{MODEL}/{number}")
     model = mlflow.pyfunc.load_model(version.uri)
     canary = pd.DataFrame(list(version.canary.rows), columns=COLUMNS)
-    short = Quick(model, canary.astype(dict.fromkeys(NUMBERS, "float64")))
+    short = FastModel(model, canary.astype(dict.fromkeys(NUMBERS, "float64")))
     frame = offers_with_holes(trained)
     expected = model.get_raw_model().predict_proba(frame)
     monkeypatch.setattr(ColumnTransformer, "transform", refuse)

@@ -12,12 +12,12 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.models import Model
 
 import problems
-from db.engine import database_url, opened
+from db.engine import database_url, open_database
 from registry import versions
 from tests.support.databases import query
 from tests.support.project import MODEL
 from tests.support.trained import TrainedStore
-from training import dataset, gate
+from training import dataset, promotion
 
 YARDSTICK = "boosted_trees"
 
@@ -63,17 +63,17 @@ def test_a_version_carries_its_threshold_and_canary_rows_of_nobody(
     client: MlflowClient, trained: TrainedStore
 ) -> None:
     problem = problems.load()
-    with opened(database_url(str(trained.database))) as engine:
+    with open_database(database_url(str(trained.database))) as engine:
         raw = dataset.read(engine, problem).raw
     real_rows = set(raw[problem.feature_names].itertuples(index=False, name=None))
     canaries = []
     for registered in versions_by_candidate(client).values():
         version = versions.resolve(client, f"models:/{MODEL}/{registered.version}")
         assert 0 < version.threshold < 1
-        assert gate.answers_as_logged(version, problem)
+        assert promotion.answers_as_logged(version, problem)
         assert not any(tuple(row) in real_rows for row in version.canary.rows)
         canaries.append(version.canary)
-    assert not canaries[0].answered_by(canaries[1].probabilities)
+    assert not canaries[0].is_answered_by(canaries[1].probabilities)
 
 
 def test_a_version_knows_which_rows_it_was_trained_on(

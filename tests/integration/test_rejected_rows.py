@@ -13,7 +13,7 @@ from tests.support.databases import (
     query,
 )
 from tests.support.scoring import score
-from tests.support.scripted_endpoint import Answer, Request, ScriptedEndpoint, forward
+from tests.support.scripted_endpoint import Request, Response, ScriptedEndpoint, forward
 from tests.support.trained import TrainedStore
 
 REFUSED = "medical_dental"
@@ -26,10 +26,10 @@ BAD_AMOUNTS = (
 def test_rows_that_the_server_refuses_are_rejected_and_the_others_scored(
     small_database: str, champion: str, small_offers: int, endpoint: ScriptedEndpoint
 ) -> None:
-    def refuse_one_purpose(request: Request) -> Answer:
+    def refuse_one_purpose(request: Request) -> Response:
         if pc.any(pc.equal(request.rows["loan_purpose"], REFUSED)).as_py():
             echo = "Failed to predict data 'requested ... 4242'. \nError: No such loan for '4242'."
-            return Answer(400, "application/json", json.dumps({"message": echo}).encode())
+            return Response(400, "application/json", json.dumps({"message": echo}).encode())
         return forward(champion, request.body)
 
     endpoint.script = refuse_one_purpose
@@ -59,11 +59,13 @@ def refuse_multiples(
     canaries = set(map(tuple, version.canary.rows))
 
     def refuse_multiples_of(divisor: int) -> None:
-        def script(request: Request) -> Answer:
+        def script(request: Request) -> Response:
             rows = set(zip(*request.rows.to_pydict().values(), strict=True)) - canaries
             amounts = [row[requested] for row in rows]
             if any(amount is not None and amount % divisor == 0 for amount in amounts):
-                return Answer(400, "application/json", b'{"message": "x\\nError: no such amount"}')
+                return Response(
+                    400, "application/json", b'{"message": "x\\nError: no such amount"}'
+                )
             return forward(champion, request.body)
 
         endpoint.script = script

@@ -11,8 +11,8 @@ from scoring.local_server import free_port
 from tests.support.databases import assert_every_offer_scored_once, count_scored, query
 from tests.support.scoring import score
 from tests.support.scripted_endpoint import (
-    Answer,
     Request,
+    Response,
     ScriptedEndpoint,
     forward,
     refuse,
@@ -67,7 +67,7 @@ def test_reset_429_502_and_503_are_tried_again_with_one_request_in_flight(
     small_offers: int,
     endpoint: ScriptedEndpoint,
 ) -> None:
-    def down_for_a_while(request: Request) -> Answer | None:
+    def down_for_a_while(request: Request) -> Response | None:
         if request.number == 1:
             wait_for(lambda: endpoint.in_flight > 1, "a second request beside the first")
         if 4 <= request.number <= 8:
@@ -89,7 +89,7 @@ def test_a_wait_that_the_server_asks_for_is_not_cut_short_by_an_older_answer(
     endpoint: ScriptedEndpoint,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    def slow_then_busy(request: Request) -> Answer:
+    def slow_then_busy(request: Request) -> Response:
         if request.number == 1:
             wait_for(lambda: "Trying again" in capfd.readouterr().err, "the client to be refused")
         if request.number == 2:
@@ -126,7 +126,7 @@ def test_after_a_time_out_the_client_waits_and_sends_smaller_batches(
 ) -> None:
     over = threading.Event()
 
-    def slow_at_first(request: Request) -> Answer:
+    def slow_at_first(request: Request) -> Response:
         if request.number <= 2:
             if fault == "504":
                 return refuse(504)
@@ -150,8 +150,8 @@ def test_after_a_time_out_the_client_waits_and_sends_smaller_batches(
 def test_an_answer_that_trickles_is_a_time_out(
     small_database: str, endpoint: ScriptedEndpoint, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    endpoint.script = lambda _request: Answer(
-        200, "application/json", b" " * 2000, {"Content-Length": "9000"}, seconds=60
+    endpoint.script = lambda _request: Response(
+        200, "application/json", b" " * 2000, {"Content-Length": "9000"}, trickle_seconds=60
     )
     flags = ("--timeout", 0.3, "--max-wait", 0, "--in-flight", 1)
     assert score(small_database, endpoint.url, *flags) == 4
@@ -165,7 +165,7 @@ def test_413_halves_the_batches_and_never_asks_for_as_much_again(
     small_offers: int,
     endpoint: ScriptedEndpoint,
 ) -> None:
-    def small_only(request: Request) -> Answer:
+    def small_only(request: Request) -> Response:
         if request.rows.num_rows > 100:
             return refuse(413)
         return forward(champion, request.body)
@@ -207,7 +207,7 @@ def test_good_answers_in_flight_are_stored_when_another_ends_the_run(
 ) -> None:
     refused = threading.Event()
 
-    def one_is_refused(request: Request) -> Answer:
+    def one_is_refused(request: Request) -> Response:
         if request.number == 2:
             refused.set()
             return refuse(403)

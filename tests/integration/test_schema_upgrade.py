@@ -11,8 +11,8 @@ from sqlalchemy import inspect
 import ingest
 import score_client
 import train
-from db.engine import database_url, opened
-from db.tables import common
+from db.engine import database_url, open_database
+from db.tables import common_metadata
 from tests.support.databases import all_rows, execute, new_postgres_database, query
 from tests.support.project import PROJECT
 from tests.support.scoring import score
@@ -49,9 +49,11 @@ def run_sql(address: str, *statements: str) -> None:
 
 def columns(address: str) -> dict[str, set[str]]:
     """The columns of the tables that all problems share."""
-    with opened(database_url(address)) as engine:
+    with open_database(database_url(address)) as engine:
         tables = inspect(engine)
-        return {name: {c["name"] for c in tables.get_columns(name)} for name in common.tables}
+        return {
+            name: {c["name"] for c in tables.get_columns(name)} for name in common_metadata.tables
+        }
 
 
 def test_the_client_brings_the_first_release_s_database_up_to_date_and_scores_it(
@@ -70,7 +72,9 @@ def test_the_client_brings_the_first_release_s_database_up_to_date_and_scores_it
     expected_counts = [("offer-click/1", OFFERS), (use_trained.champion_id, OFFERS)]
     assert query(first_release, counts) == expected_counts
     assert query(first_release, SCHEMA) == [(2,)]
-    expected = {name: {c.name for c in table.columns} for name, table in common.tables.items()}
+    expected = {
+        name: {c.name for c in table.columns} for name, table in common_metadata.tables.items()
+    }
     assert columns(first_release) == expected
     assert score(first_release, champion) == 0
     assert "schema" not in capsys.readouterr().err

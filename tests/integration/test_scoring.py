@@ -17,7 +17,7 @@ from tests.support.databases import (
     query,
 )
 from tests.support.scoring import score
-from tests.support.scripted_endpoint import Answer, Request, ScriptedEndpoint, forward
+from tests.support.scripted_endpoint import Request, Response, ScriptedEndpoint, forward
 from tests.support.scripts import run_main
 from tests.support.source_files import LEADS, edit_parquet
 from tests.support.trained import TrainedStore
@@ -86,7 +86,7 @@ def test_a_store_that_is_lost_during_a_run_is_one_sentence_and_the_scores_stay(
     store = shutil.copy(trained.folder / "mlflow.db", tmp_path / "copied.db")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{store}")
 
-    def lose_it(request: Request) -> Answer:
+    def lose_it(request: Request) -> Response:
         with closing(sqlite3.connect(store)) as connection, connection:
             for table in ("metrics", "latest_metrics"):
                 connection.execute(f"DROP TABLE IF EXISTS {table}")

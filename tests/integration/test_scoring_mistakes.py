@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import insert, select
 
 import problems
-from db.engine import database_url, opened
+from db.engine import database_url, open_database
 from db.tables import model_versions, scoring_runs
 from registry import versions
 from registry.store import RegistryError
@@ -22,7 +22,7 @@ from tests.support.trained import TrainedStore
 def test_another_model_under_a_known_name_stops_with_one_sentence(
     small_database: str, trained: TrainedStore, champion: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with opened(database_url(small_database)) as engine, engine.begin() as connection:
+    with open_database(database_url(small_database)) as engine, engine.begin() as connection:
         connection.execute(
             insert(model_versions).values(
                 model_id=trained.champion_id,
@@ -35,7 +35,7 @@ def test_another_model_under_a_known_name_stops_with_one_sentence(
     assert score(small_database, champion) == 2
     assert "m-of-an-earlier-store" in capfd.readouterr().err
     assert count_scored(small_database) == 0
-    with opened(database_url(small_database)) as engine, engine.connect() as connection:
+    with open_database(database_url(small_database)) as engine, engine.connect() as connection:
         assert not connection.execute(select(scoring_runs)).all()
 
 
@@ -68,12 +68,12 @@ def test_a_version_of_another_problem_or_of_other_features_is_refused(
     trained: TrainedStore,
 ) -> None:
     problem, version = problems.load(), trained.version()
-    assert versions.fitted(version, problem).features == problem.features
+    assert versions.problem_for_version(version, problem).features == problem.features
     with pytest.raises(RegistryError, match="was trained for offer_click, not for loan_risk"):
-        versions.fitted(version, problems.load("loan_risk"))
+        versions.problem_for_version(version, problems.load("loan_risk"))
     older = dataclasses.replace(version, features=version.features[:-1])
     with pytest.raises(RegistryError, match="train and promote again"):
-        versions.fitted(older, problem)
+        versions.problem_for_version(older, problem)
 
 
 def test_an_unreachable_tracking_server_is_reported_without_retries(

@@ -76,7 +76,7 @@ def test_a_client_that_does_not_read_its_responses_is_disconnected(
 def test_the_longest_waiting_connection_is_closed_when_there_are_too_many(
     app: ServeApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "MOST_CONNECTIONS", 3)
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 3)
     with connect(app.url) as oldest, connect(app.url) as second, connect(app.url) as third:
         for client, sent in ((oldest, HALF_A_HEADER), (second, HALF_A_BODY), (third, b"")):
             client.sendall(sent)
@@ -99,7 +99,7 @@ def test_pipelined_requests_are_all_answered_in_their_order(app: ServeApp) -> No
 def test_a_body_of_too_many_chunks_is_refused(
     app: ServeApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "MOST_PIECES", 100)
+    monkeypatch.setattr(connections, "MAX_BODY_PIECES", 100)
     with connect(app.url) as client:
         client.sendall(POST + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\n \r\n" * 200)
         assert read_to_end(client).startswith(b"HTTP/1.1 400")

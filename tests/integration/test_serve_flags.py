@@ -54,10 +54,10 @@ def test_what_is_wrong_with_the_flags_is_one_sentence(
 def test_two_cannot_listen_at_one_address() -> None:
     port = free_port()
     with (
-        connections.listening("127.0.0.1", port),
+        connections.listen("127.0.0.1", port),
         pytest.raises(cli.UserError, match="Address already in use"),
     ):
-        connections.listening("127.0.0.1", port)
+        connections.listen("127.0.0.1", port)
 
 
 @pytest.mark.usefixtures("use_trained")
@@ -66,10 +66,10 @@ def test_the_flags_reach_the_workers(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     def run(supervisor: Multiprocess) -> None:
         (listener,) = supervisor.sockets
-        runs.append((Settings.handed_over(), supervisor.config, listener.getsockname()))
+        runs.append((Settings.from_environment(), supervisor.config, listener.getsockname()))
 
     monkeypatch.setattr(Multiprocess, "run", run)
-    for variable in (settings.VARIABLE, settings.METRICS_FOLDER, "OPENBLAS_NUM_THREADS"):
+    for variable in (settings.SETTINGS_VARIABLE, settings.METRICS_FOLDER, "OPENBLAS_NUM_THREADS"):
         monkeypatch.setenv(variable, "")  # so that they are restored afterwards
     tokens.issue(tmp_path / "tokens.txt", "scoring")
     port = free_port()
@@ -80,7 +80,7 @@ def test_the_flags_reach_the_workers(tmp_path: Path, monkeypatch: pytest.MonkeyP
     problem = problems.load()
     assert handed_over == Settings(
         model_name=problem.model_name,
-        words=problem.words,
+        words=problem.outcome_labels,
         aliases=("challenger", "champion"),
         refresh=0.5,
         timeout=7,

@@ -91,7 +91,7 @@ def test_a_request_that_waits_for_another_is_given_up_in_time(
         may_end.wait(60)
         return body
 
-    monkeypatch.setattr(body_limits, "limited", read_slowly)
+    monkeypatch.setattr(body_limits, "apply_limits", read_slowly)
     body = parquet_body(FRAME)
     with serve_app(trained.tracking_uri, tmp_path, timeout=0.5) as app:
         try:

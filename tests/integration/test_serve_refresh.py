@@ -55,7 +55,7 @@ def test_what_was_just_promoted_answers_the_first_who_names_it(
 def test_requests_for_unknown_versions_do_not_cause_repeated_refreshes(
     store: StoreCopy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(application, "SECONDS_BETWEEN_LOOKS", 3600)
+    monkeypatch.setattr(application, "MIN_REFRESH_SECONDS", 3600)
     with serve_app(store.uri, tmp_path, refresh=3600) as app:
 
         def status_of(version: str) -> int:

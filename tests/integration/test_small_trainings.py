@@ -72,7 +72,7 @@ def test_a_flat_file_trains_a_version_that_can_be_promoted(client: MlflowClient)
 def test_changing_held_out_rows_changes_nothing_that_was_chosen(client: MlflowClient) -> None:
     rows = generated_rows(1_000, seed=4)
     rows.to_csv("rows.csv", index=False)
-    held_out = flat_file.read(Path("rows.csv"), LABEL, PROBLEM).held_out
+    held_out = flat_file.read(Path("rows.csv"), LABEL, PROBLEM).held_out_mask
     rng = np.random.default_rng(0)
     rows.loc[held_out, "apr"] = rng.uniform(5, 300, held_out.sum()).round(2)
     rows.loc[held_out, "credit"] = "a new one"

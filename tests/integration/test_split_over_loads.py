@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import problems
-from db.engine import database_url, opened
+from db.engine import database_url, open_database
 from tests.support.project import LOAN_SAMPLE
 from tests.support.source_files import (
     CLICKS,
@@ -21,13 +21,13 @@ from tests.support.source_files import (
     load_loans,
     load_source,
 )
-from tests.support.threads import one_thread
+from tests.support.threads import limit_to_one_thread
 from training import dataset
 from training.dataset import Dataset
 
 
 def read(database: str, problem: str = "") -> Dataset:
-    with opened(database_url(database)) as engine:
+    with open_database(database_url(database)) as engine:
         return dataset.read(engine, problems.load(problem))
 
 
@@ -49,7 +49,7 @@ def test_no_lead_is_on_both_sides_over_two_loads(
         assert not set(data.train.group) & set(data.test.group)
         for train, left_out in data.folds(data.train, 5, 0):
             assert not set(data.train.group[train]) & set(data.train.group[left_out])
-        sides.append(dict(zip(data.raw["lead_uuid"], data.held_out.tolist(), strict=True)))
+        sides.append(dict(zip(data.raw["lead_uuid"], data.held_out_mask.tolist(), strict=True)))
     before, after = sides
     assert after.keys() > before.keys()
     assert all(after[lead] == side for lead, side in before.items())
@@ -65,7 +65,7 @@ def test_a_loan_listed_twice_stays_on_one_side_of_every_split(
     assert len(data.raw) == 5_000
     assert data.raw["content"].nunique() == 4_000
     assert not set(data.train.group) & set(data.test.group)
-    sides = pd.Series(data.held_out).groupby(data.raw["loan_key"].str[:32]).nunique()
+    sides = pd.Series(data.held_out_mask).groupby(data.raw["loan_key"].str[:32]).nunique()
     assert (sides == 1).all()
     for train, left_out in data.folds(data.train, 3, 0):
         assert not set(data.train.group[train]) & set(data.train.group[left_out])
@@ -81,7 +81,7 @@ def test_a_column_of_nulls_alone_trains(
     assert load_source(tmp_path, database) == 0
     data = read(database)
     assert data.raw["credit"].isna().all()
-    with one_thread():
+    with limit_to_one_thread():
         for candidate in problems.load().candidates(data.categories, 0):
             fitted = candidate.pipeline.fit(data.train.features, data.train.label)
             assert np.isfinite(fitted.predict_proba(data.test.features)).all()

@@ -9,8 +9,8 @@ from scoring import backoff
 from tests.support.databases import count_scored, query
 from tests.support.scoring import score
 from tests.support.scripted_endpoint import (
-    Answer,
     Request,
+    Response,
     Script,
     ScriptedEndpoint,
     forward,
@@ -20,7 +20,7 @@ from tests.support.trained import TrainedStore
 
 
 def answering(status: int, body: bytes, kind: str = "application/json") -> Script:
-    return lambda _request: Answer(status, kind, body)
+    return lambda _request: Response(status, kind, body)
 
 
 BAD_ANSWERS: dict[str, tuple[Script, str]] = {
@@ -29,24 +29,24 @@ BAD_ANSWERS: dict[str, tuple[Script, str]] = {
     "a list": (answering(200, b"[1, 2]"), "no pair of probabilities"),
     "too few": (answering(200, b'{"predictions": [[0.5, 0.5]]}'), "1 predictions for"),
     "NaN": (
-        lambda request: Answer(200, "application/json", predictions(request, "NaN")),
+        lambda request: Response(200, "application/json", predictions(request, "NaN")),
         "no probabilities between 0 and 1",
     ),
     "a probability of 1.5": (
-        lambda request: Answer(200, "application/json", predictions(request, "1.5")),
+        lambda request: Response(200, "application/json", predictions(request, "1.5")),
         "no probabilities between 0 and 1",
     ),
     "probabilities as texts": (
-        lambda request: Answer(200, "application/json", predictions(request, '"0.5"')),
+        lambda request: Response(200, "application/json", predictions(request, '"0.5"')),
         "no pair of probabilities",
     ),
     "pairs of 0.9 and 0.9": (
-        lambda request: Answer(200, "application/json", predictions(request, "0.9")),
+        lambda request: Response(200, "application/json", predictions(request, "0.9")),
         "do not add up to 1",
     ),
     "lists in lists, 100,000 deep": (answering(200, b"[" * 100_000), "not JSON"),
     "a body cut short": (
-        lambda _request: Answer(200, "application/json", b'{"pred', {"Content-Length": "900"}),
+        lambda _request: Response(200, "application/json", b'{"pred', {"Content-Length": "900"}),
         "its answer broke off",
     ),
     "a wait beyond all years": (
@@ -54,7 +54,7 @@ BAD_ANSWERS: dict[str, tuple[Script, str]] = {
         "answered 503",
     ),
     "a redirection": (
-        lambda _request: Answer(302, "text/plain", b"", {"Location": "http://127.0.0.1:9/"}),
+        lambda _request: Response(302, "text/plain", b"", {"Location": "http://127.0.0.1:9/"}),
         "302",
     ),
     "no answer": (lambda _request: None, "No model answers"),
@@ -98,7 +98,7 @@ def test_answers_in_the_wrong_order_are_never_stored(
     """Even where the first answers, which are of canary rows in small requests too, are right."""
     kept = len(trained.version().canary.rows) if batch_size > 1 else 3
 
-    def script(request: Request) -> Answer:
+    def script(request: Request) -> Response:
         answer = forward(champion, request.body)
         pairs = json.loads(answer.content)["predictions"]
         pairs[kept:] = DISORDERS[case](pairs[kept:])

@@ -31,11 +31,11 @@ def read_results(
     return rows[rows["outcome"] == outcome].reset_index(drop=True)
 
 
-def assert_each_once(results: Path, rows: int) -> None:
+def assert_each_row_scored_once(results: Path, rows: int) -> None:
     """Every row of the table is scored, and no row twice."""
     keys = read_results(results)["offer_id"]
     assert (len(keys), keys.nunique()) == (rows, rows)
 
 
-def commits(results: Path) -> list[str]:
+def list_commits(results: Path) -> list[str]:
     return sorted(path.name for path in (results / "results_clicked").glob("*/commit=*"))

@@ -10,9 +10,9 @@ import pytest
 from pyspark.sql import SparkSession
 
 from scoring.local_server import free_port
-from spark.session import session
+from spark.session import start_session
 from tests.spark.cluster_scoring import CLUSTER, SparkScore
-from tests.support.project import CONFIGURED_BY, SAMPLE
+from tests.support.project import CONFIGURATION_VARIABLES, SAMPLE
 from tests.support.trained import TrainedStore
 
 
@@ -28,7 +28,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
         patch.setenv("SPARK_LOCAL_DIRS", str(work))
         # a run of minutes is not worth Java's better compiler, nor threads that collect garbage
         patch.setenv("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
-        with session("tests", CLUSTER, [f"spark.jars={driver}"]) as made:
+        with start_session("tests", CLUSTER, [f"spark.jars={driver}"]) as made:
             yield made
     for left in set(logs.iterdir()) - before:
         shutil.rmtree(left, ignore_errors=True)
@@ -50,7 +50,7 @@ def scored(
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", trained.tracking_uri)
         assert spark_score(SAMPLE, results) == 0
-    for name in CONFIGURED_BY:  # mlflow leaves them behind
+    for name in CONFIGURATION_VARIABLES:  # mlflow leaves them behind
         os.environ.pop(name, None)
     return results
 

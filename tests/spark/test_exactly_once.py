@@ -16,12 +16,12 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from spark.filesystem import Files
+from spark.filesystem import HadoopFolder
 from tests.spark.cluster_scoring import (
     FEW_TASKS,
     SparkScore,
-    assert_each_once,
-    commits,
+    assert_each_row_scored_once,
+    list_commits,
     read_results,
 )
 from tests.support.project import SAMPLE
@@ -68,7 +68,7 @@ def at_first_commit(results: Path, act: Callable[[], None]) -> Iterator[None]:
     """While the body scores, something happens as soon as a commit is there."""
 
     def wait_and_act() -> None:
-        wait_for(lambda: commits(results), "a first commit")
+        wait_for(lambda: list_commits(results), "a first commit")
         act()
 
     thread = threading.Thread(target=wait_and_act)
@@ -108,12 +108,12 @@ def test_an_executor_killed_in_mid_job_loses_and_doubles_nothing(
 
     def kill_one() -> None:
         os.kill(min(before), signal.SIGKILL)
-        at_kill.append(len(commits(results)))
+        at_kill.append(len(list_commits(results)))
 
     with at_first_commit(results, kill_one):
         assert spark_score(large, results, "--commit-rows", COMMIT_ROWS) == 0
-    assert at_kill[0] < len(commits(results)) == -(-offers // COMMIT_ROWS)
-    assert_each_once(results, offers)
+    assert at_kill[0] < len(list_commits(results)) == -(-offers // COMMIT_ROWS)
+    assert_each_row_scored_once(results, offers)
     assert f"{offers:,}" in capfd.readouterr().out
     wait_for(lambda: len(executors(os.getpid())) == 2, "an executor in its place")
     assert executors(os.getpid()) != before
@@ -129,7 +129,7 @@ def test_a_run_killed_between_commits_is_taken_up_where_it_was(
 ) -> None:
     results = tmp_path / "scores"
     with started(trained, large, results, tmp_path) as process:
-        wait_for(lambda: len(commits(results)) > 1, "two commits")
+        wait_for(lambda: len(list_commits(results)) > 1, "two commits")
         process.kill()
         process.wait()
     kept = len(read_results(results))
@@ -137,11 +137,11 @@ def test_a_run_killed_between_commits_is_taken_up_where_it_was(
     assert (results / "_staging").exists()
     assert spark_score(large, results) == 0
     assert f" {offers - kept:,} " in capfd.readouterr().out  # this run
-    assert_each_once(results, offers)
+    assert_each_row_scored_once(results, offers)
     assert not (results / "_staging").exists()
-    there = commits(results)
+    there = list_commits(results)
     assert spark_score(large, results) == 0
-    assert commits(results) == there
+    assert list_commits(results) == there
 
 
 def test_two_runs_at_once_score_no_row_twice(
@@ -149,17 +149,17 @@ def test_two_runs_at_once_score_no_row_twice(
 ) -> None:
     results = tmp_path / "scores"
     with started(trained, large, results, tmp_path) as other:
-        wait_for(lambda: commits(results), "a first commit")
+        wait_for(lambda: list_commits(results), "a first commit")
         assert spark_score(large, results, "--commit-rows", COMMIT_ROWS) == 0
         output, errors = other.communicate(timeout=900)
     assert other.returncode == 0, output + errors
-    assert_each_once(results, offers)
+    assert_each_row_scored_once(results, offers)
 
 
 def test_of_two_that_publish_at_once_one_wins_and_nothing_is_mixed(
     cluster: SparkSession, tmp_path: Path
 ) -> None:
-    both = [Files(cluster, str(tmp_path)) for _ in range(2)]
+    both = [HadoopFolder(cluster, str(tmp_path)) for _ in range(2)]
     with ThreadPoolExecutor(2) as pool:
         for number in range(200):
             ready, to = threading.Barrier(2), tmp_path / f"commit={number}"
@@ -169,7 +169,7 @@ def test_of_two_that_publish_at_once_one_wins_and_nothing_is_mixed(
                 staged.mkdir(parents=True)
                 (staged / f"part-{who}").touch()
                 ready.wait(DEADLINE_SECONDS)
-                return both[who].publish(staged.parent.name, to)
+                return both[who].rename_to_new(staged.parent.name, to)
 
             won = list(pool.map(partial(publish, ready=ready, to=to.name), (0, 1)))
             assert sorted(won) == [False, True]
@@ -203,7 +203,7 @@ def test_a_row_that_changes_is_scored_again_and_its_old_score_stays_known_as_tha
     assert spark_score(source, results, "--limit", 1_000) == 0
     assert len(read_results(results)) == 1_000
     assert spark_score(source, results) == 0
-    assert_each_once(results, small_offers)
+    assert_each_row_scored_once(results, small_offers)
     lead = pd.read_parquet(source / LEADS).loc[7]
     edit_parquet(source, LEADS, set_value("annual_income", 7, lead["annual_income"] + 1))
     theirs = pd.read_parquet(source / OFFERS).query("lead_uuid == @lead.lead_uuid")["offer_id"]

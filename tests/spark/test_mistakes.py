@@ -9,7 +9,7 @@ import pytest
 from tests.spark.cluster_scoring import SparkScore, read_results
 from tests.support.project import MODEL, SAMPLE
 from tests.support.scripts import run_script
-from tests.support.source_files import LEADS, OFFERS, edit_parquet, flip_a_bit_of_a_value
+from tests.support.source_files import LEADS, OFFERS, edit_parquet, flip_value_bit
 from tests.support.trained import StoreCopy, TrainedStore
 
 
@@ -32,7 +32,7 @@ MISTAKES: dict[str, tuple[Callable[[Path], object], str]] = {
         f"{OFFERS} is no whole Parquet file",
     ),
     "damaged": (lambda s: garble(s / OFFERS), f"{OFFERS} is damaged ("),
-    "one bit": (lambda s: flip_a_bit_of_a_value(s, OFFERS, "apr"), f"{OFFERS} is damaged ("),
+    "one bit": (lambda s: flip_value_bit(s, OFFERS, "apr"), f"{OFFERS} is damaged ("),
     "a column is missing": (
         lambda s: edit_parquet(s, LEADS, lambda f: f.drop(columns="credit")),
         f"column credit of {LEADS} must be text, but is missing",

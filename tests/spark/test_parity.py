@@ -10,7 +10,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 import problems
-from db.engine import database_url, opened
+from db.engine import database_url, open_database
 from spark.source_files import SourceFiles
 from tests.spark.cluster_scoring import SparkScore, read_results
 from tests.support.databases import new_postgres_database, query
@@ -44,7 +44,12 @@ def test_offers_are_scored_as_over_rest(scored: Path, sample_database: str, cham
     assert score(sample_database, champion) == 0
     problem = problems.load()
     kept = problem.scoring.results
-    columns = (kept.key, *kept.values.values(), kept.word, kept.probability)
+    columns = (
+        kept.key_column,
+        *kept.value_columns.values(),
+        kept.outcome_column,
+        kept.probability_column,
+    )
     over_rest = frame(sample_database, "results_clicked", *columns)
     assert len(over_rest) == SAMPLE_OFFERS
     apart = assert_same(read_results(scored), over_rest, "offer_id", "click_probability")
@@ -63,9 +68,9 @@ def test_the_row_select_finds_on_spark_what_it_finds_in_the_database(
     case: str, cluster: SparkSession, tmp_path: Path
 ) -> None:
     name, optional = SELECTED[case]
-    problem = problems.load(name).including(optional)
-    assert problem.sample
-    source = Path(shutil.copytree(problem.sample, tmp_path / "source"))
+    problem = problems.load(name).with_optional_columns(optional)
+    assert problem.sample_folder
+    source = Path(shutil.copytree(problem.sample_folder, tmp_path / "source"))
     for loans in source.glob("*.csv"):
         rows = pd.read_csv(loans)
         rows = pd.concat([rows, rows.head(5), rows.head(5)])  # told apart by how many came before
@@ -73,11 +78,11 @@ def test_the_row_select_finds_on_spark_what_it_finds_in_the_database(
         loans.unlink()
     database = f"sqlite:///{tmp_path / 'loaded.db'}"
     assert load_source(source, database, "--problem", name) == 0
-    with opened(database_url(database)) as engine, engine.connect() as connection:
+    with open_database(database_url(database)) as engine, engine.connect() as connection:
         expected = pd.read_sql(problem.scoring.rows, connection)
     with closing(SourceFiles(cluster, problem, str(source), max_rejected=0.01)) as files:
         files.check()
-        files.select().write.parquet(str(tmp_path / "selected"))
+        files.select_rows().write.parquet(str(tmp_path / "selected"))
     key = problem.scoring.key.name
     found_here = pd.read_parquet(tmp_path / "selected").sort_values(key, ignore_index=True)
     pd.testing.assert_frame_equal(

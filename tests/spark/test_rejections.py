@@ -19,8 +19,8 @@ import problems
 from registry import versions
 from tests.spark.cluster_scoring import (
     SparkScore,
-    assert_each_once,
-    commits,
+    assert_each_row_scored_once,
+    list_commits,
     read_results,
 )
 from tests.support.databases import copy_sqlite, query
@@ -58,7 +58,7 @@ def picky(store: StoreCopy, small_source: Path) -> str:
             pipeline,
             rows.head(3),
             threshold=0.5,
-            canary=canaries.answered(pipeline, rows.head(3)),
+            canary=canaries.record_canary(pipeline, rows.head(3)),
             trained_on=made_from.trained_on,
             params={},
         )
@@ -104,7 +104,7 @@ def test_more_than_max_rejected_stops_after_the_commit_that_has_them(
     output = capfd.readouterr()
     assert "rejects more rows than --max-rejected allows" in output.err
     assert "Found unknown categories" in output.out
-    assert commits(results) == ["commit=000001"]
+    assert list_commits(results) == ["commit=000001"]
     assert REFUSED not in output.out + output.err
 
 
@@ -131,7 +131,7 @@ def test_replay_scores_the_rejected_rows_again(
     counts = capfd.readouterr().out.partition("Rejected")[0].split()[-3:]
     assert counts == ["10", "0", "10"]  # rejected, pending, would be scored
     assert spark_score(small_source, results, "--replay") == 0
-    assert_each_once(results, small_offers)
+    assert_each_row_scored_once(results, small_offers)
     assert "no such amount" not in capfd.readouterr().out.rpartition("this run")[2]
 
 

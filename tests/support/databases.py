@@ -9,19 +9,22 @@ from typing import Any
 import psycopg
 from sqlalchemy import inspect, make_url, text
 
-from db.engine import database_url, opened, writing
+from db.engine import database_url, open_database, write_transaction
 from tests.support.project import SAMPLE_OFFERS
 
 
 def query(database: Path | str, sql: str) -> list[tuple[Any, ...]]:
     """The rows of a select in a database, given by its address or path."""
-    with opened(database_url(str(database))) as engine, engine.connect() as connection:
+    with open_database(database_url(str(database))) as engine, engine.connect() as connection:
         return [tuple(row) for row in connection.exec_driver_sql(sql)]
 
 
 def execute(database: Path | str, *statements: str) -> None:
     """Change a database, in one transaction."""
-    with opened(database_url(str(database))) as engine, writing(engine) as connection:
+    with (
+        open_database(database_url(str(database))) as engine,
+        write_transaction(engine) as connection,
+    ):
         for statement in statements:
             connection.exec_driver_sql(statement)
 
@@ -31,7 +34,7 @@ def all_rows(database: str) -> dict[str, list[tuple[Any, ...]]]:
     url = database_url(database)
     if url.get_backend_name() == "sqlite" and not Path(str(url.database)).exists():
         return {}
-    with opened(url) as engine, engine.connect() as connection:
+    with open_database(url) as engine, engine.connect() as connection:
         return {
             name: sorted(map(tuple, connection.execute(text(f'SELECT * FROM "{name}"'))), key=repr)
             for name in inspect(engine).get_table_names()

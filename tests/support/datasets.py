@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 import problems
-from registry.versions import TrainedOn
+from registry.versions import TrainingSnapshot
 from tests.support.project import PROJECT, load_generator
 from training import dataset
 from training.dataset import Dataset
@@ -27,7 +27,9 @@ def split_offers(rows: pd.DataFrame) -> Dataset:
     problem = problems.load()
     raw = rows[["offer_id", "lead_uuid", *problem.feature_names]]
     raw = raw.assign(label=rows["clicked"].astype("int64"))
-    return dataset.split(problem, raw, "generated", TrainedOn("generated", 1), "", "lead_uuid")
+    return dataset.hold_out(
+        problem, raw, "generated", TrainingSnapshot("generated", 1), "", "lead_uuid"
+    )
 
 
 def generated_offers(leads: int, seed: int) -> Dataset:

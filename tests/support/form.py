@@ -12,10 +12,10 @@ from playwright.sync_api import Page
 from werkzeug.serving import make_server
 
 import problems
-from db.engine import database_url, opened
-from form.answers import Desk
+from db.engine import database_url, open_database
 from form.app import create_app
-from scoring.endpoint import Endpoint, Timeouts
+from form.entry_scorer import EntryScorer
+from scoring.endpoint import ModelEndpoint, Timeouts
 from tests.support.databases import query
 
 LOCK_SECONDS = 0.2  # that it waits for a locked database
@@ -34,9 +34,9 @@ def form_in_thread(
     """
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     timeouts = Timeouts(read=30)
-    models = {alias: Endpoint(url, timeouts, "") for alias, url in endpoints.items()}
-    with opened(database_url(str(database)), lock_seconds=LOCK_SECONDS) as engine:
-        app = create_app(Desk(engine, problems.load(problem), models))
+    models = {alias: ModelEndpoint(url, timeouts, "") for alias, url in endpoints.items()}
+    with open_database(database_url(str(database)), lock_seconds=LOCK_SECONDS) as engine:
+        app = create_app(EntryScorer(engine, problems.load(problem), models))
         server = make_server("127.0.0.1", 0, app, threaded=True)
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
@@ -62,7 +62,7 @@ def send(page: Page) -> None:
     page.get_by_role("button", name="Ask").click()
 
 
-def rates_shown(page: Page) -> list[str]:
+def displayed_rates(page: Page) -> list[str]:
     """The rates of the offers in the answer, from the first row down."""
     table = page.get_by_role("table").first
     column = table.locator("thead th").all_inner_texts().index("APR")

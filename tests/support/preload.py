@@ -23,7 +23,7 @@ import problems.loan_risk
 import problems.offer_click
 import scoring.scorer
 import serving.application
-import training.record
+import training.log_and_register
 import training.search
 
 __all__ = [

@@ -14,7 +14,12 @@ SAMPLE_OFFERS = pq.read_metadata(SAMPLE / "ds_offers.parquet.gzip").num_rows
 LOAN_SAMPLE = PROJECT / "data" / "loan_risk"
 SMALL_LEADS = 300
 # the environment variables that configure our scripts, and those that MLflow sets in this process
-CONFIGURED_BY = ("DATABASE_URL", "MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_ID", "ENDPOINT_TOKEN")
+CONFIGURATION_VARIABLES = (
+    "DATABASE_URL",
+    "MLFLOW_TRACKING_URI",
+    "MLFLOW_EXPERIMENT_ID",
+    "ENDPOINT_TOKEN",
+)
 
 
 def load_generator(problem: str) -> ModuleType:

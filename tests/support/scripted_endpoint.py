@@ -16,12 +16,12 @@ import requests
 PARQUET = {"Content-Type": "application/vnd.apache.parquet"}
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     status: int
-    kind: str  # the content's type
+    content_type: str  # the content's type
     content: bytes
     headers: Mapping[str, str] = {}
-    seconds: float = 0  # over which the content trickles
+    trickle_seconds: float = 0  # over which the content trickles
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Request:
         return pq.read_table(io.BytesIO(self.body))
 
 
-Script = Callable[[Request], Answer | None]  # None hangs up
+Script = Callable[[Request], Response | None]  # None hangs up
 
 
 @dataclass
@@ -68,16 +68,16 @@ class ScriptedEndpoint:
                 self.in_flight -= 1
 
 
-def forward(endpoint: str, body: bytes) -> Answer:
+def forward(endpoint: str, body: bytes) -> Response:
     """The answer of a real server to this body."""
     answer = requests.post(f"{endpoint}/invocations", data=body, headers=PARQUET, timeout=60)
-    return Answer(answer.status_code, answer.headers["Content-Type"], answer.content)
+    return Response(answer.status_code, answer.headers["Content-Type"], answer.content)
 
 
-def refuse(status: int, **headers: str) -> Answer:
+def refuse(status: int, **headers: str) -> Response:
     """An answer with this status and an empty body."""
     with_dashes = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Answer(status, "text/plain", b"", with_dashes)
+    return Response(status, "text/plain", b"", with_dashes)
 
 
 @contextlib.contextmanager
@@ -96,16 +96,19 @@ def scripted_endpoint(port: int = 0) -> Iterator[ScriptedEndpoint]:
                 self.close_connection = True
                 return
             self.send_response(answer.status)
-            headers = {"Content-Type": answer.kind, "Content-Length": str(len(answer.content))}
+            headers = {
+                "Content-Type": answer.content_type,
+                "Content-Length": str(len(answer.content)),
+            }
             headers |= answer.headers
             for name, value in headers.items():
                 self.send_header(name, value)
             self.end_headers()
             with contextlib.suppress(ConnectionError):  # a client may have given up
-                for byte in answer.content if answer.seconds else ():
+                for byte in answer.content if answer.trickle_seconds else ():
                     self.wfile.write(bytes([byte]))
-                    threading.Event().wait(answer.seconds / len(answer.content))
-                if not answer.seconds:
+                    threading.Event().wait(answer.trickle_seconds / len(answer.content))
+                if not answer.trickle_seconds:
                     self.wfile.write(answer.content)
             if int(headers["Content-Length"]) > len(answer.content):
                 self.close_connection = True

@@ -18,7 +18,7 @@ from typing import IO
 import pytest
 
 import cli
-from tests.support.project import CONFIGURED_BY, PROJECT
+from tests.support.project import CONFIGURATION_VARIABLES, PROJECT
 from tests.support.waiting import DEADLINE_SECONDS
 
 # Importing MLflow and scikit-learn takes seconds. The fork server has imported them, and forks for
@@ -168,7 +168,9 @@ def run_script(
 
 def script_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """This process's environment, with only these of the variables that configure our scripts."""
-    inherited = {name: value for name, value in os.environ.items() if name not in CONFIGURED_BY}
+    inherited = {
+        name: value for name, value in os.environ.items() if name not in CONFIGURATION_VARIABLES
+    }
     return {**inherited, "COLUMNS": "80", **environment}
 
 

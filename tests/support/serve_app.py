@@ -81,7 +81,7 @@ def serve_app(
         patch.setattr(telemetry, "sys", _Streams(log_file))
         settings.Settings(
             model_name=problem.model_name,
-            words=problem.words,
+            words=problem.outcome_labels,
             aliases=tuple(aliases),
             refresh=refresh,
             timeout=timeout,
@@ -90,7 +90,7 @@ def serve_app(
             max_rows=max_rows,
             tokens=str(tokens),
             supervisor=os.getppid(),  # otherwise it thinks its supervisor died, and ends
-        ).hand_over()
+        ).to_environment()
         with _running(application.create()) as url:
             yield ServeApp(url, log)
 
@@ -105,10 +105,10 @@ class _Streams:
 @contextlib.contextmanager
 def _environment_of_a_worker() -> Iterator[pytest.MonkeyPatch]:
     """Undo afterwards what `create` sets in the process; pytest undoes the filter of warnings."""
-    loggers = [logging.getLogger(name) for name in application.TELLTALES]
+    loggers = [logging.getLogger(name) for name in application.SILENCED_LOGGERS]
     levels = [logger.level for logger in loggers]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(settings.VARIABLE, "")
+        patch.setenv(settings.SETTINGS_VARIABLE, "")
         yield patch
     for logger, level in zip(loggers, levels, strict=True):
         logger.setLevel(level)

@@ -44,7 +44,7 @@ def flip_bit(path: Path, byte: int, bit: int = 0) -> None:
     path.write_bytes(content)
 
 
-def flip_a_bit_of_a_value(source: Path, file: str, column: str) -> None:
+def flip_value_bit(source: Path, file: str, column: str) -> None:
     """Write a Parquet file again, with checksums, and change one value of it by one bit."""
     path = source / file
     write_with_checksums(pq.read_table(path), path)

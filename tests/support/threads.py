@@ -5,6 +5,6 @@ from contextlib import AbstractContextManager
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 
-def one_thread() -> AbstractContextManager[object]:
+def limit_to_one_thread() -> AbstractContextManager[object]:
     """Within its body OpenMP and BLAS use a single thread."""
     return threadpool_limits(1)

@@ -27,11 +27,11 @@ class TrainedStore:
     output: str  # what the training printed
 
     @classmethod
-    def made_in(cls, folder: Path, output: str) -> "TrainedStore":
+    def in_folder(cls, folder: Path, output: str) -> "TrainedStore":
         """The store of `train_sample` or `train_loans` in this folder."""
         return cls(folder, folder / "loaded.db", f"sqlite:///{folder / 'mlflow.db'}", output)
 
-    def for_worker(self, folder: Path) -> "TrainedStore":
+    def copy_for_worker(self, folder: Path) -> "TrainedStore":
         """This store, copied for one worker with its database; the artifacts are shared."""
         database = copy_sqlite(self.database, folder / "loaded.db")
         store = copy_sqlite(self.folder / "mlflow.db", folder / "mlflow.db")
@@ -50,7 +50,7 @@ class TrainedStore:
         uri = f"sqlite:///{copy_sqlite(self.folder / 'mlflow.db', to)}"
         return StoreCopy(uri, self.database, MlflowClient(uri))
 
-    def version(self, alias: str = aliases.CHAMPION) -> versions.Version:
+    def version(self, alias: str = aliases.CHAMPION) -> versions.RegisteredVersion:
         """The version of offer clicks that has the alias."""
         mlflow.set_tracking_uri(self.tracking_uri)
         return versions.resolve(MlflowClient(), f"models:/{MODEL}@{alias}")
@@ -101,7 +101,7 @@ class StoreCopy:
         return run_main(promote.main, "--database", self.database, *flags)
 
     def alias(self, name: str) -> str | None:
-        return aliases.number_with_alias(self.client, MODEL, name)
+        return aliases.version_number(self.client, MODEL, name)
 
     def set_alias(self, alias: str, number: str) -> None:
         self.client.set_registered_model_alias(MODEL, alias, number)

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from serving import body_limits
-from serving.errors import Refusal
+from serving.errors import RequestError
 from tests.support.request_bodies import (
     COLUMNS,
     CSV,
@@ -23,7 +23,7 @@ from tests.support.request_bodies import (
     split_body,
 )
 
-LIMITS = body_limits.Limits(rows=1000, size=100_000)
+LIMITS = body_limits.BodyLimits(rows=1000, size=100_000)
 MORE_ROWS = LIMITS.rows + 1
 NAMES = [f"column {number}" for number in range(1200)]
 DEEP = "[" * 100_000 + "]" * 100_000
@@ -32,7 +32,7 @@ LONG = "x" * 1000
 
 def limited(kind: str, body: str | bytes) -> bytes:
     content = body.encode() if isinstance(body, str) else body
-    return body_limits.limited(content, kind, COLUMNS, LIMITS)
+    return body_limits.apply_limits(content, kind, COLUMNS, LIMITS)
 
 
 def records(rows: Any, name: str = "dataframe_records") -> str:
@@ -142,7 +142,7 @@ REFUSED: dict[str, tuple[str, str | bytes, int, str]] = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_would_need_much_memory_is_refused(case: str) -> None:
     kind, body, status, reason = REFUSED[case]
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(RequestError) as refusal:
         limited(kind, body)
     assert (refusal.value.status, refusal.value.code) in {(400, "BAD_ROWS"), (413, "TOO_LARGE")}
     assert refusal.value.status == status

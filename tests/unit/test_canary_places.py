@@ -5,10 +5,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from registry.canary import ROWS_A_ROUND, Canary
+from registry.canary import ROWS_PER_ROUND, CanaryRows
 
-CANARY = Canary([[number] for number in range(6)], [0.3, 0.0, 0.9, 0.1, 0.5, 0.1])
-COUNTS = [0, 1, 2, 500, 5 * ROWS_A_ROUND]
+CANARY = CanaryRows([[number] for number in range(6)], [0.3, 0.0, 0.9, 0.1, 0.5, 0.1])
+COUNTS = [0, 1, 2, 500, 5 * ROWS_PER_ROUND]
 DISORDERS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "reversed": lambda answers: answers[::-1],
     "shifted forward": lambda answers: np.roll(answers, 1),
@@ -21,24 +21,24 @@ DISORDERS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 @pytest.mark.parametrize("rows", COUNTS)
 @pytest.mark.parametrize("canaries", [1, 2, 6])
 def test_each_row_is_sent_once_in_its_order_between_canary_rows(rows: int, canaries: int) -> None:
-    order = Canary(CANARY.rows[:canaries], CANARY.probabilities[:canaries]).among(rows)
+    order = CanaryRows(CANARY.rows[:canaries], CANARY.probabilities[:canaries]).sending_order(rows)
     assert order[order >= canaries].tolist() == list(range(canaries, canaries + rows))
     assert set(order[order < canaries].tolist()) == set(range(canaries))
     assert max(order[0], order[-1]) < canaries
-    assert len(order) - rows <= max(2, canaries * (1 + rows / ROWS_A_ROUND))
+    assert len(order) - rows <= max(2, canaries * (1 + rows / ROWS_PER_ROUND))
 
 
 @pytest.mark.parametrize("rows", COUNTS)
 @pytest.mark.parametrize("disorder", DISORDERS)
 def test_answers_in_another_order_are_not_accepted(rows: int, disorder: str) -> None:
-    order = CANARY.among(rows)
+    order = CANARY.sending_order(rows)
     random = np.random.default_rng(0).random(rows)
     right = np.array([*CANARY.probabilities, *random])[order]
     is_canary = order < 6
     sent = order[is_canary].tolist()
-    assert CANARY.answered_by(right[is_canary].tolist(), sent)
-    assert not CANARY.answered_by(DISORDERS[disorder](right)[is_canary].tolist(), sent)
+    assert CANARY.is_answered_by(right[is_canary].tolist(), sent)
+    assert not CANARY.is_answered_by(DISORDERS[disorder](right)[is_canary].tolist(), sent)
 
 
 def test_the_places_differ_from_request_to_request() -> None:
-    assert len({tuple(np.flatnonzero(CANARY.among(500) < 6)) for _ in range(5)}) == 5
+    assert len({tuple(np.flatnonzero(CANARY.sending_order(500) < 6)) for _ in range(5)}) == 5

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import BigInteger, Column, DateTime, Double, String
 
 from db.table_specs import ROW_NUMBER
-from db.validation import Rejected, checked, content_keys, fits, storable
+from db.validation import RejectedRow, can_hold, check_batch, content_keys, to_json_values
 
 NUMBER = Column("x", Double)
 FRACTION = Column("x", Double, info={"minimum": 0, "maximum": 5})
@@ -26,7 +26,7 @@ def check(column: Column, *values: Any, type: pa.DataType | None = None) -> tupl
     """The good values of a file's column, and why the others are rejected."""
     numbers = pa.array(range(1, len(values) + 1))
     batch = pa.table({"x": pa.array(values, type), ROW_NUMBER: numbers})
-    good, rejected = checked(batch, [column])
+    good, rejected = check_batch(batch, [column])
     return good["x"].to_pylist(), [row.reason for row in rejected]
 
 
@@ -158,16 +158,18 @@ def test_a_rejected_row_keeps_its_number_its_first_fault_and_its_values() -> Non
         Column("rate", Double, info={"maximum": 5}),
         Column("late", BigInteger, info={"maximum": 1}),
     ]
-    good, rejected = checked(batch, columns)
+    good, rejected = check_batch(batch, columns)
     assert good.to_pylist() == [{"rate": 0.1, "late": 1, ROW_NUMBER: 7}]
     assert rejected == [
-        Rejected(8, "rate is above 5", {"rate": "13", "late": "maybe"}),
-        Rejected(9, "late is above 1", {"rate": "0.2", "late": "2"}),
+        RejectedRow(8, "rate is above 5", {"rate": "13", "late": "maybe"}),
+        RejectedRow(9, "late is above 1", {"rate": "0.2", "late": "2"}),
     ]
 
 
 def test_rejected_values_are_kept_as_json_can_keep_them() -> None:
-    values = storable({"apr": -math.inf, "rate": math.nan, "at": NOON, "lender": 2**64, "n": None})
+    values = to_json_values(
+        {"apr": -math.inf, "rate": math.nan, "at": NOON, "lender": 2**64, "n": None}
+    )
     assert values == {
         "apr": "-inf",
         "rate": "nan",
@@ -190,8 +192,8 @@ def test_rejected_values_are_kept_as_json_can_keep_them() -> None:
 def test_a_typed_file_s_column_has_to_be_of_a_type_that_fits(
     kind: str, fitting: list[pa.DataType], others: list[pa.DataType]
 ) -> None:
-    assert [found for found in (*fitting, pa.null()) if not fits(found, kind)] == []
-    assert [found for found in others if fits(found, kind)] == []
+    assert [found for found in (*fitting, pa.null()) if not can_hold(found, kind)] == []
+    assert [found for found in others if can_hold(found, kind)] == []
 
 
 def test_a_content_key_depends_on_the_values_of_its_columns_alone() -> None:

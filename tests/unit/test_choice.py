@@ -2,24 +2,26 @@
 
 import numpy as np
 
-from training.evaluate import spread
-from training.selection import Standing, ranked, reason
+from training.evaluate import summarize_folds
+from training.selection import Standing, explain_choice, rank
 
 
 def names(*standings: Standing) -> list[str]:
-    return [standing.name for standing in ranked(standings)]
+    return [standing.name for standing in rank(standings)]
 
 
 def test_the_best_by_log_loss_goes_first() -> None:
     slow, fast = Standing("slow", 0.10, 0.001, 28.0), Standing("fast", 0.12, 0.001, 5.0)
     assert names(fast, slow) == ["slow", "fast"]
-    assert reason([fast, slow]).startswith("its cross-validated log loss is 0.1000, that of fast")
+    assert explain_choice([fast, slow]).startswith(
+        "its cross-validated log loss is 0.1000, that of fast"
+    )
 
 
 def test_a_tied_candidate_that_is_twice_as_fast_is_preferred() -> None:
     slow, fast = Standing("slow", 0.10, 0.03, 28.0), Standing("fast", 0.12, 0.001, 5.0)
     assert names(slow, fast) == ["fast", "slow"]
-    assert reason([slow, fast]).startswith("within a standard error of slow")
+    assert explain_choice([slow, fast]).startswith("within a standard error of slow")
 
 
 def test_a_little_more_time_decides_nothing() -> None:
@@ -44,7 +46,7 @@ def test_the_interval_covers_the_truth_as_often_as_it_claims() -> None:
             for fold in np.array_split(rng.permutation(200), 5):
                 rest = np.delete(values, fold)
                 errors.append(np.mean((values[fold] - rest.mean()) ** 2))
-        interval = spread(np.array(errors), folds=5)
+        interval = summarize_folds(np.array(errors), folds=5)
         truth = 1 + 1 / 160  # the variance, and what estimating the mean from 160 rows adds
         covered += interval.low < truth < interval.high
         half_width = 1.96 * interval.std / np.sqrt(len(errors))

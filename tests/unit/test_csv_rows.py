@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from db.csv_rows import CHUNK_LENGTH, MAX_ROW_LENGTH, next_rows, rows_of
-from db.readers import Csv
+from db.csv_rows import CHUNK_LENGTH, MAX_ROW_LENGTH, next_rows, read_rows
+from db.readers import CsvReader
 
 MEBIBYTE = 2**20
 
 
 def read(text: str) -> list[list[str]]:
-    return [fields for _, fields in rows_of(io.StringIO(text, newline=""))]
+    return [fields for _, fields in read_rows(io.StringIO(text, newline=""))]
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_a_row_of_32_mebibytes_is_refused_and_not_kept(content: bytes, tmp_path:
     tracemalloc.start()
     try:
         with pytest.raises(csv.Error, match="a row is longer than 1,048,576 characters"):
-            Csv(path)
+            CsvReader(path)
         assert tracemalloc.get_traced_memory()[1] < 30 * MEBIBYTE
     finally:
         tracemalloc.stop()
@@ -60,8 +60,8 @@ def test_the_longest_row_is_read_and_few_such_rows_at_once() -> None:
     row = ("x" * 2**16 + ",") * 16
     row = row[: MAX_ROW_LENGTH - 1] + "\n"
     number = 2 * CHUNK_LENGTH // MAX_ROW_LENGTH + 1
-    rows = rows_of(io.StringIO(row * number, newline=""))
+    rows = read_rows(io.StringIO(row * number, newline=""))
     chunks = iter(lambda: len(next_rows(rows, 1_000_000)), 0)
     assert list(chunks) == [number // 2, number // 2, 1]
-    short = rows_of(io.StringIO("1,2\n" * 5, newline=""))
+    short = read_rows(io.StringIO("1,2\n" * 5, newline=""))
     assert [len(next_rows(short, 3)) for _ in range(3)] == [3, 2, 0]

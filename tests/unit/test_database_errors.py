@@ -7,8 +7,8 @@ import time
 import pytest
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError
 
-from db.engine import DatabaseError, database_url, explained
-from scoring.watch import DATABASE_PAUSE, Watch
+from db.engine import DatabaseError, database_url, translate_database_errors
+from scoring.watch import DATABASE_PAUSE, RunControl
 
 URL = database_url("test.db")
 
@@ -27,14 +27,14 @@ BROKEN = sqlite_error(sqlite3.SQLITE_IOERR, "disk I/O error")
 def test_an_error_of_the_database_is_explained_in_one_sentence(error: DBAPIError) -> None:
     with (
         pytest.raises(DatabaseError, match=r"sqlite:///test\.db cannot be used: .*\.$"),
-        explained(URL),
+        translate_database_errors(URL),
     ):
         raise error
 
 
 @pytest.mark.parametrize("kind", [ProgrammingError, IntegrityError])
 def test_an_error_of_our_own_statements_passes_through(kind: type[DBAPIError]) -> None:
-    with pytest.raises(kind), explained(URL):
+    with pytest.raises(kind), translate_database_errors(URL):
         raise kind("SELECT", {}, sqlite3.ProgrammingError("no such column"))
 
 
@@ -55,8 +55,8 @@ def run_patiently(errors: list[DBAPIError], max_wait: float = 60) -> tuple[str, 
             raise errors.pop(0)
         return "done"
 
-    watch = Watch(threading.Event(), max_wait, say=messages.append)
-    return watch.patiently(work), messages
+    watch = RunControl(threading.Event(), max_wait, notify=messages.append)
+    return watch.retry_database(work), messages
 
 
 def test_a_locked_database_is_tried_again_after_pauses_and_reported_once(

@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 
-from scoring.redact import without_echo
+from scoring.redact import redact_response
 
 
 @pytest.mark.parametrize(
@@ -20,4 +20,4 @@ from scoring.redact import without_echo
 )  # fmt: skip
 def test_a_reason_never_echoes_the_rows(text_of_answer: str, reason: str) -> None:
     rows = pa.table({"apr": [19.99, 7.0], "credit": ["fair", "very poor"]})
-    assert without_echo(text_of_answer, rows) == reason
+    assert redact_response(text_of_answer, rows) == reason

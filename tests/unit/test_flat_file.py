@@ -40,10 +40,10 @@ def test_rows_of_a_lead_stay_together_where_the_file_names_it(
     rows: pd.DataFrame, tmp_path: Path
 ) -> None:
     data = write_and_read(rows, tmp_path / "rows.csv")
-    assert data.grouped_by == "lead_uuid"
+    assert data.group_column == "lead_uuid"
     assert not set(data.train.group) & set(data.test.group)
     assert set(data.train.group) | set(data.test.group) == set(rows["lead_uuid"])
-    assert data.problem.ranked_against == PROBLEM.ranked_against
+    assert data.problem.ranking_baseline == PROBLEM.ranking_baseline
 
 
 def test_rows_of_the_same_content_stay_together_where_it_does_not(
@@ -51,15 +51,15 @@ def test_rows_of_the_same_content_stay_together_where_it_does_not(
 ) -> None:
     unknown = rows.drop(columns="lead_uuid")
     data = write_and_read(pd.concat([unknown, unknown]), tmp_path / "twice.parquet")
-    assert data.grouped_by == "content"
+    assert data.group_column == "content"
     assert len(data.raw) == 2 * len(rows)
     assert not set(data.train.group) & set(data.test.group)
-    assert data.problem.ranked_against == ""  # no row is known to be another's rival
+    assert data.problem.ranking_baseline == ""  # no row is known to be another's rival
 
 
 def test_codes_kept_as_numbers_are_texts(without_key: pd.DataFrame, tmp_path: Path) -> None:
     without_key.to_parquet(tmp_path / "rows.parquet")
-    problem = PROBLEM.including(["lender_id"])
+    problem = PROBLEM.with_optional_columns(["lender_id"])
     data = flat_file.read(tmp_path / "rows.parquet", LABEL, problem)
     assert set(data.categories["lender_id"]) <= set(without_key["lender_id"].astype(str))
     assert "327" in data.categories["lender_id"]
@@ -107,7 +107,7 @@ def test_the_categories_of_a_column_of_ids_are_limited(
     numbers = np.arange(len(without_key))
     ids = np.where(numbers % 2, numbers.astype(str), "common")
     data = write_and_read(without_key.assign(credit=ids), tmp_path / "rows.csv")
-    assert len(data.categories["credit"]) == dataset.MOST_CATEGORIES
+    assert len(data.categories["credit"]) == dataset.MAX_CATEGORIES
     assert "common" in data.categories["credit"]
 
 

@@ -2,17 +2,17 @@
 
 import pytest
 
-from form.app import not_a_formula
+from form.app import escape_formula
 
 
 @pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20"])
 @pytest.mark.parametrize("before", ["", " ", "\t", "\r", "\r\n", "car;", "car, ", 'car"', "a\n b|"])
 def test_what_begins_a_formula_has_an_apostrophe_before_it(before: str, begin: str) -> None:
-    assert not_a_formula(f"{before}{begin}1") == f"{before}'{begin}1"
+    assert escape_formula(f"{before}{begin}1") == f"{before}'{begin}1"
 
 
 @pytest.mark.parametrize(
     "value", ["debt_consolidation", "a=b", "x-y", "me@here", "1 + 1", "", "a - b", -1.5, None, 2]
 )
 def test_other_values_stay_as_they_are(value: object) -> None:
-    assert not_a_formula(value) == value
+    assert escape_formula(value) == value

@@ -5,9 +5,9 @@ import pytest
 
 import problems
 from tests.support.datasets import generated_rows, split_offers
-from training import gate
+from training import promotion
 from training.dataset import Dataset, Rows
-from training.gate import Verdict
+from training.promotion import Verdict
 
 PROBLEM = problems.load()
 
@@ -21,7 +21,7 @@ def data() -> Dataset:
 def truth() -> np.ndarray:
     """The true probabilities of the held-out offers."""
     rows = generated_rows(8_000, seed=1)
-    return rows.loc[split_offers(rows).held_out, "probability"].to_numpy()
+    return rows.loc[split_offers(rows).held_out_mask, "probability"].to_numpy()
 
 
 @pytest.fixture(scope="module")
@@ -39,14 +39,14 @@ def base_rate(data: Dataset) -> np.ndarray:
 def judge(
     data: Dataset, challenger: np.ndarray, champion: np.ndarray, margin: float = 0.0
 ) -> Verdict:
-    return gate.judge(PROBLEM, data.test, challenger, champion, margin, as_logged=True)
+    return promotion.apply_gate(PROBLEM, data.test, challenger, champion, margin, as_logged=True)
 
 
 def test_a_challenger_no_better_than_the_champion_is_refused(
     data: Dataset, plain: np.ndarray
 ) -> None:
     verdict = judge(data, plain, plain)
-    assert not verdict.promoted
+    assert not verdict.is_promoted
     assert verdict.gain.low == verdict.gain.value == verdict.gain.high == 0
 
 
@@ -54,13 +54,13 @@ def test_a_truly_better_one_passes_and_the_worse_one_does_not(
     data: Dataset, truth: np.ndarray, plain: np.ndarray
 ) -> None:
     passed, refused = judge(data, truth, plain), judge(data, plain, truth)
-    assert passed.promoted
+    assert passed.is_promoted
     assert passed.gain.low > 0
-    assert not refused.promoted
+    assert not refused.is_promoted
     assert refused.gain.high < 0
-    assert "log loss is not surely less" in refused.shortfalls[0]
-    assert not judge(data, truth, plain, margin=passed.gain.value).promoted
-    assert judge(data, plain, truth, margin=refused.gain.low - 1e-3).promoted
+    assert "log loss is not surely less" in refused.refusal_reasons[0]
+    assert not judge(data, truth, plain, margin=passed.gain.value).is_promoted
+    assert judge(data, plain, truth, margin=refused.gain.low - 1e-3).is_promoted
 
 
 def test_one_that_overstates_is_refused_although_its_log_loss_is_less(
@@ -71,13 +71,13 @@ def test_one_that_overstates_is_refused_although_its_log_loss_is_less(
     verdict = judge(data, overstated, base_rate(data))
     assert verdict.gain.low > 0
     assert verdict.slope.high < PROBLEM.calibration_band[0]
-    assert not verdict.promoted
-    assert "calibration slope" in verdict.shortfalls[0]
+    assert not verdict.is_promoted
+    assert "calibration slope" in verdict.refusal_reasons[0]
 
 
 def test_one_that_does_not_answer_as_logged_is_refused(data: Dataset, truth: np.ndarray) -> None:
-    verdict = gate.judge(PROBLEM, data.test, truth, base_rate(data), 0.0, as_logged=False)
-    assert verdict.shortfalls == (
+    verdict = promotion.apply_gate(PROBLEM, data.test, truth, base_rate(data), 0.0, as_logged=False)
+    assert verdict.refusal_reasons == (
         "it does not answer its canary rows as it did when it was trained",
     )
 
@@ -90,7 +90,7 @@ def test_listing_every_offer_ten_times_is_no_more_evidence(data: Dataset) -> Non
     rows = Rows(
         data.test.features.loc[ten_times], data.test.label[ten_times], data.test.group[ten_times]
     )
-    verdict = gate.judge(
+    verdict = promotion.apply_gate(
         PROBLEM, rows, challenger[ten_times], base_rate(data)[ten_times], 0.0, as_logged=True
     )
     width = verdict.gain.high - verdict.gain.low

@@ -6,11 +6,11 @@ import pytest
 
 import problems
 from problems import Candidate
-from problems.split import HELD_OUT_SHARE, held_out
+from problems.split import HELD_OUT_SHARE, held_out_mask
 from tests.support.datasets import generated_rows, split_offers
-from tests.support.threads import one_thread
-from training.search import search
-from training.threshold import Rule
+from tests.support.threads import limit_to_one_thread
+from training.search import search_grid
+from training.threshold import ThresholdRule
 
 GRIDS: dict[str, dict[str, list[float]]] = {
     "logistic_plain": {"model__C": [1e-3, 0.1]},
@@ -20,9 +20,9 @@ GRIDS: dict[str, dict[str, list[float]]] = {
 
 
 def test_the_held_out_share_is_as_stated_and_fixed_for_good() -> None:
-    assert np.mean(held_out(range(20_000))) == pytest.approx(HELD_OUT_SHARE, abs=0.01)
+    assert np.mean(held_out_mask(range(20_000))) == pytest.approx(HELD_OUT_SHARE, abs=0.01)
     # these answers must never change: versions of every release are compared on the same rows
-    assert held_out(["a", "b", "c", "d", "e", "f", "g", "h"]) == [
+    assert held_out_mask(["a", "b", "c", "d", "e", "f", "g", "h"]) == [
         False, False, True, False, True, True, False, False,
     ]  # fmt: skip
 
@@ -41,8 +41,8 @@ def change_held_out(rows: pd.DataFrame, is_held_out: np.ndarray) -> pd.DataFrame
 def test_changing_held_out_rows_changes_nothing_that_a_search_finds(name: str) -> None:
     rows = generated_rows(1_000, seed=4)
     data = split_offers(rows)
-    changed = split_offers(change_held_out(rows, data.held_out))
-    assert (changed.held_out == data.held_out).all()
+    changed = split_offers(change_held_out(rows, data.held_out_mask))
+    assert (changed.held_out_mask == data.held_out_mask).all()
     assert not changed.test.features.equals(data.test.features)
     results = []
     for each in (data, changed):
@@ -51,12 +51,15 @@ def test_changing_held_out_rows_changes_nothing_that_a_search_finds(name: str) -
             for c in problems.load().candidates(each.categories, 0)
             if c.name == name
         )
-        with one_thread():
-            results.append(search(candidate, each.train, [each.folds(each.train, 2, 0)], 1))
+        with limit_to_one_thread():
+            results.append(search_grid(candidate, each.train, [each.folds(each.train, 2, 0)], 1))
     first, second = results
     assert second.best.params == first.best.params
-    assert [p.scores for p in second.points] == [p.scores for p in first.points]
-    thresholds = [Rule().threshold(*r.out_of_fold_labels(data.train.label)) for r in results]
+    assert [p.scores for p in second.grid_points] == [p.scores for p in first.grid_points]
+    thresholds = [
+        ThresholdRule().choose_threshold(*r.labels_and_probabilities(data.train.label))
+        for r in results
+    ]
     assert thresholds[0] == thresholds[1]
     answers = [r.estimator.predict_proba(data.test.features) for r in results]
     assert (answers[0] == answers[1]).all()

@@ -37,7 +37,7 @@ def require_independence(name: str, texts: Any, numbers: Any) -> None:
     rows, label = training_rows()
     fitted = Pipeline([("columns", columns), ("model", LogisticRegression())]).fit(rows, label)
     without_nulls = rows[(rows[TEXTS] != NULL_TEXT).all(axis=1)][:5]
-    batch_independence.require(PROBLEM, name, fitted, without_nulls)
+    batch_independence.check_batch_independence(PROBLEM, name, fitted, without_nulls)
 
 
 CATEGORIES = [["a", "b"]] * len(TEXTS)

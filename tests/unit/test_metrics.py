@@ -41,7 +41,7 @@ def rows_with_probabilities(count: int, seed: int, per_group: int = 5) -> tuple[
 def test_metrics_are_those_of_scikit_learn() -> None:
     rows, p = rows_with_probabilities(3_000, 0)
     y, threshold, rate = rows.label, 0.25, 0.12
-    estimates = evaluate.metrics(PROBLEM, rows, p, threshold, rate)
+    estimates = evaluate.held_out_metrics(PROBLEM, rows, p, threshold, rate)
     expected = {
         "log_loss": log_loss(y, p),
         "brier": brier_score_loss(y, p),
@@ -85,7 +85,7 @@ def test_the_slope_tells_how_far_probabilities_are_overstated(
     log_odds = rng.normal(-2, 1.5, 40_000)
     label = (rng.random(len(log_odds)) < expit(log_odds)).astype(int)
     bootstrap = Bootstrap(np.arange(len(label)), 100)
-    slope = estimate(calibration.slope(label, expit(sharper * log_odds), bootstrap))
+    slope = estimate(calibration.calibration_slope(label, expit(sharper * log_odds), bootstrap))
     assert low < slope.low < 1 / sharper < slope.high < high
 
 
@@ -93,13 +93,13 @@ def test_the_calibration_error_is_the_mean_distance_of_bins() -> None:
     label = np.r_[np.zeros(50), np.ones(50)]
     probability = np.r_[np.full(50, 0.1), np.full(50, 0.7)]
     bootstrap = Bootstrap(np.arange(100), 10)
-    errors = calibration.error(label, probability, bootstrap)
+    errors = calibration.calibration_error(label, probability, bootstrap)
     assert errors[0] == pytest.approx((0.1 + 0.3) / 2)
 
 
 def test_a_constant_probability_has_no_slope() -> None:
     label = np.r_[np.zeros(50), np.ones(50)]
-    slopes = calibration.slope(label, np.full(100, 0.5), Bootstrap(np.arange(100), 10))
+    slopes = calibration.calibration_slope(label, np.full(100, 0.5), Bootstrap(np.arange(100), 10))
     assert np.isnan(slopes).all()
 
 
@@ -108,7 +108,7 @@ def test_ranking_within_a_lead_is_scikit_learn_s_ndcg_with_ties() -> None:
     p = np.round(p, 1)  # many ties
     shuffled = np.random.default_rng(0).permutation(len(p))
     label, group, score = rows.label[shuffled], rows.group[shuffled], p[shuffled]
-    figures = ranking.figures(label, score, group, Bootstrap(group, 50))
+    figures = ranking.ranking_metrics(label, score, group, Bootstrap(group, 50))
     ndcg, clicked_first = [], []
     for _, lead in pd.DataFrame({"y": label, "p": score, "g": group}).groupby("g"):
         if 0 < lead["y"].sum() < len(lead):
@@ -120,8 +120,8 @@ def test_ranking_within_a_lead_is_scikit_learn_s_ndcg_with_ties() -> None:
 
 def test_a_model_ranks_better_than_random_and_lowest_apr_order() -> None:
     rows, p = rows_with_probabilities(3_000, 5)
-    orders = evaluate.order_metrics(PROBLEM, rows)
-    estimates = evaluate.metrics(PROBLEM, rows, p, 0.2, 0.1)
+    orders = evaluate.ranking_baseline_metrics(PROBLEM, rows)
+    estimates = evaluate.held_out_metrics(PROBLEM, rows, p, 0.2, 0.1)
     for metric in ("ndcg", "ranked_first"):
         for order in ("random_order", "lowest_apr"):
             assert orders[f"{order}_{metric}"].high < estimates[metric].low

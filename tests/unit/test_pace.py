@@ -5,8 +5,8 @@ import time
 import pytest
 
 from scoring import backoff
-from scoring.backoff import Limits, Pace
-from scoring.errors import Faulty, Passing, TimedOut, Unavailable, WrongVersion
+from scoring.backoff import Backoff, ScoringLimits
+from scoring.errors import Faulty, TimedOut, TransientError, Unavailable, WrongVersion
 
 
 class Clock:
@@ -35,7 +35,7 @@ def unavailable(retry_after: float = 0.0) -> Unavailable:
 
 
 def test_waits_double_with_each_failure_in_a_row_up_to_the_longest(clock: Clock) -> None:
-    client_pace = Pace(Limits(max_wait=10_000))
+    client_pace = Backoff(ScoringLimits(max_wait=10_000))
     waits = []
     for _ in range(9):
         client_pace.failed(unavailable(), sent_at=clock.now)
@@ -47,14 +47,14 @@ def test_waits_double_with_each_failure_in_a_row_up_to_the_longest(clock: Clock)
 def test_failures_of_requests_sent_before_the_first_one_failed_are_the_same_trouble(
     clock: Clock,
 ) -> None:
-    client_pace = Pace(Limits())
+    client_pace = Backoff(ScoringLimits())
     client_pace.failed(unavailable(), sent_at=clock.now)
     client_pace.failed(unavailable(), sent_at=clock.now - 1)
     assert client_pace.pause == pytest.approx(0.5)
 
 
 def test_an_answer_ends_the_trouble_but_not_one_to_an_older_request(clock: Clock) -> None:
-    client_pace = Pace(Limits(in_flight=4))
+    client_pace = Backoff(ScoringLimits(in_flight=4))
     client_pace.failed(unavailable(), sent_at=clock.now)
     assert client_pace.troubled
     client_pace.answered(sent_at=clock.now - 1)
@@ -67,7 +67,7 @@ def test_an_answer_ends_the_trouble_but_not_one_to_an_older_request(clock: Clock
 
 @pytest.mark.parametrize("retry_after", [3.0, 20.0])
 def test_a_wait_that_the_server_asks_for_is_kept(retry_after: float, clock: Clock) -> None:
-    client_pace = Pace(Limits())
+    client_pace = Backoff(ScoringLimits())
     client_pace.failed(unavailable(retry_after), sent_at=clock.now)
     assert client_pace.pause == pytest.approx(retry_after)
     client_pace.failed(unavailable(), sent_at=clock.now - 1)  # neither another failure
@@ -76,13 +76,13 @@ def test_a_wait_that_the_server_asks_for_is_kept(retry_after: float, clock: Cloc
 
 
 def test_a_wait_longer_than_max_wait_gives_up_at_once(clock: Clock) -> None:
-    client_pace = Pace(Limits(max_wait=120))
+    client_pace = Backoff(ScoringLimits(max_wait=120))
     with pytest.raises(Unavailable):
         client_pace.failed(unavailable(retry_after=121), sent_at=clock.now)
 
 
 def test_it_gives_up_when_max_wait_has_passed_since_the_first_failure(clock: Clock) -> None:
-    client_pace = Pace(Limits(max_wait=2))
+    client_pace = Backoff(ScoringLimits(max_wait=2))
     client_pace.failed(unavailable(), sent_at=clock.now)
     clock.now += 1.5
     client_pace.failed(unavailable(), sent_at=clock.now)
@@ -95,21 +95,24 @@ def test_it_gives_up_when_max_wait_has_passed_since_the_first_failure(clock: Clo
 @pytest.mark.parametrize(
     ("limits", "waits_for", "gives_up_on"),
     [
-        (Limits(max_wait=0, wait_for_version=60), WrongVersion, Unavailable),
-        (Limits(max_wait=60, wait_for_version=0), Unavailable, WrongVersion),
+        (ScoringLimits(max_wait=0, wait_for_version=60), WrongVersion, Unavailable),
+        (ScoringLimits(max_wait=60, wait_for_version=0), Unavailable, WrongVersion),
     ],
 )
 def test_max_wait_and_wait_for_version_are_independent(
-    limits: Limits, waits_for: type[Passing], gives_up_on: type[Passing], clock: Clock
+    limits: ScoringLimits,
+    waits_for: type[TransientError],
+    gives_up_on: type[TransientError],
+    clock: Clock,
 ) -> None:
-    client_pace = Pace(limits)
+    client_pace = Backoff(limits)
     client_pace.failed(waits_for("trouble"), sent_at=clock.now)
     with pytest.raises(gives_up_on):
         client_pace.failed(gives_up_on("trouble"), sent_at=clock.now)
 
 
 def test_each_wait_begins_with_the_first_trouble_of_its_kind(clock: Clock) -> None:
-    client_pace = Pace(Limits(max_wait=60, wait_for_version=100))
+    client_pace = Backoff(ScoringLimits(max_wait=60, wait_for_version=100))
     client_pace.failed(WrongVersion("other"), sent_at=clock.now)
     clock.now += 70
     client_pace.failed(unavailable(), sent_at=clock.now)
@@ -122,7 +125,7 @@ def test_each_wait_begins_with_the_first_trouble_of_its_kind(clock: Clock) -> No
 
 
 def test_after_an_answer_waits_and_patience_start_anew(clock: Clock) -> None:
-    client_pace = Pace(Limits(max_wait=60))
+    client_pace = Backoff(ScoringLimits(max_wait=60))
     for error in (unavailable(), Faulty("odd"), Faulty("odd")):
         client_pace.failed(error, sent_at=clock.now)
     clock.now += 50
@@ -136,7 +139,7 @@ def test_after_an_answer_waits_and_patience_start_anew(clock: Clock) -> None:
 
 
 def test_three_faulty_answers_in_a_row_give_up(clock: Clock) -> None:
-    client_pace = Pace(Limits(max_wait=60))
+    client_pace = Backoff(ScoringLimits(max_wait=60))
     for error in (Unavailable("gone"), Faulty("odd"), Unavailable("gone"), Faulty("odd")):
         client_pace.failed(error, sent_at=clock.now)
     client_pace.failed(Faulty("odd"), sent_at=clock.now)
@@ -145,7 +148,7 @@ def test_three_faulty_answers_in_a_row_give_up(clock: Clock) -> None:
 
 
 def test_each_time_out_gives_the_server_a_tenth_more_time(clock: Clock) -> None:
-    client_pace = Pace(Limits())
+    client_pace = Backoff(ScoringLimits())
     client_pace.failed(Unavailable("gone"), sent_at=clock.now)
     assert client_pace.pause <= 0.5
     client_pace.failed(TimedOut("slow"), sent_at=clock.now - 50)
@@ -156,10 +159,10 @@ def test_a_time_out_waits_at_least_half_of_the_backoff(
     clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backoff.random, "uniform", lambda shortest, _longest: shortest)
-    client_pace = Pace(Limits())
+    client_pace = Backoff(ScoringLimits())
     client_pace.failed(TimedOut("slow"), sent_at=clock.now)
     assert client_pace.pause == pytest.approx(0.25)
-    client_pace = Pace(Limits())
+    client_pace = Backoff(ScoringLimits())
     client_pace.failed(unavailable(), sent_at=clock.now)
     assert client_pace.pause == 0
 
@@ -167,7 +170,7 @@ def test_a_time_out_waits_at_least_half_of_the_backoff(
 def test_a_time_out_halves_batches_and_requests_in_flight_and_answers_grow_them_back(
     clock: Clock,
 ) -> None:
-    client_pace = Pace(Limits(batch_size=4_000, in_flight=4))
+    client_pace = Backoff(ScoringLimits(batch_size=4_000, in_flight=4))
     client_pace.failed(TimedOut("slow"), sent_at=clock.now)
     assert (client_pace.batch_size, client_pace.in_flight) == (2_000, 2)
     sizes = []
@@ -180,13 +183,13 @@ def test_a_time_out_halves_batches_and_requests_in_flight_and_answers_grow_them_
 
 
 def test_an_unavailable_server_gets_one_request_at_a_time(clock: Clock) -> None:
-    client_pace = Pace(Limits(batch_size=4_000, in_flight=4))
+    client_pace = Backoff(ScoringLimits(batch_size=4_000, in_flight=4))
     client_pace.failed(unavailable(), sent_at=clock.now)
     assert (client_pace.batch_size, client_pace.in_flight) == (4_000, 1)
 
 
 def test_what_was_too_large_is_never_sent_again(clock: Clock) -> None:
-    client_pace = Pace(Limits(batch_size=4_000))
+    client_pace = Backoff(ScoringLimits(batch_size=4_000))
     client_pace.too_large(4_000)
     for _ in range(30):
         clock.now += 1

@@ -5,7 +5,7 @@ import os
 import pytest
 from requests.utils import get_environ_proxies
 
-from cli.proxies import NO_PROXY, PROXIES, spare_this_machine
+from cli.proxies import NO_PROXY_VARIABLES, PROXY_VARIABLES, bypass_proxies_for_loopback
 
 HERE = ["http://127.0.0.1:5001", "http://127.8.9.1", "http://localhost:80/x", "http://[::1]:5001"]
 ELSEWHERE = [
@@ -19,7 +19,7 @@ EXCEPTED = "http://inside.example"
 
 @pytest.fixture(autouse=True)
 def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (*PROXIES, *NO_PROXY):
+    for name in (*PROXY_VARIABLES, *NO_PROXY_VARIABLES):
         for spelled in (name.lower(), name.upper()):
             monkeypatch.setenv(spelled, "")  # so that it is reset after the test
             del os.environ[spelled]
@@ -33,8 +33,8 @@ def test_this_machine_and_what_the_user_excepts_are_reached_directly(
     monkeypatch.setenv(proxy, "http://proxy.example:3128")
     monkeypatch.setenv(excepting, "inside.example, 192.168.0.0/16")
     assert get_environ_proxies(HERE[0])
-    spare_this_machine()
-    spare_this_machine()
+    bypass_proxies_for_loopback()
+    bypass_proxies_for_loopback()
     for url in (*HERE, EXCEPTED, "http://192.168.7.7"):
         assert not get_environ_proxies(url), url
     for url in ELSEWHERE:
@@ -46,11 +46,11 @@ def test_what_lower_and_upper_case_except_is_kept_apart(monkeypatch: pytest.Monk
     monkeypatch.setenv("http_proxy", "http://proxy.example:3128")
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.setenv("NO_PROXY", "inside.example")
-    spare_this_machine()
+    bypass_proxies_for_loopback()
     assert os.environ["no_proxy"] == "*"
     assert os.environ["NO_PROXY"].startswith("inside.example,localhost,")
 
 
 def test_without_a_proxy_the_environment_stays_as_it_is() -> None:
-    spare_this_machine()
-    assert not set(NO_PROXY) & set(os.environ)
+    bypass_proxies_for_loopback()
+    assert not set(NO_PROXY_VARIABLES) & set(os.environ)

@@ -15,7 +15,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from serving import fast_predict
-from serving.fast_predict import NoProbability, Quick
+from serving.fast_predict import FastModel, InvalidProbabilities
 
 NUMBERS, TEXTS = ["amount", "income"], ["purpose"]
 ROWS = pd.DataFrame(
@@ -83,7 +83,7 @@ def fail(*_args: object, **_kwargs: object) -> NoReturn:
 def test_the_short_way_answers_the_same_to_the_last_bit(*, sparse: bool) -> None:
     pipeline = encoded(sparse=sparse)
     assert pipeline[0].sparse_output_ == sparse
-    answers = fast_predict.shortened(pipeline)
+    answers = fast_predict.without_data_frames(pipeline)
     assert answers
     for rows in (ROWS, HOLES, HOLES[:1]):
         np.testing.assert_array_equal(answers(rows), pipeline.predict_proba(rows))
@@ -100,7 +100,7 @@ def test_the_short_way_answers_the_same_to_the_last_bit(*, sparse: bool) -> None
     ids=["no pipeline", "no columns", "columns by position", "a column by itself"],
 )
 def test_where_columns_are_not_listed_by_name_there_is_no_short_way(model: Any) -> None:
-    assert fast_predict.shortened(model) is None
+    assert fast_predict.without_data_frames(model) is None
 
 
 def test_a_model_takes_the_short_way_if_it_answers_the_same(
@@ -108,7 +108,7 @@ def test_a_model_takes_the_short_way_if_it_answers_the_same(
 ) -> None:
     model = load_as_served(encoded(sparse=True), tmp_path)
     expected = model.get_raw_model().predict_proba(HOLES)
-    served = Quick(model, ROWS)
+    served = FastModel(model, ROWS)
     monkeypatch.setattr(ColumnTransformer, "transform", fail)
     np.testing.assert_array_equal(served.predict(HOLES), expected)
     np.testing.assert_array_equal(served.predict(HOLES[HOLES.columns[::-1]]), expected)
@@ -116,9 +116,9 @@ def test_a_model_takes_the_short_way_if_it_answers_the_same(
 
 def test_a_model_with_a_part_that_needs_names_takes_the_long_way(tmp_path: Path) -> None:
     model = load_as_served(nested(), tmp_path)
-    assert fast_predict.shortened(model.get_raw_model())
+    assert fast_predict.without_data_frames(model.get_raw_model())
     expected = model.get_raw_model().predict_proba(HOLES)
-    np.testing.assert_array_equal(Quick(model, ROWS).predict(HOLES), expected)
+    np.testing.assert_array_equal(FastModel(model, ROWS).predict(HOLES), expected)
 
 
 def test_a_short_way_that_differs_in_the_last_bit_is_not_taken(
@@ -126,20 +126,20 @@ def test_a_short_way_that_differs_in_the_last_bit_is_not_taken(
 ) -> None:
     model = load_as_served(encoded(sparse=True), tmp_path)
 
-    def almost_the_same(pipeline: Pipeline) -> fast_predict.Answers:
+    def almost_the_same(pipeline: Pipeline) -> fast_predict.PredictProba:
         return lambda frame: np.nextafter(pipeline.predict_proba(frame), 1)
 
-    monkeypatch.setattr(fast_predict, "shortened", almost_the_same)
+    monkeypatch.setattr(fast_predict, "without_data_frames", almost_the_same)
     expected = model.get_raw_model().predict_proba(HOLES)
-    np.testing.assert_array_equal(Quick(model, ROWS).predict(HOLES), expected)
+    np.testing.assert_array_equal(FastModel(model, ROWS).predict(HOLES), expected)
 
 
 def test_an_answer_that_is_no_number_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    served = Quick(load_as_served(encoded(sparse=True), tmp_path), ROWS)
+    served = FastModel(load_as_served(encoded(sparse=True), tmp_path), ROWS)
     monkeypatch.setattr(
         LogisticRegression, "predict_proba", lambda _, rows: np.full((rows.shape[0], 2), np.nan)
     )
-    with pytest.raises(NoProbability):
+    with pytest.raises(InvalidProbabilities):
         served.predict(ROWS)

@@ -12,7 +12,7 @@ from problems import Candidate
 from tests.support.datasets import generated_offers
 from training import feature_effects
 from training.dataset import Dataset
-from training.search import search
+from training.search import search_grid
 
 PROBLEM = problems.load()
 
@@ -39,23 +39,25 @@ def test_steps_that_grid_points_share_are_fitted_once_per_fold(data: Dataset) ->
     candidate = Candidate("counted", "", pipeline, {"model__C": [0.1, 1.0, 10.0, 100.0]})
     fits: list[int] = []
     folds = data.folds(data.train, 3, 0)
-    result = search(candidate, data.train, [folds], 1, advance=fits.append)
+    result = search_grid(candidate, data.train, [folds], 1, advance=fits.append)
     assert len(calls) == 3 * 2 + 1  # both parts of each fold, and in the end all rows
     assert sum(fits) == 4 * 3
-    assert [point.params for point in result.points] == [{"C": c} for c in (0.1, 1.0, 10.0, 100.0)]
+    assert [point.params for point in result.grid_points] == [
+        {"C": c} for c in (0.1, 1.0, 10.0, 100.0)
+    ]
 
 
 def test_a_search_on_some_rows_is_fitted_on_all(data: Dataset) -> None:
     candidate = PROBLEM.candidates(data.categories, 0)[0]
-    some = data.train.some(4_000, 0)
-    result = search(candidate, some, [data.folds(some, 2, 0)], 1, refit_on=data.train)
+    some = data.train.sample(4_000, 0)
+    result = search_grid(candidate, some, [data.folds(some, 2, 0)], 1, refit_on=data.train)
     best = {f"model__{name}": value for name, value in result.best.params.items()}
     expected = candidate.pipeline.set_params(**best).fit(data.train.features, data.train.label)
     assert (result.estimator[-1].coef_ == expected[-1].coef_).all()
 
 
 def test_some_rows_are_whole_leads_of_the_training_rows(data: Dataset) -> None:
-    some = data.train.some(4_000, 0)
+    some = data.train.sample(4_000, 0)
     assert 3_000 < len(some) < 5_000
     assert not set(some.group) & set(data.test.group)
     of_these_leads = pd.Series(data.train.group).isin(some.group).sum()
@@ -63,22 +65,22 @@ def test_some_rows_are_whole_leads_of_the_training_rows(data: Dataset) -> None:
 
 
 def test_some_rows_are_the_same_ones_for_the_same_seed(data: Dataset) -> None:
-    first, second = data.train.some(1_000, 5), data.train.some(1_000, 5)
+    first, second = data.train.sample(1_000, 5), data.train.sample(1_000, 5)
     assert (first.group == second.group).all()
-    assert set(first.group) != set(data.train.some(1_000, 6).group)
+    assert set(first.group) != set(data.train.sample(1_000, 6).group)
 
 
 def test_columns_have_names_that_a_person_understands(data: Dataset) -> None:
     candidate = PROBLEM.candidates(data.categories, 0)[1]
     pipeline = candidate.pipeline.set_params(columns__fine__bins__n_bins=20, model__C=0.03)
     fitted = pipeline.fit(data.train.features, data.train.label)
-    names = feature_effects.names(fitted)
+    names = feature_effects.column_names(fitted)
     assert len(names) == fitted[-1].coef_.shape[1]
     assert "credit = poor" in names
     assert "annual_income missing" in names
     assert any(name.startswith("apr ") and name.endswith("x credit = poor") for name in names)
     assert not any("__" in name for name in names)
-    table = feature_effects.coefficients(fitted, data.train)
+    table = feature_effects.coefficient_table(fitted, data.train)
     assert table is not None
     assert table["weight"].is_monotonic_decreasing
     position = names.index("credit = poor")
@@ -91,7 +93,7 @@ def test_importance_is_the_loss_that_a_shuffled_column_costs(data: Dataset) -> N
 
     pipeline = Pipeline([("apr", FunctionTransformer(apr_alone)), ("model", LogisticRegression())])
     fitted = pipeline.fit(data.train.features, data.train.label)
-    importance = feature_effects.permutation(fitted, data.test, 0)
+    importance = feature_effects.permutation_importance_table(fitted, data.test, 0)
     assert importance.index[0] == "apr"
     assert importance["importance"].iloc[0] > 0
     assert (importance["importance"].iloc[1:] == 0).all()

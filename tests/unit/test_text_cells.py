@@ -5,7 +5,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from db.text_cells import parsed
+from db.text_cells import parse_cells
 
 DAY, NOON = "2024-05-06 00:00:00", "2024-05-06 12:00:00"
 
@@ -13,7 +13,7 @@ DAY, NOON = "2024-05-06 00:00:00", "2024-05-06 12:00:00"
 def parse(expected: str, cell: str) -> Any:
     """The cell's value beside others, or None where it is none."""
     beside = "2024-05-06T12:00:00.5Z" if expected == "a timestamp" else "1.0"
-    value, null, other = parsed(pa.array([cell, None, beside]), expected).to_pylist()
+    value, null, other = parse_cells(pa.array([cell, None, beside]), expected).to_pylist()
     assert null is None
     assert other is not None
     return value

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import BigInteger, Column, DateTime, Double, String
 
 from db.table_specs import ROW_NUMBER
-from db.validation import checked, storable
+from db.validation import check_batch, to_json_values
 
 TIME, TEXT, NUMBER = Column("x", DateTime), Column("x", String), Column("x", Double)
 OUTSIDE = "x is not in the years 1 to 9999"
@@ -20,7 +20,7 @@ PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000}
 def check(column: Column, cells: pa.Array) -> tuple[list[Any], list[tuple[str, Any]]]:
     """The good values of a column, and the reasons and shown values of the rejected ones."""
     batch = pa.table({"x": cells, ROW_NUMBER: range(len(cells))})
-    good, rejected = checked(batch, [column])
+    good, rejected = check_batch(batch, [column])
     return good["x"].to_pylist(), [(row.reason, row.values["x"]) for row in rejected]
 
 
@@ -77,11 +77,11 @@ def test_a_row_rejected_for_another_reason_may_hold_such_cells_too() -> None:
         }
     )
     columns = [NUMBER, Column("y", String), Column("z", DateTime)]
-    _, (row,) = checked(batch, columns)
+    _, (row,) = check_batch(batch, columns)
     assert row.reason == "x is infinite"
     assert (
         row.values
-        == storable(row.values)
+        == to_json_values(row.values)
         == {"x": "inf", "y": "caf\ufffd", "z": f"{2**62} ms since 1970"}
     )
 

@@ -3,7 +3,7 @@
 from sklearn.datasets import load_breast_cancer
 from sqlalchemy import BigInteger, Column, Double, MetaData, String, select
 
-from db.table_specs import Scoring, Source, results_tables, source_table
+from db.table_specs import ScoringSpec, Source, results_tables, source_table
 from problems.spec import Feature, Problem
 
 MEASURES = tuple(str(name) for name in load_breast_cancer().feature_names)
@@ -23,7 +23,7 @@ PROBLEM = Problem(
     model_name="biopsies",
     module=__name__,
     sources=(Source(biopsies, "biopsies"),),
-    scoring=Scoring(
+    scoring=ScoringSpec(
         rows=select(biopsies.c.biopsy, *columns),
         key=biopsies.c.biopsy,
         results=results_tables(
@@ -37,5 +37,5 @@ PROBLEM = Problem(
     ),
     features=tuple(Feature(name, "number") for name in MEASURES),
     label=biopsies.c.malignant,
-    words=("Benign", "Malignant"),
+    outcome_labels=("Benign", "Malignant"),
 )

@@ -4,7 +4,7 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 
-from problems.pipelines import Categories, logarithms, pipeline
+from problems.pipelines import Categories, pipeline, scaled_logarithms
 from problems.spec import Candidate
 
 MEASURES = [str(name) for name in load_breast_cancer().feature_names]
@@ -16,7 +16,9 @@ def candidates(categories: Categories, seed: int) -> list[Candidate]:
         Candidate(
             "logistic",
             "logarithms of the measures",
-            pipeline(MEASURES, logarithms(), categories, LogisticRegression(random_state=seed)),
+            pipeline(
+                MEASURES, scaled_logarithms(), categories, LogisticRegression(random_state=seed)
+            ),
             {"model__C": [0.1, 1.0]},
         ),
         Candidate(

@@ -9,6 +9,6 @@ PROBLEM = replace(
     name="tiny_offers",
     model_name="tiny-offers",
     module=__name__,
-    sample=None,
-    default=False,
+    sample_folder=None,
+    is_default=False,
 )

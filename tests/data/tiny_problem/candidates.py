@@ -2,7 +2,7 @@
 
 from sklearn.linear_model import LogisticRegression
 
-from problems.pipelines import Categories, pairs
+from problems.pipelines import Categories, binned_pairs
 from problems.spec import Candidate
 
 
@@ -13,7 +13,7 @@ def candidates(categories: Categories, seed: int) -> list[Candidate]:
         Candidate(
             "logistic",
             "numbers in bins, one column a category, and their products by two",
-            pairs(numbers, fine=12, coarse=6, categories=categories, model=model),
+            binned_pairs(numbers, fine=12, coarse=6, categories=categories, model=model),
             {"model__C": [0.03, 0.1]},
         )
     ]

@@ -121,7 +121,7 @@ def csv_files(draw: st.DrawFn, names: Sequence[str]) -> CsvFile:
 
 
 @st.composite
-def damaged(draw: st.DrawFn, content: bytes) -> bytes:
+def damaged_bytes(draw: st.DrawFn, content: bytes) -> bytes:
     """A file's bytes, packed by gzip, with one byte changed, or cut off."""
     packed = gzip.compress(content, mtime=0)
     at = draw(st.integers(0, len(packed) - 1))

@@ -8,20 +8,20 @@ from mlflow import MlflowClient
 from sqlalchemy import Engine
 
 from db import entries, runs
-from db.engine import explained
+from db.engine import translate_database_errors
 from problems import Problem
 from registry import store, versions
-from scoring.endpoint import Endpoint
-from scoring.verified_endpoint import ProvenEndpoint
+from scoring.endpoint import ModelEndpoint
+from scoring.verified_endpoint import VerifiedEndpoint
 
 
 @dataclass(frozen=True)
-class Desk:
+class EntryScorer:
     """What a page's requests need: the tables, the problem, and an endpoint for each alias."""
 
     engine: Engine
     problem: Problem
-    endpoints: Mapping[str, Endpoint]
+    endpoints: Mapping[str, ModelEndpoint]
 
     def ask(self, alias: str, columns: Mapping[str, Sequence[Any]]) -> list[int]:
         """Have the version with this alias score the rows; returns the ids of their results.
@@ -31,18 +31,18 @@ class Desk:
         """
         uri = f"models:/{self.problem.model_name}@{alias}"
         version = versions.resolve(client(), uri)
-        problem = versions.fitted(version, self.problem)
+        problem = versions.problem_for_version(version, self.problem)
         rows = len(next(iter(columns.values())))
         whole = {name: columns.get(name, [None] * rows) for name in problem.feature_names}
-        endpoint = ProvenEndpoint(self.endpoints[alias], version, problem.features)
+        endpoint = VerifiedEndpoint(self.endpoints[alias], version, problem.features)
         answers = endpoint.predict(whole)
-        words = version.decide(answers, problem.words)
-        with explained(self.engine.url):
+        words = version.decide(answers, problem.outcome_labels)
+        with translate_database_errors(self.engine.url):
             runs.remember_version(
                 self.engine,
                 *(version.model_id, version.logged_model_id, version.registry, version.threshold),
             )
-            return entries.store(
+            return entries.store_entries(
                 self.engine,
                 problem.scoring,
                 version.model_id,
@@ -53,5 +53,5 @@ class Desk:
 
 
 def client() -> MlflowClient:
-    with store.impatient():
+    with store.without_retries():
         return store.connect()

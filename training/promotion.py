@@ -9,9 +9,9 @@ from metrics import calibration
 from metrics.bootstrap import Bootstrap, Estimate, estimate
 from problems import Problem
 from registry import model_files
-from registry.versions import Version
+from registry.versions import RegisteredVersion
 from training.dataset import Rows
-from training.evaluate import losses
+from training.evaluate import log_losses
 
 # of the gain: a gate is tried night after night, and noise that happens to point the right way is
 # a little better than a base rate; at 95 % one in ten models of shuffled labels passed
@@ -25,17 +25,17 @@ class Verdict:
 
     gain: Estimate  # how much less its log loss is than its rival's, with its 99 % interval
     log_loss: float
-    rival_log_loss: float
+    reference_log_loss: float
     slope: Estimate
-    differences: np.ndarray = field(repr=False)  # the gain in each resample, (replicates,)
-    shortfalls: tuple[str, ...]
+    resampled_gains: np.ndarray = field(repr=False)  # the gain in each resample, (replicates,)
+    refusal_reasons: tuple[str, ...]
 
     @property
-    def promoted(self) -> bool:
-        return not self.shortfalls
+    def is_promoted(self) -> bool:
+        return not self.refusal_reasons
 
 
-def judge(
+def apply_gate(
     problem: Problem,
     rows: Rows,
     challenger: np.ndarray,
@@ -51,11 +51,11 @@ def judge(
     (`as_logged`) to answer its canary rows as it did when it was trained.
     """
     bootstrap = Bootstrap(rows.group, REPLICATES)
-    ours, theirs = losses(rows.label, challenger), losses(rows.label, rival)
+    ours, theirs = log_losses(rows.label, challenger), log_losses(rows.label, rival)
     sums = bootstrap.sums({"rows": np.ones(len(rows)), "gain": theirs - ours})
     gains = sums["gain"] / sums["rows"]
     gain = estimate(gains, CONFIDENCE)
-    slope = estimate(calibration.slope(rows.label, challenger, bootstrap))
+    slope = estimate(calibration.calibration_slope(rows.label, challenger, bootstrap))
     low, high = problem.calibration_band
     shortfalls = []
     if not gain.low > margin:
@@ -75,17 +75,17 @@ def judge(
     )
 
 
-def probabilities(version: Version, features: pd.DataFrame) -> np.ndarray:
+def predict_probabilities(version: RegisteredVersion, features: pd.DataFrame) -> np.ndarray:
     """What a version answers to these rows, loaded as a server loads it; shape (rows,)."""
     served = model_files.load(version)
     return np.asarray(served.predict(features[list(version.features)]))[:, 1]
 
 
-def answers_as_logged(version: Version, problem: Problem) -> bool:
+def answers_as_logged(version: RegisteredVersion, problem: Problem) -> bool:
     """Does the version, loaded as a server loads it, answer its canary rows as at training."""
     rows = pd.DataFrame(version.canary.rows, columns=list(version.features))
     rows = rows.astype(dict.fromkeys(problem.numbers, "float64"))
-    return version.canary.answered_by(probabilities(version, rows).tolist())
+    return version.canary.is_answered_by(predict_probabilities(version, rows).tolist())
 
 
 def _less(gain: Estimate) -> str:
