@@ -15,7 +15,6 @@ scores` brings the results into the table of results. Needs requirements-spark.t
 import argparse
 import contextlib
 import logging
-import time
 import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -24,11 +23,12 @@ from sqlalchemy import Engine
 
 import cli
 import problems
+from cli.scoring_flags import add_scoring_flags
 from cli.terminal import print_table, progress
 from db.engine import database_url, open_database
 from db.schema import require_tables
 from db.staging import FileReport
-from scoring import closing, opening, record
+from scoring import run as scoring_run
 from spark import session
 
 if TYPE_CHECKING:
@@ -62,13 +62,13 @@ def parser() -> argparse.ArgumentParser:
         "about how many rows a commit has",
     )
     max_rejected = "stop when more than this share of a file or of the rows is rejected"
-    opening.add_flags(made, [commit_rows], max_rejected)
+    add_scoring_flags(made, [commit_rows], max_rejected)
     return made
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
-    version, problem = opening.resolve_version(args.model, problems.load(args.problem))
+    version, problem = scoring_run.resolve_version(args.model, problems.load(args.problem))
     # it says of every run that executors have this Python's packages, as they are to have
     logging.getLogger("mlflow.pyfunc").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas")
@@ -120,34 +120,27 @@ def score(job: "ClusterJob", args: argparse.Namespace) -> int:
     pending = before.pending + (before.rejected if replay else 0)
     total = min(args.limit or pending, pending)
     if dry:
-        closing.print_counts(
+        scoring_run.print_counts(
             str(job), before, job.results.rejection_reasons(rows), {"would score": total}
         )
         return 0
-    error = None
     with (
-        record.open_mlflow_run(job.version, parameters(job, args)) as run_id,
+        scoring_run.open_mlflow_run(job.version, parameters(job, args)) as run_id,
         cli.stop_gracefully() as stop,
     ):
         if aside is not None:
             job.results.write_rejected_rows(aside, job.staging, run_id)
         scorer = job.create_scorer(rows, before, run_id, args)
-        started, outcome = time.monotonic(), "interrupted"
-        try:
-            with progress(f"score {job.version.model_id}", total) as bar:
-                scorer.run(replay, stop.requested, bar.advance)
-            if not stop.requested.is_set():
-                outcome = "limited" if args.limit else "finished"
-        except cli.UserError as raised:
-            outcome, error = "failed", raised
-        seconds = time.monotonic() - started
-        counts, did = job.results.count_rows(rows), scorer.run_counts
-        more = {"this run": did.rows, "rows a second": round(did.rows / seconds)}
-        closing.print_counts(str(job), counts, job.results.rejection_reasons(rows), more)
-        record.log_outcome(scorer.tally, did, counts, outcome, seconds)
-        if error:
-            raise error
-    closing.check_counts(counts, complete=outcome == "finished", script="score_spark.py")
+        with (
+            scoring_run.track_outcome(stop.requested, limited=args.limit > 0) as outcome,
+            progress(f"score {job.version.model_id}", total) as bar,
+        ):
+            scorer.run(replay, stop.requested, bar.advance)
+        counts, reasons = job.results.count_rows(rows), job.results.rejection_reasons(rows)
+        scoring_run.report_outcome(
+            str(job), outcome, scorer.run_counts, counts, reasons, scorer.tally
+        )
+    scoring_run.check_counts(counts, outcome, "score_spark.py")
     return stop.exit_code
 
 

@@ -1,1 +1,1 @@
-"""Asking a served model: the call, its errors, and scoring a whole table through it."""
+"""The batch client: one REST call to a served model, its errors, and scoring a whole table."""

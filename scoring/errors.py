@@ -1,33 +1,33 @@
-"""What can go wrong between us and an endpoint.
+"""The errors of a call to an endpoint.
 
-EndpointError            between us and the endpoint
-├── Passing              the same request may succeed later
-│   ├── Unavailable      no connection, or it broke, or the endpoint says so: 429, 502, 503
-│   ├── TimedOut         no answer in time, or 504; the server may still be at work on it
-│   ├── Faulty           500, or 200 with something other than a probability a row
-│   └── WrongVersion     412, or another version answers than the one that was asked for
-├── TooLarge             413
+EndpointError            any failure of a call
+├── TransientError       the same request may succeed later
+│   ├── Unavailable      no connection, a broken connection, or status 429, 502 or 503
+│   ├── TimedOut         no response in time, or status 504; the server may still be working
+│   ├── Faulty           status 500, or a response without a valid probability for each row
+│   └── WrongVersion     status 412, or another model version answered
+├── TooLarge             status 413
 └── Refused              any other status
-    └── RowsRefused      400: rows it cannot read, or a model that fails on them
+    └── RowsRefused      status 400: the server cannot read the rows, or the model fails on them
 """
 
 from cli import UserError
 
 
 class EndpointError(UserError):
-    """The endpoint did not answer as it should."""
+    """A call to the endpoint failed."""
 
     exit_code = 4
 
 
 class TransientError(EndpointError):
-    """What may be otherwise when asked again; `retry_after` is the wait it asks for, in seconds."""
+    """The same request may succeed later, after `retry_after` seconds if the server said so."""
 
     retry_after = 0.0
 
 
 class Unavailable(TransientError):
-    """There is no connection to the endpoint, or it broke, or it has no room for us now."""
+    """The endpoint cannot be reached, or it is too busy to answer."""
 
 
 class TimedOut(TransientError):
@@ -35,23 +35,23 @@ class TimedOut(TransientError):
 
 
 class Faulty(TransientError):
-    """The endpoint failed, or answered with something other than a probability a row."""
+    """The endpoint failed, or its response holds no valid probability for each row."""
 
 
 class WrongVersion(TransientError):
-    """Another version answers: its headers say so, or how it answers the canary rows."""
+    """Another model version answered, according to its headers or to the canary rows."""
 
 
 class TooLarge(EndpointError):
-    """The endpoint takes no request of this size."""
+    """The endpoint does not accept a request of this size."""
 
 
 class Refused(EndpointError):
-    """The endpoint will not answer such a request, however often it is asked."""
+    """The endpoint rejects the request, and would reject it again."""
 
 
 class RowsRefused(Refused):
-    """The endpoint answered 400; `reason` is its message without the rows it echoes."""
+    """The endpoint returned 400; `reason` is its message without the values of the rows."""
 
     def __init__(self, text: str, reason: str) -> None:
         super().__init__(text)

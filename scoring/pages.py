@@ -1,4 +1,4 @@
-"""The pages of a table that one scoring run takes, while others may work on the same table."""
+"""The pages of rows that one scoring run claims, while other runs may work on the same table."""
 
 import threading
 from collections import deque
@@ -13,106 +13,109 @@ from db import claims, results
 from db.results import Page
 from db.runs import ScoringRun
 from db.table_specs import ScoringSpec
-from scoring.watch import RunControl
+from scoring.run import RunControl
 
-SECONDS_BETWEEN_LOOKS = 0.5  # at whether others are done
+POLL_SECONDS = 0.5  # between checks whether other runs have finished
 
 
-class Pages:
-    """Claims pages in the order of their keys, in as many passes as it takes."""
+class PageQueue:
+    """Claims pages in the order of their keys, in as many passes as are needed."""
 
     def __init__(
         self,
         engine: Engine,
         scoring: ScoringSpec,
         run: ScoringRun,
-        watch: RunControl,
-        most_rows: float,
+        control: RunControl,
+        max_rows: float,
     ) -> None:
-        self._engine, self._scoring, self._run, self._watch = engine, scoring, run, watch
-        self._room = most_rows  # rows that may still be taken
-        self._again: deque[Page] = deque()  # taken, and to be sent again
+        self._engine, self._scoring, self._run, self._control = engine, scoring, run, control
+        self._rows_left = max_rows  # rows that this run may still claim
+        self._to_resend: deque[Page] = deque()
         self._start_pass()
 
     def _start_pass(self) -> None:
-        self._after: Any = None
-        self._load: int | None = None
-        self._incomplete = self._at_end = False  # may rows be left behind us
+        self._last_key: Any = None
+        self._load_id: int | None = None
+        self._needs_another_pass = self._is_at_end = False
 
-    def next(self, most: int) -> Page | None:
-        """A page of at most so many rows, or None where this pass has none left."""
-        if self._again:
-            return self._again.popleft()
-        if self._at_end or not self._room:
+    def next(self, max_rows: int) -> Page | None:
+        """Return a page of at most `max_rows` rows, or None at the end of this pass."""
+        if self._to_resend:
+            return self._to_resend.popleft()
+        if self._is_at_end or not self._rows_left:
             return None
-        page = self._watch.retry_database(
+        page = self._control.retry_database(
             results.claim_page,
             self._engine,
             self._scoring,
             self._run,
-            self._after,
-            int(min(most, self._room)),
+            self._last_key,
+            int(min(max_rows, self._rows_left)),
         )
-        self._incomplete |= page.others_have_claims or self._load not in (None, page.last_load)
+        has_new_load = self._load_id not in (None, page.last_load)
+        self._needs_another_pass |= page.others_have_claims or has_new_load
         if not len(page):
-            self._at_end = True
+            self._is_at_end = True
             return None
-        self._after, self._load = page.columns[self._scoring.key.name][-1], page.last_load
-        self._room -= len(page)
+        self._last_key = page.columns[self._scoring.key.name][-1]
+        self._load_id = page.last_load
+        self._rows_left -= len(page)
         return page
 
-    def once_more(self, *pages: Page) -> None:
-        """Give these out again, before any other."""
-        self._again.extendleft(reversed(pages))
+    def resend(self, *pages: Page) -> None:
+        """Return these pages from `next` before any other page."""
+        self._to_resend.extendleft(reversed(pages))
 
-    def overtook(self, page: Page) -> None:
-        """A load came between, or others took the page over: a later pass reads what is left."""
-        self._incomplete = True
-        self._room += len(page)
+    def release(self, page: Page) -> None:
+        """Leave a page that could not be stored to a later pass: its rows or its claim changed."""
+        self._needs_another_pass = True
+        self._rows_left += len(page)
 
     @property
-    def to_repeat(self) -> bool:
-        """Are there pages to be sent again."""
-        return bool(self._again)
+    def has_pages_to_resend(self) -> bool:
+        return bool(self._to_resend)
 
-    def another_pass(self) -> bool:
-        """Begin again from the first key, if there may be rows; first wait for what others have.
+    def start_another_pass(self) -> bool:
+        """Start again from the first key if rows may be left; first wait for the other runs.
 
-        What a load added may lie behind us, and what others claimed they may not have finished.
+        A load may have added rows with smaller keys, and other runs may not finish their claims.
         """
-        if not self._room:
+        if not self._rows_left:
             return False
-        if self._unfinished():
-            self._incomplete = True
-            if self._unfinished():
-                self._watch.notify("Other clients have claimed the last rows: waiting for them ...")
-            while self._unfinished() and not self._watch.stop.wait(SECONDS_BETWEEN_LOOKS):
+        if self._count_unfinished():
+            self._needs_another_pass = True
+            if self._count_unfinished():
+                self._control.notify(
+                    "Other clients have claimed the last rows: waiting for them ..."
+                )
+            while self._count_unfinished() and not self._control.stop.wait(POLL_SECONDS):
                 pass
-        if not self._incomplete or self._watch.stop.is_set():
+        if not self._needs_another_pass or self._control.stop.is_set():
             return False
         self._start_pass()
         return True
 
-    def _unfinished(self) -> int:
-        return self._watch.retry_database(claims.count_unfinished, self._engine, self._run)
+    def _count_unfinished(self) -> int:
+        return self._control.retry_database(claims.count_unfinished, self._engine, self._run)
 
 
 @contextmanager
-def at_work(engine: Engine, run: ScoringRun) -> Iterator[None]:
-    """While the body is at work, say so again and again, so that nobody takes its claims over."""
-    over = threading.Event()
+def keep_lease(engine: Engine, run: ScoringRun) -> Iterator[None]:
+    """Renew the run's lease in a thread during the body, so that it keeps its claims."""
+    is_over = threading.Event()
 
-    def say_so() -> None:
-        while not over.wait(claims.LEASE_SECONDS / 4):
+    def renew() -> None:
+        while not is_over.wait(claims.LEASE_SECONDS / 4):
             try:
                 claims.renew_lease(engine, run)
-            except DBAPIError:  # locked or away: there will be another time
+            except DBAPIError:  # locked or unreachable: the next renewal is soon enough
                 continue
 
-    thread = threading.Thread(target=say_so, daemon=True)
+    thread = threading.Thread(target=renew, daemon=True)
     thread.start()
     try:
         yield
     finally:
-        over.set()
+        is_over.set()
         thread.join()

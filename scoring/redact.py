@@ -1,44 +1,45 @@
-"""What a server says of rows that it refuses, without the rows: MLflow's errors echo them."""
+"""Remove the values of rows from a server's error message: MLflow repeats them there."""
 
 import json
 import re
 
 import pyarrow as pa
 
-FEW = 100  # rows, canaries and those that a refusal is about
+MAX_ROWS = 100  # replace single values only if the request has at most this many rows
+NO_REASON = "no reason given"
 
 
 def redact_response(text: str, rows: pa.Table) -> str:
-    """A refusal's reason in one line, without what the server echoes of these rows."""
+    """Return the reason in an error response on one line, without the values of these rows."""
     try:
         message = str(json.loads(text)["message"])
     except (ValueError, KeyError, TypeError):
-        return "no reason given"
+        return NO_REASON
     return redact_values(message.rpartition("\nError: ")[2], rows)
 
 
 def redact_values(reason: str, rows: pa.Table) -> str:
-    """A model's error in one line, without what these rows hold."""
+    """Return a model's error message on one line, without the values of these rows."""
     reason = " ".join(reason.split())
-    if "Failed to predict data" in reason:  # an echo in a form that we do not know
-        return "no reason given"
-    reason = "".join(c for c in reason if c.isprintable())  # nothing that a terminal obeys
+    if "Failed to predict data" in reason:  # the rows are repeated in an unknown form
+        return NO_REASON
+    reason = "".join(c for c in reason if c.isprintable())  # no control codes for the terminal
     for value in _values(rows):
         reason = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", "…", reason)
-    known = set(rows.column_names)
+    column_names = set(rows.column_names)
     reason = re.sub(
         r"'([^']*)'|\"([^\"]*)\"",
-        lambda quoted: quoted[0] if (quoted[1] or quoted[2]) in known else "'…'",
+        lambda quoted: quoted[0] if (quoted[1] or quoted[2]) in column_names else "'…'",
         reason,
     )
     return reason[:200].rstrip(". ")
 
 
 def _values(rows: pa.Table) -> list[str]:
-    """What few rows hold, as a message may spell it, the longest first; of many nothing is told."""
-    if rows.num_rows > FEW:
+    """Return the values of the rows as a message may spell them, the longest first."""
+    if rows.num_rows > MAX_ROWS:
         return []
     values = {value for column in rows.columns for value in column.to_pylist()} - {None}
-    shown = {f"{value:g}" for value in values if isinstance(value, float)} | set(map(str, values))
-    shown |= {f"{value:.0f}" for value in values if isinstance(value, float)}
-    return sorted(shown - set(rows.column_names) - {""}, key=len, reverse=True)
+    texts = {f"{value:g}" for value in values if isinstance(value, float)} | set(map(str, values))
+    texts |= {f"{value:.0f}" for value in values if isinstance(value, float)}
+    return sorted(texts - set(rows.column_names) - {""}, key=len, reverse=True)

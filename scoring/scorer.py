@@ -1,8 +1,8 @@
-"""Score every row of a table that a version has not scored, each exactly once.
+"""Score every pending row of a table exactly once.
 
-Pages of rows go to the endpoint, a few at a time, while this thread reads the next and stores what
-came back, a page in one transaction. Killed at any point, the next run finds what is missing;
-several runs at once share the pages.
+A few pages of rows are in flight to the endpoint while this thread reads the next pages and stores
+the responses, each page in one transaction. If the process is killed, the next run finds the rows
+that are missing. Several runs can share the pages of one table.
 """
 
 import math
@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 from sqlalchemy import Engine
@@ -23,27 +23,26 @@ from db.tables import database_id
 from problems import Problem
 from problems.split import trained_on_mask
 from scoring.backoff import Backoff, ScoringLimits
-from scoring.closing import TooManyRejected
 from scoring.errors import EndpointError, RowsRefused, TimedOut, TooLarge, TransientError
-from scoring.pages import Pages, at_work
-from scoring.sender import Sender, Sent
-from scoring.tally import RunStatistics
+from scoring.pages import PageQueue, keep_lease
+from scoring.run import RunControl, RunStatistics, TooManyRejected
+from scoring.sender import Exchange, Sender
 from scoring.verified_endpoint import VerifiedEndpoint
-from scoring.watch import RunControl
 
-Found = TypeVar("Found")
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class RowLimits:
-    """Of one run: the most rows to score (0: all of them), and to have rejected by the version."""
+    """How many rows a run scores at most (0: all), and how many the version may have rejected."""
 
-    rows: int
-    rejected: int
+    max_rows: int
+    max_rejected: int
 
 
 class Scorer:
-    """One scoring run; `run` does it."""
+    """Does the work of one scoring run in `run()`."""
 
     def __init__(
         self,
@@ -51,156 +50,153 @@ class Scorer:
         problem: Problem,
         endpoint: VerifiedEndpoint,
         run: ScoringRun,
-        limits: ScoringLimits,
-        bounds: RowLimits,
-        watch: RunControl,
+        scoring_limits: ScoringLimits,
+        row_limits: RowLimits,
+        control: RunControl,
     ) -> None:
-        self.tally = RunStatistics()
+        self.statistics = RunStatistics()
         self._engine, self._problem, self._endpoint = engine, problem, endpoint
-        self._scoring, self._run, self._watch = problem.scoring, run, watch
-        self._pace, self._bounds = Backoff(limits), bounds
-        self._pages = Pages(engine, problem.scoring, run, watch, bounds.rows or math.inf)
-        self._sender: Sender[Page, np.ndarray] = Sender(self._ask, limits.in_flight)
+        self._scoring, self._run, self._control = problem.scoring, run, control
+        self._backoff, self._max_rejected = Backoff(scoring_limits), row_limits.max_rejected
+        max_rows = row_limits.max_rows or math.inf
+        self._pages = PageQueue(engine, problem.scoring, run, control, max_rows)
+        self._sender: Sender[Page, np.ndarray] = Sender(self._predict, scoring_limits.in_flight)
         self._error: UserError | None = None
 
     def run(self) -> None:
-        """Pass over the pending rows until none is left, with us or with others.
+        """Pass over the pending rows until this run and all others have finished them.
 
         Raises:
-            EndpointError: the endpoint failed for good.
-            TooManyRejected: the version rejects more rows than it may.
-                What came back before either stays stored.
+            EndpointError: the endpoint failed, and retrying does not help.
+            TooManyRejected: the version rejected more rows than allowed.
+                Responses that arrived before either error stay stored.
         """
         with self._engine.connect() as connection:
-            here = database_id(connection)
-        self._trained_to = self._endpoint.version.trained_on.last_load_in(here)
-        with at_work(self._engine, self._run), closing(self._sender):
+            this_database = database_id(connection)
+        self._last_load = self._endpoint.version.trained_on.last_load_in(this_database)
+        with keep_lease(self._engine, self._run), closing(self._sender):
             self._pass()
-            while not self._closing and self._pages.another_pass():
+            while not self._is_ending and self._pages.start_another_pass():
                 self._pass()
         if self._error:
             raise self._error
 
     def _pass(self) -> None:
-        """Go once over what is pending, in the order of keys."""
+        """Go once over the pending rows in the order of their keys."""
         while True:
-            while not self._closing and not self._pace.pause and self._may_send():
-                page = self._pages.next(self._pace.batch_size)
+            while not self._is_ending and not self._backoff.pause and self._can_send():
+                page = self._pages.next(self._backoff.batch_size)
                 if page is None:
                     break
                 self._sender.send(page)
             if self._sender.in_flight:
-                self._take(self._sender.receive(self._pace.pause or None))
-            elif self._closing or not self._pages.to_repeat:
+                self._receive()
+            elif self._is_ending or not self._pages.has_pages_to_resend:
                 return
             else:
-                self._watch.stop.wait(self._pace.pause)
+                self._control.stop.wait(self._backoff.pause)
 
     @property
-    def _closing(self) -> bool:
-        return self._error is not None or self._watch.stop.is_set()
+    def _is_ending(self) -> bool:
+        return self._error is not None or self._control.stop.is_set()
 
-    def _may_send(self) -> bool:
-        return self._sender.in_flight < self._pace.in_flight
+    def _can_send(self) -> bool:
+        return self._sender.in_flight < self._backoff.in_flight
 
-    def _ask(self, page: Page) -> np.ndarray:
+    def _predict(self, page: Page) -> np.ndarray:
         return self._endpoint.predict(page.columns)  # in a thread of the sender
 
-    def _take(self, sent: Sent[Page, np.ndarray] | None) -> None:
-        """Deal with what came back, and keep the first error that ends the run."""
-        if sent is None:
+    def _receive(self) -> None:
+        """Handle the next response, if one comes, and keep the first error that ends the run."""
+        exchange = self._sender.receive(self._backoff.pause or None)
+        if exchange is None:
             return
         try:
-            self._settle(sent)
+            self._handle(exchange)
         except (EndpointError, TooManyRejected) as error:
             self._error = self._error or error
 
-    def _settle(self, sent: Sent[Page, np.ndarray]) -> None:
-        page, error = sent.job, sent.error
-        if error is None and sent.answer is not None:
-            self._answered(sent)
-            self._store(page, sent.answer)
+    def _handle(self, exchange: Exchange[Page, np.ndarray]) -> None:
+        page, error = exchange.request, exchange.error
+        if error is None and exchange.response is not None:
+            self._record_success(exchange)
+            self._store(page, exchange.response)
             return
-        self.tally.failures[type(error).__name__] += 1
+        self.statistics.failures[type(error).__name__] += 1
         if isinstance(error, RowsRefused):
-            self._answered(sent)
-            self._refused(page, error)
+            self._record_success(exchange)
+            self._handle_refused_rows(page, error)
         elif isinstance(error, TooLarge) and len(page) > 1:
-            self._pace.too_large(len(page))
-            self._pages.once_more(*page.halves())
+            self._backoff.record_too_large(len(page))
+            self._pages.resend(*page.halves())
         elif isinstance(error, TransientError):
-            smaller = isinstance(error, TimedOut) and len(page) > 1
-            self._pages.once_more(*(page.halves() if smaller else [page]))
-            self._failed(error, sent.sent_at)
+            is_halved = isinstance(error, TimedOut) and len(page) > 1
+            self._pages.resend(*(page.halves() if is_halved else [page]))
+            self._record_failure(error, exchange.sent_at)
         elif error is not None:
             raise error
 
-    def _answered(self, sent: Sent[Page, np.ndarray]) -> None:
-        was_troubled = self._pace.troubled
-        self._pace.answered(sent.sent_at)
-        if sent.answer is not None:
-            self.tally.latencies.append(sent.seconds)
-        if was_troubled and not self._pace.troubled:
-            self._watch.notify(f"{self._endpoint.endpoint.url} answers again.")
+    def _record_success(self, exchange: Exchange[Page, np.ndarray]) -> None:
+        was_troubled = self._backoff.is_troubled
+        self._backoff.record_success(exchange.sent_at)
+        if exchange.response is not None:
+            self.statistics.latencies.append(exchange.seconds)
+        if was_troubled and not self._backoff.is_troubled:
+            self._control.notify(f"{self._endpoint.endpoint.url} answers again.")
 
-    def _failed(self, error: TransientError, sent_at: float) -> None:
-        was_troubled = self._pace.troubled
-        self._pace.failed(error, sent_at)
-        if not was_troubled and not self._closing:
-            self._watch.notify(f"{error} Trying again ...")
+    def _record_failure(self, error: TransientError, sent_at: float) -> None:
+        was_troubled = self._backoff.is_troubled
+        self._backoff.record_failure(error, sent_at)
+        if not was_troubled and not self._is_ending:
+            self._control.notify(f"{error} Trying again ...")
 
-    def _refused(self, page: Page, refusal: RowsRefused) -> None:
-        """Find the rows that no request can contain, and store them as rejected."""
-        if self._closing:  # they stay pending
+    def _handle_refused_rows(self, page: Page, refusal: RowsRefused) -> None:
+        """Halve the page until the refused rows stand alone, then store them as rejected."""
+        if self._is_ending:  # the rows stay pending
             return
         if len(page) > 1:
-            self._pages.once_more(*page.halves())
+            self._pages.resend(*page.halves())
             return
-        asked_at = time.monotonic()
+        sent_at = time.monotonic()
         try:
             self._endpoint.predict({})
-        except RowsRefused as again:
+        except RowsRefused as canary_refusal:
             raise EndpointError(
                 f"{self._endpoint.endpoint.url} refuses even the canary rows of "
-                f"{self._run.model_id} ({again.reason}): the served model is at fault, no row was "
-                "rejected for it; see its log."
+                f"{self._run.model_id} ({canary_refusal.reason}): the served model is at fault, so "
+                "no row was rejected; see the server's log."
             ) from refusal
-        except TransientError as error:  # nobody knows now whose fault it was
-            self._pages.once_more(page)
-            self._failed(error, asked_at)
+        except TransientError as error:  # the row may not be at fault
+            self._pages.resend(page)
+            self._record_failure(error, sent_at)
             return
-        if self._patiently(results.store_rejected, self._scoring, self._run, page, refusal.reason):
-            self._watch.advance(len(page))
-            self.tally.rejected += 1
-            self._stop_if_too_many()
+        if self._query(results.store_rejected, self._scoring, self._run, page, refusal.reason):
+            self._control.advance(len(page))
+            self._stop_if_too_many_rejected()
         else:
-            self._pages.overtook(page)
+            self._pages.release(page)
 
-    def _stop_if_too_many(self) -> None:
+    def _stop_if_too_many_rejected(self) -> None:
         model_id = self._run.model_id
-        if (
-            self._patiently(results.count_rejected, self._scoring, model_id)
-            <= self._bounds.rejected
-        ):
-            return
-        raise TooManyRejected(
-            model_id, self._patiently(results.rejection_reasons, self._scoring, model_id)
-        )
+        if self._query(results.count_rejected, self._scoring, model_id) > self._max_rejected:
+            reasons = self._query(results.rejection_reasons, self._scoring, model_id)
+            raise TooManyRejected(model_id, reasons)
 
-    def _store(self, page: Page, answers: np.ndarray) -> None:
-        words = self._endpoint.version.decide(answers, self._problem.outcome_labels)
-        scored = results.ScoredPage(
-            page, answers.tolist(), words.tolist(), self._trained_on(page.columns)
-        )
-        if self._patiently(results.store_scores, self._scoring, self._run, scored):
-            self._watch.advance(len(page))
-            self.tally.add_scores(answers)
+    def _store(self, page: Page, probabilities: np.ndarray) -> None:
+        labels = self._endpoint.version.decide(probabilities, self._problem.outcome_labels)
+        trained_on = self._trained_on(page.columns)
+        scored = results.ScoredPage(page, probabilities.tolist(), labels.tolist(), trained_on)
+        if self._query(results.store_scores, self._scoring, self._run, scored):
+            self._control.advance(len(page))
+            self.statistics.add_scores(probabilities)
         else:
-            self._pages.overtook(page)
+            self._pages.release(page)
 
     def _trained_on(self, columns: Mapping[str, Any]) -> list[bool | None]:
         groups = columns[self._problem.group_name]
-        return trained_on_mask(groups, columns["load_id"], self._trained_to)
+        return trained_on_mask(groups, columns["load_id"], self._last_load)
 
-    def _patiently(self, work: Callable[..., Found], *args: Any) -> Found:
-        return self._watch.retry_database(work, self._engine, *args)
+    def _query(
+        self, work: Callable[Concatenate[Engine, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        return self._control.retry_database(work, self._engine, *args, **kwargs)

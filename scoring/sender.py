@@ -1,4 +1,4 @@
-"""Requests in flight: a few threads that ask, while the caller reads and stores."""
+"""Requests in flight: a few threads call the endpoint while the caller reads and stores rows."""
 
 import queue
 import threading
@@ -7,60 +7,61 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-Job = TypeVar("Job")
-Answer = TypeVar("Answer")
+RequestT = TypeVar("RequestT")
+ResponseT = TypeVar("ResponseT")
 
 
 @dataclass(frozen=True)
-class Sent(Generic[Job, Answer]):
-    """A job that was sent, with its answer or what went wrong; times by the monotonic clock."""
+class Exchange(Generic[RequestT, ResponseT]):
+    """A request with its response or its error; `sent_at` is by the monotonic clock."""
 
-    job: Job
+    request: RequestT
     sent_at: float
     seconds: float
-    answer: Answer | None
+    response: ResponseT | None
     error: Exception | None
 
 
-class Sender(Generic[Job, Answer]):
-    """Asks for jobs in threads of its own; answers come as they arrive.
+class Sender(Generic[RequestT, ResponseT]):
+    """Sends requests in its own threads; responses arrive in any order.
 
-    The threads are daemons, not an executor's, which would keep a process that is to stop at once
-    until the last request is answered. They end after `close`.
+    The threads are daemon threads. An executor's threads would keep a process that must stop at
+    once alive until the last response. They end after `close()`.
     """
 
-    def __init__(self, ask: Callable[[Job], Answer], threads: int) -> None:
-        self._ask = ask
-        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._done: queue.SimpleQueue[Sent[Job, Answer]] = queue.SimpleQueue()
+    def __init__(self, send: Callable[[RequestT], ResponseT], threads: int) -> None:
+        self._call = send
+        self._requests: queue.SimpleQueue[RequestT | None] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[Exchange[RequestT, ResponseT]] = queue.SimpleQueue()
         self.in_flight = 0
         self._threads = threads
         for _ in range(threads):
             threading.Thread(target=self._work, daemon=True).start()
 
-    def send(self, job: Job) -> None:
+    def send(self, request: RequestT) -> None:
         self.in_flight += 1
-        self._jobs.put(job)
+        self._requests.put(request)
 
-    def receive(self, timeout: float | None) -> Sent[Job, Answer] | None:
-        """The next answer, or None if there is none within so many seconds."""
+    def receive(self, timeout: float | None) -> Exchange[RequestT, ResponseT] | None:
+        """Return the next finished exchange, or None after `timeout` seconds."""
         try:
-            sent = self._done.get(timeout=timeout)
+            exchange = self._done.get(timeout=timeout)
         except queue.Empty:
             return None
         self.in_flight -= 1
-        return sent
+        return exchange
 
     def close(self) -> None:
-        """Let the threads end, once they have their answers; nobody waits for them."""
+        """Let each thread end after its current request, without waiting for it."""
         for _ in range(self._threads):
-            self._jobs.put(None)
+            self._requests.put(None)
 
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            answer, error, started = None, None, time.monotonic()
+        while (request := self._requests.get()) is not None:
+            response, error, started = None, None, time.monotonic()
             try:
-                answer = self._ask(job)
-            except Exception as raised:  # for the caller to raise
+                response = self._call(request)
+            except Exception as raised:  # the caller raises it
                 error = raised
-            self._done.put(Sent(job, started, time.monotonic() - started, answer, error))
+            seconds = time.monotonic() - started
+            self._done.put(Exchange(request, started, seconds, response, error))

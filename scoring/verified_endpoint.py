@@ -1,9 +1,9 @@
-"""Ask an endpoint as one version: every answer is proved to be that version's.
+"""Call an endpoint and verify that one particular model version answered.
 
-The version's canary rows ride among the rows of each request: first, last, and at random places
-between. Only if they come back as logged, each in its place, are the other answers given out; and
-where the server says which version it is, as serve.py does, it must be this one. This is the call
-for whoever has rows: the batch client or a form.
+Each request carries the version's canary rows: one first, one last, and the others at random
+places between. The predictions are returned only if every canary row has its logged probability at
+its place. If the server names its version, as serve.py does, that name must match too. The batch
+client and the form both use this call.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,39 +23,39 @@ ARROW_TYPES = {"number": pa.float64(), "text": pa.string()}
 
 @dataclass(frozen=True)
 class VerifiedEndpoint:
-    """An endpoint that should serve this version, which has these features."""
+    """An endpoint, the version that it should serve, and that version's features."""
 
     endpoint: ModelEndpoint
     version: RegisteredVersion
     features: Sequence[Feature]
 
     def predict(self, columns: Mapping[str, Sequence[Any]]) -> np.ndarray:
-        """The probabilities for rows given as columns; none for no columns, a mere check.
+        """Return the probability for each row; without columns, only verify the version.
 
         Raises:
-            WrongVersion: the canary rows came back wrong, or the server says that it is another.
-            EndpointError: whatever else is wrong with the endpoint.
+            WrongVersion: a canary row has another probability, or the server names another version.
+            EndpointError: any other failure of the call.
         """
         canary = self.version.canary
         identity = {
             "X-Model-Version": self.version.model_id,
             "X-Logged-Model-Id": self.version.logged_model_id,
         }
-        known, rows = self._known(), self._table(columns)
+        canary_rows, rows = self._canary_rows(), self._table(columns)
         order = canary.sending_order(rows.num_rows)
-        is_canary = order < known.num_rows
-        sent = pa.concat_tables([known, rows]).take(pa.array(order))
-        answers = self.endpoint.predict(sent, identity)
-        if not canary.is_answered_by(answers[is_canary].tolist(), order[is_canary].tolist()):
+        is_canary = order < canary_rows.num_rows
+        request = pa.concat_tables([canary_rows, rows]).take(pa.array(order))
+        probabilities = self.endpoint.predict(request, identity)
+        if not canary.is_answered_by(probabilities[is_canary].tolist(), order[is_canary].tolist()):
             raise WrongVersion(
-                f"{self.endpoint.url} does not answer as {self.version.model_id} does (its canary "
-                f"rows came back wrong): serve {self.version.uri} there, or name the version that "
-                "it serves with --model."
+                f"{self.endpoint.url} does not answer as {self.version.model_id} does (its "
+                f"predictions for the canary rows differ): serve {self.version.uri} there, or name "
+                "the version that it serves with --model."
             )
-        return answers[~is_canary]
+        others: np.ndarray = probabilities[~is_canary]
+        return others
 
-    def _known(self) -> pa.Table:
-        """The canary rows."""
+    def _canary_rows(self) -> pa.Table:
         names = [feature.name for feature in self.features]
         columns = zip(*self.version.canary.rows, strict=True)
         return self._table(dict(zip(names, columns, strict=True)))

@@ -13,8 +13,7 @@ from db.runs import RunCounts
 from problems import Problem
 from registry import model_files
 from registry.store import translate_mlflow_errors as explained_by_mlflow
-from scoring.closing import TooManyRejected
-from scoring.tally import SCORE_BINS, RunStatistics
+from scoring.run import SCORE_BINS, RunStatistics, TooManyRejected
 from spark.executor import ANSWER_COLUMNS, BatchScorer
 from spark.results import VersionResults
 from spark.results_folder import SCORED
@@ -128,7 +127,6 @@ class ClusterScorer:
         self.run_counts = RunCounts(
             self.run_counts.stored + stored, self.run_counts.rejected + rejected
         )
-        self.tally.rejected = self.run_counts.rejected
         advance(stored + rejected)
         if self.run_counts.rejected > self._bounds.max_rejected:
             raise TooManyRejected(

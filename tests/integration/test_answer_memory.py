@@ -17,8 +17,8 @@ LARGE = b" " * 2**25
 PACKED = gzip.compress(LARGE)
 TEXTS = json.dumps({"predictions": ["a" * 60_000, *["b"] * 500]}).encode()  # as one array: 120 MB
 ANSWERS: dict[str, tuple[int, bytes, str, str]] = {
-    "compressed": (200, PACKED, "gzip", "answered compressed"),
-    "compressed twice": (200, gzip.compress(PACKED), "gzip, gzip", "answered compressed"),
+    "compressed": (200, PACKED, "gzip", "compressed response"),
+    "compressed twice": (200, gzip.compress(PACKED), "gzip, gzip", "compressed response"),
     "large": (200, LARGE, "identity", "more than 264,704 bytes"),
     "texts of unequal length": (200, TEXTS, "", "no pair of probabilities"),
     "a refusal": (400, LARGE, "", "no reason given"),

@@ -19,7 +19,7 @@ from db.results import Page
 from db.runs import ScoringRun
 from db.schema import create_tables
 from db.tables import scoring_runs, utc_now
-from scoring import watch
+from scoring import run as scoring_run
 from tests.support.databases import assert_scored_once_and_nothing_claimed
 from tests.support.scoring import score
 from tests.support.scripted_endpoint import Request, Response, ScriptedEndpoint, forward
@@ -155,7 +155,7 @@ def test_a_client_that_stops_during_a_transaction_keeps_nobody_waiting(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(db_engine, "IDLE_SECONDS", 1)
-    monkeypatch.setattr(watch, "DATABASE_PAUSE", 0.05)
+    monkeypatch.setattr(scoring_run, "DATABASE_PAUSE", 0.05)
     with open_database(database_url(small_databases)) as engine:
         away, page = claim_elsewhere(engine, trained)
         silence(engine, away)

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Engine
 
 import score_client
 from db.engine import LOAD_LOCK_ID, database_url
-from scoring import watch
+from scoring import run as scoring_run
 from tests.support.databases import (
     assert_every_offer_scored_once,
     count_scored,
@@ -28,7 +28,7 @@ from tests.support.waiting import DEADLINE_SECONDS, wait_for
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch, "DATABASE_PAUSE", 0.05)
+    monkeypatch.setattr(scoring_run, "DATABASE_PAUSE", 0.05)
     monkeypatch.setattr(score_client, "LOCK_SECONDS", 0.2)
 
 

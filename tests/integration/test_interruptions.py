@@ -49,7 +49,7 @@ def die_at(this_moment):
         marker.write_text(moment)
         os.kill(os.getpid(), signal.SIGKILL)
 
-store = results.store
+store = results.store_scores
 
 def store_and_count(*args):
     global batch
@@ -63,7 +63,7 @@ def store_and_count(*args):
 def committing(connection):
     die_at("during")
 
-results.store = store_and_count
+results.store_scores = store_and_count
 sys.exit(score_client.main(sys.argv[4:]))
 """
 

@@ -86,7 +86,7 @@ def test_400_on_more_rows_than_max_rejected_stops_early(
     assert score(small_database, endpoint.url, "--max-rejected", share) == 5
     assert bad > 100
     output = capfd.readouterr()
-    assert "21 for: no such amount" in output.err
+    assert "21 rows: no such amount" in output.err
     assert "no such amount" in output.out
     assert query(small_database, "SELECT count(*) FROM results_clicked_rejected") == [(21,)]
     assert query(small_database, "SELECT outcome, rejected FROM scoring_runs") == [("failed", 21)]

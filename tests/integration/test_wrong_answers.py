@@ -30,11 +30,11 @@ BAD_ANSWERS: dict[str, tuple[Script, str]] = {
     "too few": (answering(200, b'{"predictions": [[0.5, 0.5]]}'), "1 predictions for"),
     "NaN": (
         lambda request: Response(200, "application/json", predictions(request, "NaN")),
-        "no probabilities between 0 and 1",
+        "not probabilities between 0 and 1",
     ),
     "a probability of 1.5": (
         lambda request: Response(200, "application/json", predictions(request, "1.5")),
-        "no probabilities between 0 and 1",
+        "not probabilities between 0 and 1",
     ),
     "probabilities as texts": (
         lambda request: Response(200, "application/json", predictions(request, '"0.5"')),
@@ -130,7 +130,7 @@ def test_no_server_is_one_sentence(small_database: str, capfd: pytest.CaptureFix
     for address in ("127.0.0.1:5001", "http://[::1", "http://127.0.0.1:5001?token=secret"):
         assert score(small_database, address) == 2
         error = capfd.readouterr().err
-        assert "is not an address of an endpoint" in error
+        assert "is not the address of an endpoint" in error
         assert "secret" not in error
     assert count_scored(small_database) == 0
 

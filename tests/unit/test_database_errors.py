@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError
 
 from db.engine import DatabaseError, database_url, translate_database_errors
-from scoring.watch import DATABASE_PAUSE, RunControl
+from scoring.run import DATABASE_PAUSE, RunControl
 
 URL = database_url("test.db")
 
