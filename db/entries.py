@@ -1,4 +1,4 @@
-"""Rows that were entered by hand, kept among a problem's results: they have no key."""
+"""Store and read the results of rows entered in the form; they have no row key."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ from db.engine import read_transaction, write_transaction
 from db.table_specs import ScoringSpec
 from db.tables import model_versions, utc_now
 
-FORM_SOURCE = "form"  # where a scored row came from
+FORM_SOURCE = "form"  # the `source` of a result from the form
 
 
 @dataclass(frozen=True)
 class FormEntry:
-    """The result of a row that was entered by hand; its values by the features' names."""
+    """The result of a row that was entered in the form; `values` maps feature names to values."""
 
     id: int
     model_id: str
-    when: datetime  # UTC, the same for all rows entered at once
+    when: datetime  # in UTC; rows that were entered together have the same time
     probability: float
     word: str
     threshold: float
@@ -33,31 +33,31 @@ def store_entries(
     model_id: str,
     columns: Mapping[str, Sequence[Any]],
     probabilities: Sequence[float],
-    words: Sequence[str],
+    outcome_labels: Sequence[str],
 ) -> list[int]:
-    """Store the scores of rows that were entered by hand, all at once; returns their ids."""
+    """Store the results of rows in one transaction, and return their ids."""
     results = scoring.results
-    same = {
+    constants = {
         "model_id": model_id,
         "process_time": utc_now(),
         "source": FORM_SOURCE,
         "trained_on": False,
     }
     rows = [
-        same
-        | {column: columns[name][at] for name, column in results.value_columns.items()}
-        | {results.probability_column: probability, results.outcome_column: word}
-        for at, (probability, word) in enumerate(zip(probabilities, words, strict=True))
+        constants
+        | {column: columns[name][row] for name, column in results.value_columns.items()}
+        | {results.probability_column: probability, results.outcome_column: label}
+        for row, (probability, label) in enumerate(zip(probabilities, outcome_labels, strict=True))
     ]
-    stored = insert(results.table).returning(results.table.c.id, sort_by_parameter_order=True)
+    statement = insert(results.table).returning(results.table.c.id, sort_by_parameter_order=True)
     with write_transaction(engine) as connection:
-        return list(connection.scalars(stored, rows))
+        return list(connection.scalars(statement, rows))
 
 
 def read_entries(
     engine: Engine, scoring: ScoringSpec, ids: Sequence[int] | None = None, most: int | None = None
 ) -> list[FormEntry]:
-    """Results of rows that were entered by hand: all or these, the latest first."""
+    """Return the results with these ids, or all results from the form, the latest first."""
     results, table = scoring.results, scoring.results.table
     query = (
         select(
@@ -77,17 +77,12 @@ def read_entries(
     if ids is not None:
         query = query.where(table.c.id.in_(ids))
     with read_transaction(engine) as connection:
-        found = connection.execute(query).all()
+        rows = connection.execute(query).all()
     names = list(results.value_columns)
     return [
         FormEntry(
-            number,
-            model_id,
-            when,
-            probability,
-            word,
-            threshold,
+            *(entry_id, model_id, when, probability, label, threshold),
             dict(zip(names, values, strict=True)),
         )
-        for number, model_id, when, probability, word, threshold, *values in found
+        for entry_id, model_id, when, probability, label, threshold, *values in rows
     ]

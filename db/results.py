@@ -1,4 +1,4 @@
-"""What a version has not scored yet, storing its scores, and proving that none is lost."""
+"""Read the rows that a version has not scored, store its results, and count both."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,27 +25,29 @@ from db.runs import ScoringRun
 from db.table_specs import ScoringSpec
 from db.tables import last_load_id, utc_now
 
-BATCH_SOURCE = "batch"  # where a scored row came from
+AnySelect = Select[*tuple[Any, ...]]
+BATCH_SOURCE = "batch"  # the `source` of a result from a scoring run
 
 
 @dataclass(frozen=True)
 class Page:
-    """Rows to score, as of one load: a list of values for each column of the row select.
+    """Rows to score, as they were after a certain load: a list of values for each column.
 
-    They may be stored while the claim on them stands; a page that is not claimed, always.
+    The results of a claimed page can be stored only while the claim is held.
     """
 
     columns: Mapping[str, Sequence[Any]]
     last_load: int
     claim: Claim | None = None
-    others_have_claims: bool = False  # others had claims when it was read
+    others_have_claims: bool = False  # when the page was read
 
     def halves(self) -> tuple["Page", "Page"]:
         middle = len(self) // 2
         return self._part(slice(middle)), self._part(slice(middle, None))
 
     def _part(self, rows: slice) -> "Page":
-        return replace(self, columns={name: v[rows] for name, v in self.columns.items()})
+        columns = {name: values[rows] for name, values in self.columns.items()}
+        return replace(self, columns=columns)
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))
@@ -53,7 +55,7 @@ class Page:
 
 @dataclass(frozen=True)
 class ScoredPage:
-    """A page's answers, in its order, ready to be stored."""
+    """A page with the results of its rows, in the same order."""
 
     page: Page
     probabilities: Sequence[float]
@@ -63,7 +65,7 @@ class ScoredPage:
 
 @dataclass(frozen=True)
 class TableCounts:
-    """How a version stands on a table, each number from a query of its own."""
+    """The rows of a table by their state for a version, each count from its own query."""
 
     selected: int
     scored: int
@@ -76,60 +78,61 @@ class TableCounts:
 
 
 def read_pending_page(
-    engine: Engine, scoring: ScoringSpec, model_id: str, after: Any, most: int
+    engine: Engine, scoring: ScoringSpec, model_id: str, after: Any, max_rows: int
 ) -> Page:
-    """The next rows by key, after the key `after`, that the version has not dealt with.
+    """Return the first pending rows of a version whose keys are greater than `after`.
 
-    Besides the select's own columns each row has its `latest_load`. The read is short, so that it
-    does not hold back SQLite's log.
+    The page has the columns of the row select and `load_id`, the latest load of each row. The read
+    is short, because a long one would keep SQLite's write-ahead log from shrinking.
     """
     with read_transaction(engine) as connection:
-        return _read(connection, _page_query(scoring, model_id, after, most))
+        return _read(connection, _page_query(scoring, model_id, after, max_rows))
 
 
 def claim_page(
-    engine: Engine, scoring: ScoringSpec, run: ScoringRun, after: Any, most: int
+    engine: Engine, scoring: ScoringSpec, run: ScoringRun, after: Any, max_rows: int
 ) -> Page:
-    """The same, without rows that any run has claimed, and claimed for this one."""
+    """Like `read_pending_page`, without the rows that other runs have claimed; claims the page."""
     with write_transaction(engine) as connection:
         claims.lock_claims(connection)
-        found = claims.revoke_expired(connection, run)
-        query = _page_query(scoring, run.model_id, after, most)
-        page = _read(connection, query.where(*claims.exclude_claimed(scoring.key, found.active)))
+        version_claims = claims.revoke_expired(connection, run)
+        query = _page_query(scoring, run.model_id, after, max_rows)
+        unclaimed = claims.exclude_claimed(scoring.key, version_claims.active)
+        page = _read(connection, query.where(*unclaimed))
         keys = page.columns.get(scoring.key.name)
         claim = claims.claim_keys(connection, run, keys) if keys else None
-        return replace(page, claim=claim, others_have_claims=found.others > 0)
+        return replace(page, claim=claim, others_have_claims=version_claims.others > 0)
 
 
 def latest_load_column(scoring: ScoringSpec) -> ColumnElement[int | None]:
-    """The latest load that wrote any part of a row, as a column; null if it has no label."""
-    written: list[ColumnElement[int]] = [table.c.load_id for table in scoring.tables]
-    load_id: ColumnElement = reduce(_later, written)
+    """Return a column with the latest load that wrote a part of the row; null without a label."""
+    load_ids: list[ColumnElement[int]] = [table.c.load_id for table in scoring.tables]
+    load_id: ColumnElement[Any] = reduce(_later, load_ids)
     if scoring.has_label is not None:
         load_id = case((scoring.has_label, load_id))
     return load_id.label("load_id")
 
 
-def _page_query(scoring: ScoringSpec, model_id: str, after: Any, most: int) -> Select:
+def _page_query(scoring: ScoringSpec, model_id: str, after: Any, max_rows: int) -> AnySelect:
     query = _pending(scoring, model_id).add_columns(latest_load_column(scoring))
     if after is not None:
         query = query.where(scoring.key > after)
-    return query.order_by(scoring.key).limit(most)
+    return query.order_by(scoring.key).limit(max_rows)
 
 
-def _read(connection: Connection, query: Select) -> Page:
-    load = last_load_id(connection)  # first: a load that comes after it is noticed when we store
-    found = connection.execute(query)
-    names, rows = found.keys(), found.all()
+def _read(connection: Connection, query: AnySelect) -> Page:
+    load = last_load_id(connection)  # before the rows, so that a later load is noticed
+    result = connection.execute(query)
+    names, rows = result.keys(), result.all()
     return Page(dict(zip(names, zip(*rows, strict=True), strict=bool(rows))), load)
 
 
 def store_scores(engine: Engine, scoring: ScoringSpec, run: ScoringRun, scored: ScoredPage) -> bool:
-    """Store a page's scores in one transaction, each row once however often it is tried.
+    """Store the results of a page in one transaction; rows that have results are left as they are.
 
     Returns:
-        False, with nothing stored, if a load has come between reading the page and now, so that
-        its rows may have changed, or if the claim on it was lost: they are to be read again.
+        Whether the results were stored. They were not if a load has written since the page was
+        read, or if the claim on the page was lost: then read its rows again.
     """
     results, page = scoring.results, scored.page
     columns = {column: page.columns[name] for name, column in scored_columns(scoring)}
@@ -138,78 +141,73 @@ def store_scores(engine: Engine, scoring: ScoringSpec, run: ScoringRun, scored: 
         results.probability_column: scored.probabilities,
         "trained_on": scored.trained_on,
     }
-    return _put(engine, results.table, run, page, columns, {"source": BATCH_SOURCE})
+    return _store(engine, results.table, run, page, columns, {"source": BATCH_SOURCE})
 
 
 def store_rejected(
     engine: Engine, scoring: ScoringSpec, run: ScoringRun, page: Page, reason: str
 ) -> bool:
-    """Store the rows of a page as rejected by the version, for this reason; returns as `store`."""
+    """Store the rows of a page as rejected by the version; returns the same as `store_scores`."""
     columns = {scoring.results.key_column: page.columns[scoring.key.name]}
-    return _put(engine, scoring.results.rejected_table, run, page, columns, {"reason": reason})
+    return _store(engine, scoring.results.rejected_table, run, page, columns, {"reason": reason})
 
 
 def delete_rejected(engine: Engine, scoring: ScoringSpec, model_id: str) -> int:
-    """Make the rows that a version rejected pending again; returns how many."""
-    rejects = scoring.results.rejected_table
+    """Make the rejected rows of a version pending again, and return their number."""
+    rejected = scoring.results.rejected_table
     with write_transaction(engine) as connection:
         acquire_load_lock(connection)
-        return connection.execute(delete(rejects).where(rejects.c.model_id == model_id)).rowcount
+        return connection.execute(delete(rejected).where(rejected.c.model_id == model_id)).rowcount
 
 
 def count_rejected(engine: Engine, scoring: ScoringSpec, model_id: str) -> int:
-    """How many rows the version has rejected, whoever asked it."""
-    rejects = scoring.results.rejected_table
-    query = select(func.count()).select_from(rejects).where(rejects.c.model_id == model_id)
+    """Count the rows that the version has rejected in all runs."""
+    rejected = scoring.results.rejected_table
+    query = select(func.count()).select_from(rejected).where(rejected.c.model_id == model_id)
     with read_transaction(engine) as connection:
         return connection.execute(query).scalar_one()
 
 
 def rejection_reasons(engine: Engine, scoring: ScoringSpec, model_id: str) -> dict[str, int]:
-    """How many rows the version has rejected for each reason, most first."""
-    rejects, number = scoring.results.rejected_table, func.count().label("number")
-    query = select(rejects.c.reason, number).where(rejects.c.model_id == model_id)
+    """Count the rows that the version has rejected by reason, the most frequent reason first."""
+    rejected, number = scoring.results.rejected_table, func.count().label("number")
+    query = select(rejected.c.reason, number).where(rejected.c.model_id == model_id)
     with read_transaction(engine) as connection:
-        found = connection.execute(query.group_by(rejects.c.reason).order_by(number.desc()))
-        return {row.reason: row.number for row in found}
+        rows = connection.execute(query.group_by(rejected.c.reason).order_by(number.desc()))
+        return {row.reason: row.number for row in rows}
 
 
 def scored_columns(scoring: ScoringSpec) -> list[tuple[str, str]]:
-    """Pairs of a column of the row select and the results' column that keeps it."""
+    """Return pairs of a column in the row select and the result column that stores its value."""
     return [(scoring.key.name, scoring.results.key_column), *scoring.results.value_columns.items()]
 
 
 def reconcile(engine: Engine, scoring: ScoringSpec, model_id: str) -> TableCounts:
-    """Count what the version's table holds, each number by its own query, at one moment."""
-    results, rejects, key = (
-        scoring.results.table,
-        scoring.results.rejected_table,
-        scoring.results.key_column,
-    )
-
+    """Count the rows of the table by their state for a version, all at the same moment."""
+    tables = scoring.results
+    results, rejected = tables.table, tables.rejected_table
+    has_key = results.c[tables.key_column].is_not(None)
     with read_transaction(engine) as connection:
 
-        def number(query: Select) -> int:
+        def count(query: AnySelect) -> int:
             rows = select(func.count()).select_from(query.subquery())
             return connection.execute(rows).scalar_one()
 
-        keyed = results.c[key].is_not(None)
         return TableCounts(
-            selected=number(scoring.rows.with_only_columns(scoring.key)),
-            scored=number(select(results.c.id).where(results.c.model_id == model_id, keyed)),
-            rejected=number(select(rejects.c.id).where(rejects.c.model_id == model_id)),
-            pending=number(_pending(scoring, model_id).with_only_columns(scoring.key)),
+            selected=count(scoring.rows.with_only_columns(scoring.key)),
+            scored=count(select(results.c.id).where(results.c.model_id == model_id, has_key)),
+            rejected=count(select(rejected.c.id).where(rejected.c.model_id == model_id)),
+            pending=count(_pending(scoring, model_id).with_only_columns(scoring.key)),
         )
 
 
-def _pending(scoring: ScoringSpec, model_id: str) -> Select:
+def _pending(scoring: ScoringSpec, model_id: str) -> AnySelect:
     query = scoring.rows
     for table in (scoring.results.table, scoring.results.rejected_table):
-        query = query.where(
-            ~exists().where(
-                table.c.model_id == model_id, table.c[scoring.results.key_column] == scoring.key
-            )
+        has_result = exists().where(
+            table.c.model_id == model_id, table.c[scoring.results.key_column] == scoring.key
         )
+        query = query.where(~has_result)
     return query
 
 
@@ -217,24 +215,29 @@ def _later(a: ColumnElement[int], b: ColumnElement[int]) -> ColumnElement[int]:
     return case((a >= b, a), else_=b)
 
 
-def _put(
+def _store(
     engine: Engine,
     table: Table,
     run: ScoringRun,
     page: Page,
     columns: bulk.Columns,
-    same: Mapping[str, Any],
+    constants: Mapping[str, Any],
 ) -> bool:
-    of_run = {"model_id": run.model_id, "scoring_run_id": run.id, "process_time": utc_now()}
+    constants = {
+        "model_id": run.model_id,
+        "scoring_run_id": run.id,
+        "process_time": utc_now(),
+        **constants,
+    }
+    claim = page.claim
     with write_transaction(engine) as connection:
         acquire_load_lock(connection)
-        claim = page.claim
-        current = last_load_id(connection) == page.last_load
-        stored = current and (claim is None or claims.is_held(connection, claim))
-        if stored:
-            bulk.insert_new_rows(connection, table, columns, {**of_run, **same})
-        if claim and (claim.rows_left == len(page) or not current):
+        is_current = last_load_id(connection) == page.last_load
+        can_store = is_current and (claim is None or claims.is_held(connection, claim))
+        if can_store:
+            bulk.insert_new_rows(connection, table, columns, constants)
+        if claim and (claim.rows_left == len(page) or not is_current):
             claims.release(connection, claim)
     if claim:
         claim.rows_left -= len(page)
-    return stored
+    return can_store

@@ -1,4 +1,4 @@
-"""Who scored: the versions that results refer to, and the runs of the scoring client."""
+"""Record the model versions that results refer to, and the scoring runs."""
 
 import os
 import socket
@@ -15,7 +15,7 @@ HOST = socket.gethostname()
 
 @dataclass(frozen=True)
 class ScoringRun:
-    """A row of the scoring runs: its number, and the version that scores."""
+    """The number of a row in `scoring_runs`, and the version that the run scores with."""
 
     id: int
     model_id: str
@@ -23,7 +23,7 @@ class ScoringRun:
 
 @dataclass(frozen=True)
 class RunCounts:
-    """The rows that a run, and no other client, stored scores for or rejected."""
+    """How many rows one run scored and stored, and how many it stored as rejected."""
 
     stored: int
     rejected: int
@@ -36,14 +36,14 @@ class RunCounts:
 def remember_version(
     engine: Engine, model_id: str, logged_model_id: str, registry: str, threshold: float
 ) -> None:
-    """Note the version that results will refer to.
+    """Add the version that results will refer to, unless the database knows it.
 
     Raises:
-        DatabaseError: results under this name belong to another model, as after a registered
-            model was deleted and its numbers started again at 1.
+        DatabaseError: the database knows another model under this name, for example because the
+            registered model was deleted and its versions are numbered from 1 again.
     """
     table = model_versions
-    new = {
+    values = {
         "model_id": model_id,
         "logged_model_id": logged_model_id,
         "registry": registry,
@@ -51,20 +51,20 @@ def remember_version(
         "first_used_at": utc_now(),
     }
     with write_transaction(engine) as connection:
-        connection.execute(dialect_insert(connection)(table).on_conflict_do_nothing(), new)
+        connection.execute(dialect_insert(connection)(table).on_conflict_do_nothing(), values)
         row = connection.execute(select(table).where(table.c.model_id == model_id)).one_or_none()
     if row is None or row.logged_model_id != logged_model_id:
         other = f"model {row.logged_model_id} of {row.registry}" if row else "another name"
         raise DatabaseError(
             f"{model_id} is now model {logged_model_id}, but this database knows it as {other}: "
-            "train and promote again until the number is a new one, or use another --database."
+            "train and promote again until the version has a new number, or use another --database."
         )
 
 
 def start_run(engine: Engine, model_id: str, endpoint: str) -> ScoringRun:
-    """Open a row in the scoring runs."""
+    """Add a row with the outcome `running` to `scoring_runs`."""
     with write_transaction(engine) as connection:
-        row = insert(scoring_runs).values(
+        statement = insert(scoring_runs).values(
             model_id=model_id,
             endpoint=endpoint,
             started_at=utc_now(),
@@ -75,32 +75,28 @@ def start_run(engine: Engine, model_id: str, endpoint: str) -> ScoringRun:
             pid=os.getpid(),
             seen_at=database_now(connection),
         )
-        return ScoringRun(
-            connection.execute(row.returning(scoring_runs.c.id)).scalar_one(), model_id
-        )
+        run_id = connection.execute(statement.returning(scoring_runs.c.id)).scalar_one()
+        return ScoringRun(run_id, model_id)
 
 
 def end_run(engine: Engine, scoring: ScoringSpec, run: ScoringRun, outcome: str) -> RunCounts:
-    """Close a scoring run's row with its outcome, and with what is stored under its number.
+    """Write a run's outcome and row counts into `scoring_runs`, and release its claims."""
 
-    What it claimed and has not dealt with is left to others.
-    """
-
-    def stored(table: Table) -> ColumnElement[int]:
+    def count(table: Table) -> ColumnElement[int]:
         rows = select(func.count()).select_from(table).where(table.c.scoring_run_id == run.id)
         return rows.scalar_subquery()
 
-    closed = (
+    statement = (
         update(scoring_runs)
         .where(scoring_runs.c.id == run.id)
         .values(
             finished_at=utc_now(),
             outcome=outcome,
-            stored=stored(scoring.results.table),
-            rejected=stored(scoring.results.rejected_table),
+            stored=count(scoring.results.table),
+            rejected=count(scoring.results.rejected_table),
         )
         .returning(scoring_runs.c.stored, scoring_runs.c.rejected)
     )
     with write_transaction(engine) as connection:
         connection.execute(delete(claims).where(claims.c.scoring_run_id == run.id))
-        return RunCounts(*connection.execute(closed).one())
+        return RunCounts(*connection.execute(statement).one())
