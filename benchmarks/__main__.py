@@ -1,10 +1,11 @@
-"""Measure the eleven figures of speed and memory, and write benchmarks/RESULTS.md.
+"""Measure eleven figures of speed and memory, and write benchmarks/RESULTS.md.
 
-    make bench                  # on made-up files of full size: 100,000 leads
-    make bench DATA=folder      # on your own; ten times the rows are made up all the same
+    make bench                  # on generated files of full size: 100,000 leads
+    make bench DATA=folder      # on your files; the tenfold files are generated
 
-Every figure is a ratio to a baseline that runs in turn with it, as whole processes with their
-start-up, over at least five turns after one that does not count. Takes about 45 minutes.
+Each figure compares with a baseline. Both run alternately as whole processes,
+including their start-up, at least five times after a first run that does not
+count. All figures together take about 45 minutes.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from benchmarks import learning, scoring, servers, sharing
-from benchmarks.figures import PROBLEM, PROJECT, URI, Bench, Figure, when_and_where
+from benchmarks.figures import PROBLEM, PROJECT, URI, BenchmarkSetup, Figure, date_and_machine
 from benchmarks.original import save_model
 from benchmarks.processes import RUNS, run
 from benchmarks.scoring import ONE_BY_ONE
@@ -53,7 +54,7 @@ FIGURES = (
 
 
 def prepare(folder: Path, source: Path) -> int:
-    """Load the files, train on the sample, and leave what the baselines need; returns the rows."""
+    """Load the files, train on the sample, prepare the baselines, and return the number of rows."""
     generate = PROJECT / "data" / PROBLEM.name / "generate.py"
     if not source.is_dir():
         run(generate, "--leads", FULL, "--to", source)
@@ -74,25 +75,25 @@ def prepare(folder: Path, source: Path) -> int:
 
 
 def report(figures: Sequence[Figure], rows: int, source: str) -> str:
-    """The results as Markdown."""
-    date, machine = when_and_where()
+    """Return the results as Markdown."""
+    date, machine = date_and_machine()
     versions_used = ", ".join(f"{name} {installed(name)}" for name in PACKAGES)
     lines = [
         "# Results",
         "",
         f"Measured by `make bench` on {date}: {source}, {rows:,} offers; {machine}, Python "
-        f"{platform.python_version()}, {versions_used}. One `mlflow models serve` worker "
-        "with OPENBLAS_NUM_THREADS=1, as `make run` starts it. The baselines are `in_process.py`, "
-        "`original.py` and `bare_load.py` in this folder, which say what they do.",
-        "Whole processes with their start-up, medians (with the range) of "
-        f"{RUNS} turns or more; a ratio is the median of the turns' ratios.",
+        f"{platform.python_version()}, {versions_used}. One `mlflow models serve` worker runs "
+        "with OPENBLAS_NUM_THREADS=1, as `make run` starts it. The baselines are described in "
+        "`in_process.py`, `original.py` and `bare_load.py` in this folder.",
+        "Times are of whole processes with their start-up: the median (and range) of "
+        f"{RUNS} turns or more. A ratio is the median of the ratios of the turns.",
         "",
-        "| | figure | wanted | measured | reached | behind it |",
+        "| | figure | target | measured | reached | details |",
         "|---|---|---|---|---|---|",
     ]
     for number, figure in enumerate(figures, 1):
-        reached = "yes" if figure.reached else "**no**"
-        cells = (figure.name, figure.bound, f"**{figure.found}**", reached, figure.behind)
+        reached = "yes" if figure.is_reached else "**no**"
+        cells = (figure.name, figure.target, f"**{figure.measured}**", reached, figure.details)
         lines.append(f"| {number} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
@@ -101,15 +102,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--source", default="", metavar="DIR", help="(default: made up)")
-    parser.add_argument("--only", type=int, nargs="*", help="numbers of figures; not written")
+    parser.add_argument(
+        "--source",
+        default="",
+        metavar="DIR",
+        help="folder of source files (default: generated files)",
+    )
+    parser.add_argument(
+        "--only",
+        type=int,
+        nargs="*",
+        help="numbers of the figures to measure; RESULTS.md is not written",
+    )
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-") as temporary:
         folder = Path(temporary)
         os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder / 'mlflow.db'}"
         os.chdir(folder)
         os.environ["PYTHONPATH"] = str(PROJECT)
-        source = Path(args.source) if args.source else folder / "made_up"
+        source = Path(args.source) if args.source else folder / "generated"
         print("preparing: files, databases, a model ...", flush=True)
         rows = prepare(folder, source)
         figures = []
@@ -117,11 +128,13 @@ def main() -> None:
             for number, measure in enumerate(FIGURES, 1):
                 if args.only and number not in args.only:
                     continue
-                figure = measure(Bench(folder, source, endpoint, rows))
-                print(f"{number}. {figure.name}: {figure.found} ({figure.bound})", flush=True)
-                print(f"   {figure.behind}", flush=True)
+                figure = measure(BenchmarkSetup(folder, source, endpoint, rows))
+                print(f"{number}. {figure.name}: {figure.measured} ({figure.target})", flush=True)
+                print(f"   {figure.details}", flush=True)
                 figures.append(figure)
-    text = report(figures, rows, "files given" if args.source else "made-up files of full size")
+    text = report(
+        figures, rows, "the given files" if args.source else "generated files of full size"
+    )
     if not args.only:
         RESULTS.write_text(text)
 

@@ -1,4 +1,4 @@
-"""What one figure is, and what all of them are measured on."""
+"""A measured figure, and the files, databases and endpoint that the figures share."""
 
 import os
 import platform
@@ -16,8 +16,8 @@ PROBLEM = problems.load()
 URI = aliases.champion_uri(PROBLEM.model_name)
 
 
-def when_and_where() -> tuple[str, str]:
-    """Today's date, and what this machine is, as reports head their figures with."""
+def date_and_machine() -> tuple[str, str]:
+    """Return today's date and a description of this machine for the heading of a report."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     machine = f"{os.cpu_count()} cores ({platform.machine()}), {memory:.0f} GiB"
     return f"{datetime.now(UTC):%Y-%m-%d}", machine
@@ -25,18 +25,18 @@ def when_and_where() -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure: what was measured, its bound, what was found, and the numbers behind it."""
+    """One figure: its name, target and measured value, and the numbers it was computed from."""
 
     name: str
-    bound: str
-    found: str
-    reached: bool
-    behind: str
+    target: str
+    measured: str
+    is_reached: bool
+    details: str
 
 
 @dataclass(frozen=True)
-class Bench:
-    """Where everything lies: source files, loaded databases, and the served champion."""
+class BenchmarkSetup:
+    """The folder of loaded databases, the source files, and the address of the champion."""
 
     folder: Path
     source: Path
@@ -44,12 +44,12 @@ class Bench:
     rows: int
 
     def copy(self, name: str = "full") -> Path:
-        """A copy of a loaded database in which nothing is scored yet."""
+        """Copy a loaded database in which no row is scored."""
         for old in self.folder.glob("work.db*"):
             old.unlink()
         return Path(shutil.copy(self.folder / f"{name}.db", self.folder / "work.db"))
 
     def client(self, name: str = "full", endpoint: str = "") -> Sequence[object]:
-        """The client's command on such a copy, and on the served champion if no other is named."""
+        """Return the client's command for such a copy; the default endpoint serves the champion."""
         database, url = self.copy(name), endpoint or self.endpoint
         return (PROJECT / "score_client.py", "--database", database, "--endpoint", url)

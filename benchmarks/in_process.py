@@ -1,9 +1,10 @@
-"""Baseline of figure 1: the client's work in one process, without REST.
+"""Baseline of figure 1: do the client's work in one process, without REST.
 
     python -m benchmarks.in_process DATABASE MODEL_URI
 
-Imports, `pyfunc.load_model`, the same select in the same order, `predict`, the same storing; pages
-of 20,000 rows, with which it is fastest. No canary rows, no retries, no report, no MLflow run.
+It loads the model by `pyfunc`, reads and stores the same rows with the same functions, and calls
+`predict` on pages of 20,000 rows, the fastest size. It has no canary rows, no retries, no summary
+and no MLflow run.
 """
 
 import gc
@@ -38,15 +39,15 @@ def main(database: str, uri: str) -> None:
             after = page.columns[problem.scoring.key.name][-1]
             frame = pd.DataFrame({f.name: page.columns[f.name] for f in problem.features})
             frame = frame.astype(dict.fromkeys(problem.numbers, "float64"))
-            answers = model.predict(frame)[:, 1]
-            words = version.decide(answers, problem.outcome_labels)
-            held = held_out_mask(page.columns[problem.group_name])
-            last = version.trained_on.last_load
+            probabilities = model.predict(frame)[:, 1]
+            labels = version.decide(probabilities, problem.outcome_labels)
+            is_held_out = held_out_mask(page.columns[problem.group_name])
+            last_load = version.trained_on.last_load
             trained_on = [
-                load <= last and not out
-                for load, out in zip(page.columns["load_id"], held, strict=True)
+                load <= last_load and not held_out
+                for load, held_out in zip(page.columns["load_id"], is_held_out, strict=True)
             ]
-            scored = results.ScoredPage(page, answers.tolist(), words.tolist(), trained_on)
+            scored = results.ScoredPage(page, probabilities.tolist(), labels.tolist(), trained_on)
             results.store_scores(engine, problem.scoring, run, scored)
         runs.end_run(engine, problem.scoring, run, "finished")
 

@@ -1,13 +1,13 @@
-"""Figures of ingest.py and train.py: their time beside baselines, and their memory."""
+"""Figures of ingest.py and train.py: their time compared with baselines, and their memory."""
 
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.figures import PROJECT, Bench, Figure
-from benchmarks.processes import in_turn, ratio, run, shown
+from benchmarks.figures import PROJECT, BenchmarkSetup, Figure
+from benchmarks.processes import measure_alternately, median_ratio, run, spread
 
 
-def ingest(bench: Bench) -> Figure:
+def ingest(bench: BenchmarkSetup) -> Figure:
     database, ten_peak = bench.folder / "load.db", 0.0
     peaks: list[float] = []
 
@@ -17,27 +17,27 @@ def ingest(bench: Bench) -> Figure:
         return database
 
     def ours_loads() -> float:
-        taken = run(PROJECT / "ingest.py", "--source", bench.source, "--database", fresh())
-        peaks.append(taken.peak)
-        return taken.wall
+        usage = run(PROJECT / "ingest.py", "--source", bench.source, "--database", fresh())
+        peaks.append(usage.peak)
+        return usage.wall
 
     def bare() -> float:
         return run("-m", "benchmarks.bare_load", bench.source, fresh()).wall
 
-    ours, theirs = in_turn(ours_loads, bare)
+    ours, theirs = measure_alternately(ours_loads, bare)
     ten_peak = run(
         PROJECT / "ingest.py", "--source", bench.folder / "ten", "--database", fresh()
     ).peak
-    found = ratio(ours, theirs)
+    slowdown = median_ratio(ours, theirs)
     return Figure(
-        "Ingest with keys and checks, against a bare Arrow (ADBC) load without",
-        "at most 1.3 times; memory flat in the rows", f"{found:.2f}", found <= 1.3,
-        f"ingest {shown(ours)} s, bare load {shown(theirs)} s; peak at full size "
-        f"{shown(peaks, 0)} MiB, at ten times the rows {ten_peak:.0f} MiB (once)",
+        "Ingest with keys and checks, compared with an Arrow (ADBC) load without them",
+        "at most 1.3 times; constant memory", f"{slowdown:.2f}", slowdown <= 1.3,
+        f"ingest {spread(ours)} s, bare load {spread(theirs)} s; peak at full size "
+        f"{spread(peaks, 0)} MiB, at ten times the rows {ten_peak:.0f} MiB (once)",
     )  # fmt: skip
 
 
-def search(bench: Bench) -> Figure:
+def search(bench: BenchmarkSetup) -> Figure:
     database, size = bench.folder / "full.db", ""
 
     def ours() -> float:
@@ -49,25 +49,27 @@ def search(bench: Bench) -> Figure:
     def theirs(jobs: int) -> Callable[[], float]:
         return lambda: float(run("-m", "benchmarks.original_search", database, jobs).output)
 
-    found, one, all_cores = in_turn(ours, theirs(1), theirs(-1))
-    measured = ratio(found, one)
+    our_seconds, one, all_cores = measure_alternately(ours, theirs(1), theirs(-1))
+    measured = median_ratio(our_seconds, one)
     return Figure(
-        "Search of both logistic regressions on all training rows, against the original's own",
-        "at most 1 times its time", f"{measured:.2f}", measured <= 1,
-        f"ours {shown(found, 1)} s ({size}), original {shown(one, 1)} s (15 grid points, 30 folds, "
-        f"13,963 rows, one process as it was); on all cores it takes {shown(all_cores, 1)} s, and "
-        f"ours {ratio(found, all_cores):.2f} times as long",
+        "Grid search of both logistic regressions on all training rows, compared with the original",
+        "at most its time", f"{measured:.2f}", measured <= 1,
+        f"ours {spread(our_seconds, 1)} s ({size}), original {spread(one, 1)} s (15 grid points, "
+        f"30 folds, 13,963 rows, one process); on all cores {spread(all_cores, 1)} s, and "
+        f"ours takes {median_ratio(our_seconds, all_cores):.2f} times as long",
     )  # fmt: skip
 
 
-def training(bench: Bench) -> Figure:
+def training(bench: BenchmarkSetup) -> Figure:
     database = bench.folder / "full.db"
-    taken = [run(PROJECT / "train.py", "--database", database, watched=True) for _ in range(2)]
+    full = [
+        run(PROJECT / "train.py", "--database", database, measure_family=True) for _ in range(2)
+    ]
     quick = [run(PROJECT / "train.py", "--database", database, "--quick") for _ in range(2)]
-    peak = max(t.together for t in taken)
+    peak = max(usage.family_peak for usage in full)
     return Figure(
         "Peak memory of train.py at full size, all its processes together",
         "under 2 GiB", f"{peak:,.0f} MiB", peak < 2048,
-        f"the larger of 2 runs, of {shown([t.wall for t in taken], 0)} s; with --quick "
-        f"{shown([t.wall for t in quick], 0)} s (2 runs)",
+        f"the larger of 2 runs, of {spread([usage.wall for usage in full], 0)} s; with --quick "
+        f"{spread([usage.wall for usage in quick], 0)} s (2 runs)",
     )  # fmt: skip

@@ -1,8 +1,8 @@
-"""One row a request, by JSON over connections that are kept, from so many clients at once.
+"""Send requests of one row as JSON, from several clients at once, over persistent connections.
 
     python -m benchmarks.one_row ENDPOINT CLIENTS REQUESTS
 
-Prints the median of the latencies in milliseconds, the requests a second, and how many failed.
+It prints the median latency in milliseconds, the requests per second, and the failed requests.
 """
 
 import http.client
@@ -22,7 +22,7 @@ ROW = {
 }
 BODY = json.dumps({"dataframe_records": [ROW]})
 HEADERS = {"Content-Type": "application/json"}
-WARM_UP = 20  # requests of each client that do not count
+WARM_UP = 20  # requests per client that are not measured
 
 
 def client(address: str, requests: int, latencies: list[float], failed: list[int]) -> None:
@@ -30,12 +30,12 @@ def client(address: str, requests: int, latencies: list[float], failed: list[int
     for number in range(WARM_UP + requests):
         started = time.perf_counter()
         connection.request("POST", "/invocations", BODY, HEADERS)
-        answer = connection.getresponse()
-        content = answer.read()
+        response = connection.getresponse()
+        content = response.read()
         if number >= WARM_UP:
             latencies.append(time.perf_counter() - started)
-        if answer.status != 200 or len(json.loads(content)["predictions"]) != 1:
-            failed.append(answer.status)
+        if response.status != 200 or len(json.loads(content)["predictions"]) != 1:
+            failed.append(response.status)
 
 
 def main() -> None:

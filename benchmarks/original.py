@@ -1,10 +1,10 @@
-"""Baseline of figure 2: the way of the hobby systems, a web request a row.
+"""Baseline of figure 2: one web request per row, as in the hobby systems before this project.
 
     python -m benchmarks.original FOLDER ROWS
 
-A Flask form that for each row unpickles the model, predicts, inserts into SQLite and commits; and a
-loop that posts the rows one by one over one connection. FOLDER holds model.pkl and rows.parquet.
-Prints the rows a second of the loop alone, without any start.
+For each row a Flask form unpickles the model, predicts, inserts into SQLite and commits. A loop
+posts the rows one by one over one connection. FOLDER holds model.pkl and rows.parquet. It prints
+the rows per second of the loop, without start-up.
 """
 
 import pickle
@@ -27,7 +27,7 @@ TEXTS = ("loan_purpose", "credit")
 
 
 def save_model(uri: str, folder: Path) -> None:
-    """Pickle a registered version, as the hobby systems kept theirs."""
+    """Pickle a registered version, as the hobby systems did."""
     version = versions.resolve(store.connect(), uri)
     with (folder / "model.pkl").open("wb") as file:
         pickle.dump(model_files.load(version).get_raw_model(), file)
@@ -39,7 +39,7 @@ def create_app(folder: Path) -> Flask:
     @app.post("/")
     def score() -> str:
         with (folder / "model.pkl").open("rb") as file:
-            model = pickle.load(file)  # noqa: S301  (what this is to be compared with)
+            model = pickle.load(file)  # noqa: S301  (a part of the baseline)
         form = request.form
         row = {name: form.get(name) for name in (*NUMBERS, *TEXTS)}
         frame = pd.DataFrame([row]).astype(dict.fromkeys(NUMBERS, "float64"))
@@ -73,8 +73,8 @@ def main(folder: Path, rows: int) -> None:
         session.post(f"http://127.0.0.1:{server.port}", data=forms[0], timeout=60)
         started = time.perf_counter()
         for form in forms:
-            answer = session.post(f"http://127.0.0.1:{server.port}", data=form, timeout=60)
-            answer.raise_for_status()
+            response = session.post(f"http://127.0.0.1:{server.port}", data=form, timeout=60)
+            response.raise_for_status()
         print(rows / (time.perf_counter() - started))
 
 

@@ -1,9 +1,10 @@
-"""Baseline of figure 6: the grid search of the hobby systems, on as many rows as they had.
+"""Baseline of figure 6: the grid search of the hobby systems, on the number of rows they had.
 
     python -m benchmarks.original_search DATABASE JOBS
 
-Five columns, categories coded as arbitrary integers, of a half-and-half sample; 3 solvers times 5
-values of C, 10 folds repeated 3 times. Prints the seconds of the search alone.
+The rows are a sample with equally many of both labels. It has five columns, with categories coded
+as arbitrary integers. The grid has 3 solvers and 5 values of C; 10 folds are repeated 3 times. It
+prints the seconds of the search.
 """
 
 import sys
@@ -24,7 +25,7 @@ GRID = {"solver": ["newton-cg", "lbfgs", "liblinear"], "C": [100, 10, 1.0, 0.1, 
 
 
 def search(rows: pd.DataFrame, features: list[str], jobs: int) -> GridSearchCV:
-    """The search over `ROWS` rows at most, half of them clicked."""
+    """Search on at most `ROWS` rows, half of them clicked."""
     clicked, others = rows[rows["label"] == 1], rows[rows["label"] == 0]
     half = pd.concat([clicked, others.sample(len(clicked), random_state=1)])
     half = half.sample(frac=1, random_state=1).head(ROWS).reset_index(drop=True)
@@ -34,7 +35,7 @@ def search(rows: pd.DataFrame, features: list[str], jobs: int) -> GridSearchCV:
     folds = RepeatedStratifiedKFold(n_splits=10, n_repeats=3, random_state=1)
     grid = GridSearchCV(LogisticRegression(), GRID, n_jobs=jobs, cv=folds, scoring="accuracy")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # unscaled columns seldom converge
+        warnings.simplefilter("ignore")  # on unscaled columns it seldom converges
         return grid.fit(columns.fillna(columns.median()), half["label"])
 
 

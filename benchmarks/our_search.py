@@ -1,8 +1,9 @@
-"""Figure 6: the search over the candidates that may serve, on all training rows, as train.py does.
+"""Figure 6: the grid search of train.py over all candidates except the benchmark models.
 
     python -m benchmarks.our_search DATABASE
 
-Prints the seconds from dealing out the folds to the fitted pipelines, and the grid points.
+It prints the seconds from the split into folds to the fitted pipelines, the grid points, and the
+training rows.
 """
 
 import sys
@@ -19,24 +20,26 @@ from training.threshold import ThresholdRule
 FOLDS = 5
 
 
-def searched(data: Dataset) -> list[SearchResult]:
-    """Search, fit, and choose the threshold of each candidate that is no yardstick."""
+def search_candidates(data: Dataset) -> list[SearchResult]:
+    """Search, fit, and choose the threshold of each candidate that is no benchmark model."""
     folds = [data.folds(data.train, FOLDS, 0)]
-    found = []
+    results = []
     for candidate in data.problem.candidates(data.categories, 0):
         if not candidate.is_benchmark:
-            found.append(search_grid(candidate, data.train, folds, -1))
-            ThresholdRule().choose_threshold(*found[-1].labels_and_probabilities(data.train.label))
-    return found
+            results.append(search_grid(candidate, data.train, folds, -1))
+            ThresholdRule().choose_threshold(
+                *results[-1].labels_and_probabilities(data.train.label)
+            )
+    return results
 
 
 def main(database: Path) -> None:
     with open_database(database_url(str(database))) as engine:
         data = dataset.read(engine, problems.load())
     started, rows = time.perf_counter(), len(data.train)
-    found = searched(data)
+    results = search_candidates(data)
     seconds = time.perf_counter() - started
-    print(seconds, sum(len(f.grid_points) for f in found), rows)
+    print(seconds, sum(len(result.grid_points) for result in results), rows)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
-"""Measure ingest.py, score_client.py and score_spark.py at growing sizes, into benchmarks/SCALE.md.
+"""Measure ingest.py and both scoring scripts at growing sizes, and write benchmarks/SCALE.md.
 
-    python -m benchmarks.scale                              # 1, 10 and 100 times 100,000 leads
-    python -m benchmarks.scale --times 1 10 --folder made   # its files stay, and are used again
+    python -m benchmarks.scale                     # 1, 10 and 100 times 100,000 leads
+    python -m benchmarks.scale --times 1 10 --folder sizes    # keep and reuse the files
 
-Each step once, as a whole process; 100 times takes some 40 minutes and 40 GB on two cores.
+Each script runs once per size as a whole process. 100 times the full size takes
+about 40 minutes and 40 GB on two cores.
 """
 
 import argparse
@@ -18,8 +19,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from benchmarks.figures import PROBLEM, PROJECT, URI, when_and_where
-from benchmarks.processes import Taken, run
+from benchmarks.figures import PROBLEM, PROJECT, URI, date_and_machine
+from benchmarks.processes import ProcessUsage, run
 from scoring.local_server import serve_model
 
 RESULTS = PROJECT / "benchmarks" / "SCALE.md"
@@ -29,24 +30,24 @@ STEPS = ("ingest.py", "score_client.py", "score_spark.py")
 
 @dataclass(frozen=True)
 class Step:
-    """One script at one size: its whole time in seconds, and what it says of its work alone."""
+    """One run of a script at one size."""
 
     script: str
     times: int
     rows: int
-    taken: Taken
+    usage: ProcessUsage
 
     @property
     def at_work(self) -> float:
-        """Rows a second without the start, as the script sums up; ingest.py has hardly any."""
+        """Rows per second without start-up, as the scripts print them; ingest.py has hardly any."""
         if self.script == STEPS[0]:
-            return self.rows / self.taken.wall
-        summed_up = re.findall(r"([\d,]+) *$", self.taken.output, re.M)
-        return float(summed_up[-1].replace(",", ""))
+            return self.rows / self.usage.wall
+        summary = re.findall(r"([\d,]+) *$", self.usage.output, re.M)
+        return float(summary[-1].replace(",", ""))
 
 
 def measure(folder: Path, times: int, endpoint: str) -> Iterator[Step]:
-    """Each script once on so many times the full size; what they read is made first."""
+    """Generate the files of one size if needed, and run each script on them."""
     source, database = folder / f"x{times}", folder / f"x{times}.db"
     if not source.is_dir():
         generate = PROJECT / "data" / PROBLEM.name / "generate.py"
@@ -61,35 +62,36 @@ def measure(folder: Path, times: int, endpoint: str) -> Iterator[Step]:
         (STEPS[1], ("--database", database, "--endpoint", endpoint)),
         (STEPS[2], ("--source", source, "--results", results)),
     ):
-        yield Step(script, times, rows, run(PROJECT / script, *flags, watched=True))
+        yield Step(script, times, rows, run(PROJECT / script, *flags, measure_family=True))
 
 
 def report(steps: Sequence[Step]) -> str:
-    """The results as Markdown."""
-    date, machine = when_and_where()
+    """Return the results as Markdown."""
+    date, machine = date_and_machine()
     lines = [
         "# Sizes",
         "",
-        f"Measured once each by `python -m benchmarks.scale` on {date}: {machine}; made-up offers, "
-        "and one `mlflow models serve` worker for the client, on the same cores. Whole processes; "
-        '"at work" is without the start, from the first row read to the last one stored. Memory is '
-        "that of a process and all that it started, looked at ten times a second, where pages that "
-        'they share count once; "own" is without pages of files. The served model is not in it. '
-        "The last two columns compare with the smallest size.",
+        f"Measured once each by `python -m benchmarks.scale` on {date}: {machine}; generated "
+        "offers, and one `mlflow models serve` worker for the client on the same cores. Times are "
+        'of whole processes; "without start-up" counts from the first row read to the last row '
+        "stored. Memory is the peak of a process and its children, sampled ten times per second; "
+        'shared pages count once, and "private" leaves out the pages of files. The served model is '
+        "not included. The last two columns are relative to the smallest size.",
         "",
-        "| script | times full size | offers | seconds | rows a second | at work alone "
-        "| peak MiB | own | cost a row at work | peak, own |",
+        "| script | times full size | offers | seconds | rows per second | without start-up "
+        "| peak MiB | private MiB | relative cost per row | relative private peak |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for script in STEPS:
-        mine = [step for step in steps if step.script == script]
-        for step in mine:
-            cost = mine[0].at_work / step.at_work
-            peak = step.taken.own / mine[0].taken.own
+        same_script = [step for step in steps if step.script == script]
+        for step in same_script:
+            cost = same_script[0].at_work / step.at_work
+            peak = step.usage.private_peak / same_script[0].usage.private_peak
             lines.append(
-                f"| `{script}` | {step.times} | {step.rows:,} | {step.taken.wall:,.1f} "
-                f"| {step.rows / step.taken.wall:,.0f} | {step.at_work:,.0f} "
-                f"| {step.taken.together:,.0f} | {step.taken.own:,.0f} | {cost:.2f} | {peak:.2f} |"
+                f"| `{script}` | {step.times} | {step.rows:,} | {step.usage.wall:,.1f} "
+                f"| {step.rows / step.usage.wall:,.0f} | {step.at_work:,.0f} "
+                f"| {step.usage.family_peak:,.0f} | {step.usage.private_peak:,.0f} "
+                f"| {cost:.2f} | {peak:.2f} |"
             )
     return "\n".join(lines) + "\n"
 
@@ -99,7 +101,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--times", type=int, nargs="*", default=[1, 10, 100])
-    parser.add_argument("--folder", default="", metavar="DIR", help="(default: a temporary one)")
+    parser.add_argument(
+        "--folder",
+        default="",
+        metavar="DIR",
+        help="folder for files and databases (default: a temporary folder)",
+    )
     args = parser.parse_args()
     with contextlib.ExitStack() as stack:
         folder = Path(args.folder or stack.enter_context(tempfile.TemporaryDirectory())).resolve()

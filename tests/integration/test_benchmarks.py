@@ -1,4 +1,4 @@
-"""The baselines of benchmarks/ do the work that they are there to do."""
+"""The baselines in benchmarks/ do the work that they are meant to do."""
 
 import itertools
 import re
@@ -46,7 +46,7 @@ def test_the_work_in_one_process_stores_what_the_client_stores(
 ) -> None:
     other = copy_sqlite(small_template, tmp_path / "other.db")
     ((identity,),) = query(trained.database, "SELECT id FROM database_info")
-    for database in (small_databases, other):  # so that they pass for what was trained on
+    for database in (small_databases, other):  # so that they count as the training data
         execute(database, f"UPDATE database_info SET id = '{identity}'")
     in_process.main(small_databases, CHAMPION)
     assert_every_offer_scored_once(small_databases, trained.champion_id, small_offers)
@@ -77,23 +77,23 @@ def test_the_bare_load_loads_every_row(small_source: Path, tmp_path: Path) -> No
 
 
 def test_a_process_is_measured_with_its_family_and_a_failure_is_raised() -> None:
-    taken = processes.run("-c", "print('x' * 3)")
-    assert taken.output == "xxx\n"
-    assert taken.wall > 0 < taken.peak
-    # the memory of both is looked at ten times a second, while the second holds its own too
+    usage = processes.run("-c", "print('x' * 3)")
+    assert usage.output == "xxx\n"
+    assert usage.wall > 0 < usage.peak
+    # both processes hold memory while it is sampled ten times per second
     child = "held = b'x' * 150_000_000; import time; time.sleep(2)"
     call = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}], check=True)"
-    family = processes.run("-c", f"held = b'x' * 150_000_000; {call}", watched=True)
-    assert family.peak < 200 < 290 < family.together
+    family = processes.run("-c", f"held = b'x' * 150_000_000; {call}", measure_family=True)
+    assert family.peak < 200 < 290 < family.family_peak
     with pytest.raises(RuntimeError, match="no such thing"):
         processes.run("-c", "raise SystemExit('no such thing')")
 
 
 def test_measures_take_turns_and_the_first_turn_does_not_count() -> None:
     counted = itertools.count()
-    measured = processes.in_turn(*[lambda: float(next(counted))] * 2, runs=2)
+    measured = processes.measure_alternately(*[lambda: float(next(counted))] * 2, runs=2)
     assert measured == [[2.0, 4.0], [3.0, 5.0]]
-    assert processes.ratio(*measured) == (2 / 3 + 4 / 5) / 2
+    assert processes.median_ratio(*measured) == (2 / 3 + 4 / 5) / 2
 
 
 def test_our_search_searches_all_training_rows(
