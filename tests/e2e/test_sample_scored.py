@@ -1,4 +1,4 @@
-"""The whole sample through a real `mlflow models serve`: every offer once, as in one process."""
+"""Score the whole sample through a real `mlflow models serve`, and compare with one process."""
 
 from collections.abc import Iterator
 
@@ -20,7 +20,7 @@ PROBLEM = problems.load()
 
 @pytest.fixture(scope="module")
 def served_champion(trained: TrainedStore) -> Iterator[str]:
-    """The address of a real `mlflow models serve` with the champion."""
+    """Run a real `mlflow models serve` with the champion; yields its address."""
     log = trained.folder / "served_champion.log"
     uri = "models:/offer-click@champion"
     with mlflow_models_serve(uri, trained.tracking_uri, log) as url:
@@ -40,8 +40,8 @@ def test_every_offer_is_scored_once_as_the_model_scores_it_in_one_process(
     expected = model.predict(data.raw[PROBLEM.feature_names])[:, 1]
     probability = results["click_probability"].to_numpy()
     np.testing.assert_allclose(probability, expected, rtol=1e-9)
-    words = np.where(probability >= version.threshold, "Clicked", "Not clicked")
-    assert results["clicked"].tolist() == words.tolist()
+    labels = np.where(probability >= version.threshold, "Clicked", "Not clicked")
+    assert results["clicked"].tolist() == labels.tolist()
     assert set(results["source"]) == {"batch"}
     np.testing.assert_array_equal(results["trained_on"].astype(bool), ~data.held_out_mask)
     for feature, column in PROBLEM.scoring.results.value_columns.items():

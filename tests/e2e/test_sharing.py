@@ -1,6 +1,6 @@
-"""Several scoring clients on one table divide the work, and take over what a killed one leaves.
+"""Scoring clients divide the rows of one table, and claim the rows that a killed client leaves.
 
-`make test` kills a client 4 times while another one scores, `make soak` 50 times.
+`make test` kills a client 4 times while another one scores; `make soak` kills it 50 times.
 """
 
 import os
@@ -27,7 +27,7 @@ from tests.support.trained import TrainedStore
 from tests.support.waiting import wait_for
 
 KILLS = int(os.environ.get("SOAK_SHARING_KILLS", "4"))
-BATCH = max(1, 40 // KILLS)  # each of the clients stores some before it is killed
+BATCH = max(1, 40 // KILLS)  # small, so that each client stores rows before it is killed
 
 
 def start_client(
@@ -40,7 +40,7 @@ def start_client(
 
 
 def outcomes(database: str) -> list[tuple[str, int]]:
-    """The outcome of each scoring run, and how many rows it stored."""
+    """Return the outcome of each scoring run, and the number of rows it stored."""
     return query(database, "SELECT outcome, stored FROM scoring_runs ORDER BY id")
 
 
@@ -75,11 +75,11 @@ def test_two_clients_divide_the_rows_and_send_none_twice(
 
 
 class Gate:
-    """Lets both clients work until so many rows are stored, and after that only one of them."""
+    """Lets both clients work until `rows` rows are stored, and then only one of them."""
 
     def __init__(self, engine: Engine, champion: str) -> None:
         self.rows = 0
-        self.only: int | None = None  # the client that may go on
+        self.only: int | None = None  # the client that can continue
         self._engine, self._champion = engine, champion
 
     def stored_rows(self) -> int:
@@ -105,15 +105,15 @@ class Client:
     run_id: int
 
     def has_stored(self, database: str) -> bool:
-        of_run = f"SELECT count(*) FROM results_clicked WHERE scoring_run_id = {self.run_id}"
-        return query(database, of_run) != [(0,)]
+        query_rows = f"SELECT count(*) FROM results_clicked WHERE scoring_run_id = {self.run_id}"
+        return query(database, query_rows) != [(0,)]
 
 
 def run_at_work(database: str, process: ScriptProcess) -> int:
-    """The number of the scoring run that a process has begun; 0 before it has."""
+    """Return the number of the scoring run that a process has started, or 0."""
     assert process.poll() is None
-    of_process = f"SELECT max(id) FROM scoring_runs WHERE pid = {process.pid}"
-    ((run_id,),) = query(database, f"{of_process} AND outcome = 'running'")
+    query_run = f"SELECT max(id) FROM scoring_runs WHERE pid = {process.pid}"
+    ((run_id,),) = query(database, f"{query_run} AND outcome = 'running'")
     return run_id or 0
 
 
@@ -135,13 +135,13 @@ def test_clients_killed_at_random_leave_every_row_once(
 
         clients = [start_one(0), start_one(1)]
         for goal in goals:
-            gate.rows = goal + small_offers // 10  # so that neither client can finish before
+            gate.rows = goal + small_offers // 10  # so that neither client can finish first
             wait_for(partial(gate.has_stored, goal), f"{goal:,} rows to be stored")
             gate.only = number = chance.randrange(2)
             killed = clients[number]
             wait_for(partial(killed.has_stored, small_databases), "the client to store rows")
             killed.process.kill()
-            killed.process.wait()  # else it counts as running
+            killed.process.wait()  # or it would count as running
             gate.only = None
             clients[number] = start_one(number)
         assert gate.stored_rows() < small_offers

@@ -1,4 +1,4 @@
-"""Kills at random moments, of the client and of a real server: no row is lost or scored twice.
+"""Killing the client and a real server at random moments loses no row and scores none twice.
 
 `make test` kills the client 5 times and the server twice, on SQLite; `make soak` 50 and 10 times,
 on PostgreSQL as well.
@@ -39,7 +39,7 @@ CLIENT_KILLS = int(os.environ.get("SOAK_CLIENT_KILLS", "5"))
 SERVER_KILLS = int(os.environ.get("SOAK_SERVER_KILLS", "2"))
 SEED = int(os.environ.get("SOAK_SEED", "4"))
 KINDS = ["sqlite", "postgresql"] if "SOAK_CLIENT_KILLS" in os.environ else ["sqlite"]
-# so small that a client has work for many seconds, and is killed before it has scored everything
+# so small that a client works for many seconds, and is killed before it has scored all rows
 BATCH = 25
 SHARE = SAMPLE_OFFERS // 20 // max(CLIENT_KILLS, 10)
 
@@ -55,7 +55,7 @@ def wait_until_stored(engine: Engine, rows: int) -> None:
 
 @contextlib.contextmanager
 def served_champion(trained: TrainedStore, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """The process of a real `mlflow models serve` with the champion."""
+    """Run a real `mlflow models serve` with the champion; yields its process."""
     command = [sys.executable, "-m", "mlflow", "models", "serve", "--env-manager", "local"]
     command += ["-m", "models:/offer-click@champion", "-p", str(port)]
     environment = {"MLFLOW_TRACKING_URI": trained.tracking_uri}
@@ -72,7 +72,7 @@ def served_champion(trained: TrainedStore, port: int) -> Iterator[subprocess.Pop
 def server_that_is_killed(
     engine: Engine, trained: TrainedStore, chance: random.Random
 ) -> Iterator[str]:
-    """A server that is killed and started again each time a random number of rows is stored."""
+    """Run a server that is killed and restarted after random numbers of stored rows."""
     port, over = free_port(), threading.Event()
     goals = sorted(chance.sample(range(BATCH, SAMPLE_OFFERS * 9 // 10), SERVER_KILLS))
     reached: list[int] = []
@@ -80,7 +80,7 @@ def server_that_is_killed(
     def serve_and_kill() -> None:
         for goal in goals:
             with served_champion(trained, port) as process:
-                while stored_rows(engine) < goal:  # for as long as the clients need
+                while stored_rows(engine) < goal:  # until the clients have stored them
                     if over.wait(0.01):
                         return
                 os.killpg(process.pid, signal.SIGKILL)
@@ -101,9 +101,9 @@ def server_that_is_killed(
 def kill_clients(
     database: str, endpoint: str, trained: TrainedStore, engine: Engine, chance: random.Random
 ) -> int:
-    """Start and kill clients, one after another; return how many of them had begun a run.
+    """Start and kill clients one after another, and return how many had started a run.
 
-    One in five is killed while it starts, the others once they have stored rows.
+    One in five is killed while it starts, and the others after they have stored rows.
     """
     begun_runs = 0
     flags = ("--database", database, "--endpoint", endpoint, "--batch-size", BATCH)
@@ -127,15 +127,15 @@ def kill_clients(
             assert client.poll() is None
             client.kill()
             client.wait()
-            of_client = f"SELECT count(*) FROM scoring_runs WHERE pid = {client.pid}"
-            ((begun,),) = query(database, of_client)
+            query_runs = f"SELECT count(*) FROM scoring_runs WHERE pid = {client.pid}"
+            ((begun,),) = query(database, query_runs)
             assert begun == 1 or number in starting
             begun_runs += begun
     return begun_runs
 
 
 @pytest.mark.parametrize("sample_databases", KINDS, indirect=True)
-def test_kills_of_client_and_server_at_random_moments_lose_and_double_nothing(
+def test_killing_client_and_server_at_random_loses_and_duplicates_no_row(
     sample_databases: str, trained: TrainedStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backoff, "LONGEST_WAIT", 1.0)

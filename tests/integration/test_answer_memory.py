@@ -1,4 +1,4 @@
-"""An endpoint's answer takes no more memory than its rows can need, whatever it holds."""
+"""Reading a response never takes more memory than its rows can need."""
 
 import gzip
 import json
@@ -12,7 +12,7 @@ from scoring.errors import EndpointError
 from tests.support.scripted_endpoint import Response, ScriptedEndpoint
 
 ROWS = pa.table({"requested": [1.0] * 20})
-MOST_BYTES = 5 * 2**20  # what is allocated beyond what the answers themselves take
+MOST_BYTES = 5 * 2**20  # allocated in addition to the responses themselves
 LARGE = b" " * 2**25
 PACKED = gzip.compress(LARGE)
 TEXTS = json.dumps({"predictions": ["a" * 60_000, *["b"] * 500]}).encode()  # as one array: 120 MB
@@ -28,7 +28,7 @@ ANSWERS: dict[str, tuple[int, bytes, str, str]] = {
 
 
 @pytest.mark.parametrize("case", ANSWERS)
-def test_an_answer_larger_than_its_rows_can_need_is_not_read(
+def test_a_response_larger_than_its_rows_can_need_is_not_read(
     case: str, endpoint: ScriptedEndpoint
 ) -> None:
     status, content, encoding, message = ANSWERS[case]
@@ -45,7 +45,7 @@ def test_an_answer_larger_than_its_rows_can_need_is_not_read(
 
 
 @pytest.mark.parametrize("headers", [{"X-Long": "a" * 70_000}, {f"X-{n}": "" for n in range(200)}])
-def test_an_answer_with_too_many_headers_is_one_sentence(
+def test_a_response_with_too_many_headers_is_one_error(
     headers: dict[str, str], endpoint: ScriptedEndpoint
 ) -> None:
     endpoint.script = lambda _request: Response(200, "application/json", b"", headers)

@@ -1,4 +1,4 @@
-"""Claims on rows: a run keeps them while it is heard of, and stores nothing by those it lost."""
+"""Claims on rows: a run keeps them while its lease lasts, and stores nothing after losing them."""
 
 import os
 import subprocess
@@ -37,30 +37,30 @@ def engine(small_databases: str) -> Iterator[Engine]:
 
 
 def claim_elsewhere(engine: Engine, trained: TrainedStore) -> tuple[ScoringRun, Page]:
-    """Start a run on another machine that claims the first rows, and was just heard of."""
+    """Start a run on another machine with a new lease, and let it claim the first rows."""
     version = trained.version()
     runs.remember_version(
         engine, version.model_id, version.logged_model_id, version.registry, version.threshold
     )
     run = runs.start_run(engine, version.model_id, "http://elsewhere:5001")
     with engine.begin() as connection:
-        of_run = update(scoring_runs).where(scoring_runs.c.id == run.id)
-        connection.execute(of_run.values(host="elsewhere"))
+        statement = update(scoring_runs).where(scoring_runs.c.id == run.id)
+        connection.execute(statement.values(host="elsewhere"))
     page = results.claim_page(engine, SCORING, run, None, CLAIMED)
     assert len(page) == CLAIMED
     return run, page
 
 
-def see(engine: Engine, run: ScoringRun, after: timedelta) -> None:
-    """Note that a run was heard of so much later than now."""
+def set_seen_at(engine: Engine, run: ScoringRun, after: timedelta) -> None:
+    """Set when a run last renewed its lease, relative to now."""
     with engine.begin() as connection:
-        of_run = update(scoring_runs).where(scoring_runs.c.id == run.id)
-        connection.execute(of_run.values(seen_at=runs.database_now(connection) + after))
+        statement = update(scoring_runs).where(scoring_runs.c.id == run.id)
+        connection.execute(statement.values(seen_at=runs.database_now(connection) + after))
 
 
-def silence(engine: Engine, run: ScoringRun) -> None:
-    """Let it be longer than a lease that a run was heard of."""
-    see(engine, run, -timedelta(seconds=claims.LEASE_SECONDS + 1))
+def expire_lease(engine: Engine, run: ScoringRun) -> None:
+    """Make the last renewal of a run older than a lease."""
+    set_seen_at(engine, run, -timedelta(seconds=claims.LEASE_SECONDS + 1))
 
 
 def scored(page: Page) -> results.ScoredPage:
@@ -68,11 +68,11 @@ def scored(page: Page) -> results.ScoredPage:
     return results.ScoredPage(page, [0.5] * rows, ["Clicked"] * rows, [None] * rows)
 
 
-def test_a_run_that_lost_its_claims_stores_nothing_by_them(
+def test_a_run_that_lost_its_claims_stores_nothing(
     small_databases: str, engine: Engine, trained: TrainedStore, small_offers: int
 ) -> None:
     away, lost_page = claim_elsewhere(engine, trained)
-    silence(engine, away)
+    expire_lease(engine, away)
     here = runs.start_run(engine, away.model_id, "http://here:5001")
     page = results.claim_page(engine, SCORING, here, None, 100_000)
     assert len(page) == small_offers
@@ -84,7 +84,7 @@ def test_a_run_that_lost_its_claims_stores_nothing_by_them(
     assert_scored_once_and_nothing_claimed(small_databases, away.model_id, small_offers)
 
 
-def test_a_run_that_was_heard_of_keeps_its_claims(
+def test_a_run_with_a_valid_lease_keeps_its_claims(
     engine: Engine, trained: TrainedStore, small_offers: int
 ) -> None:
     away, claimed_page = claim_elsewhere(engine, trained)
@@ -96,34 +96,34 @@ def test_a_run_that_was_heard_of_keeps_its_claims(
     assert results.store_scores(engine, SCORING, away, scored(claimed_page))
 
 
-def test_a_lease_ends_though_the_clock_was_set_back(
+def test_a_lease_expires_even_if_the_clock_was_set_back(
     engine: Engine, trained: TrainedStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     away, _ = claim_elsewhere(engine, trained)
     here = runs.start_run(engine, away.model_id, "http://here:5001")
-    see(engine, away, timedelta(days=1))
+    set_seen_at(engine, away, timedelta(days=1))
     assert claims.count_unfinished(engine, here) == 1
     monkeypatch.setattr(claims, "LEASE_SECONDS", 0.0)
-    assert claims.count_unfinished(engine, here) == 1  # which is taken away now
+    assert claims.count_unfinished(engine, here) == 1  # this call revokes it
     assert claims.count_unfinished(engine, here) == 0
 
 
 @pytest.mark.parametrize("process", ["that has ended", "whose number is now ours"])
-def test_claims_of_a_process_on_this_machine_are_taken_over_at_once(
+def test_claims_of_an_ended_process_on_this_machine_are_revoked_at_once(
     process: str, engine: Engine, trained: TrainedStore, small_offers: int
 ) -> None:
-    before, _ = claim_elsewhere(engine, trained)
+    earlier_run, _ = claim_elsewhere(engine, trained)
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     pid = ended.pid if process == "that has ended" else os.getpid()
     with engine.begin() as connection:
-        of_run = update(scoring_runs).where(scoring_runs.c.id == before.id)
-        connection.execute(of_run.values(host=runs.HOST, pid=pid))
-    here = runs.start_run(engine, before.model_id, "http://here:5001")
+        statement = update(scoring_runs).where(scoring_runs.c.id == earlier_run.id)
+        connection.execute(statement.values(host=runs.HOST, pid=pid))
+    here = runs.start_run(engine, earlier_run.model_id, "http://here:5001")
     assert len(results.claim_page(engine, SCORING, here, None, 100_000)) == small_offers
 
 
-def test_claims_of_another_machine_are_waited_for_and_taken_over_when_it_is_silent(
+def test_a_client_waits_for_claims_of_another_machine_until_its_lease_expires(
     small_databases: str,
     engine: Engine,
     trained: TrainedStore,
@@ -140,14 +140,14 @@ def test_claims_of_another_machine_are_waited_for_and_taken_over_when_it_is_sile
             assert line, "the client did not say that it waits"
         counts = results.reconcile(engine, SCORING, away.model_id)
         assert (counts.scored, counts.pending) == (small_offers - CLAIMED, CLAIMED)
-        silence(engine, away)
+        expire_lease(engine, away)
         _, error = client.communicate()
         assert client.returncode == 0, error
     assert_scored_once_and_nothing_claimed(small_databases, away.model_id, small_offers)
 
 
 @pytest.mark.parametrize("small_databases", ["postgresql"], indirect=True)
-def test_a_client_that_stops_during_a_transaction_keeps_nobody_waiting(
+def test_a_client_that_hangs_during_a_transaction_does_not_block_others(
     small_databases: str,
     trained: TrainedStore,
     champion: str,
@@ -158,10 +158,10 @@ def test_a_client_that_stops_during_a_transaction_keeps_nobody_waiting(
     monkeypatch.setattr(scoring_run, "DATABASE_PAUSE", 0.05)
     with open_database(database_url(small_databases)) as engine:
         away, page = claim_elsewhere(engine, trained)
-        silence(engine, away)
+        expire_lease(engine, away)
         with engine.connect() as stopped:
             assert page.claim
-            assert claims.is_held(stopped, page.claim)  # and holds its lock
+            assert claims.is_held(stopped, page.claim)  # locks the claim
             assert score(small_databases, champion) == 0
             with pytest.raises(DBAPIError) as ended:
                 stopped.scalar(select(1))
@@ -169,7 +169,7 @@ def test_a_client_that_stops_during_a_transaction_keeps_nobody_waiting(
     assert_scored_once_and_nothing_claimed(small_databases, away.model_id, small_offers)
 
 
-def test_max_rejected_counts_the_rows_that_other_clients_had_rejected(
+def test_max_rejected_includes_rows_that_other_clients_rejected(
     small_databases: str,
     engine: Engine,
     trained: TrainedStore,
@@ -202,7 +202,7 @@ def test_max_rejected_counts_the_rows_that_other_clients_had_rejected(
     assert "rejects more rows than --max-rejected allows" in capsys.readouterr().err
 
 
-def test_rows_with_timestamps_for_keys_can_be_claimed(database: str) -> None:
+def test_rows_whose_keys_are_timestamps_can_be_claimed(database: str) -> None:
     moments = [utc_now() + timedelta(days=day) for day in range(5)]
     events = Table("events", MetaData(), Column("at", DateTime, primary_key=True))
     with open_database(database_url(database), create=True) as engine:

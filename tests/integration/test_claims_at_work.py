@@ -1,4 +1,4 @@
-"""A client at work and its claims: it renews them, and misses no row when it loses them."""
+"""A running client renews its lease, and misses no row if it loses its claims."""
 
 import pytest
 
@@ -16,7 +16,7 @@ SCORING = problems.load().scoring
 BATCH = 50
 
 
-def test_a_client_whose_claims_were_taken_reads_the_rows_again(
+def test_a_client_that_lost_its_claims_reads_the_rows_again(
     small_databases: str,
     trained: TrainedStore,
     champion: str,
@@ -37,7 +37,7 @@ def test_a_client_whose_claims_were_taken_reads_the_rows_again(
     assert_scored_once_and_nothing_claimed(small_databases, version.model_id, small_offers)
 
 
-def test_a_claim_whose_rows_never_reached_the_client_is_dropped_at_the_end(
+def test_a_claim_whose_rows_never_reached_the_client_is_deleted_at_the_end(
     small_databases: str,
     trained: TrainedStore,
     champion: str,
@@ -50,7 +50,7 @@ def test_a_claim_whose_rows_never_reached_the_client_is_dropped_at_the_end(
     )
 
     def script(request: Request) -> Response:
-        if request.number == 1:  # as when the connection breaks while a claim is committed
+        if request.number == 1:  # as if the connection broke while a claim is committed
             ((number, model_id),) = query(small_databases, "SELECT id, model_id FROM scoring_runs")
             run = ScoringRun(number, model_id)
             with open_database(database_url(small_databases)) as engine:
@@ -79,7 +79,7 @@ def test_a_running_client_renews_its_lease(
 
     def script(request: Request) -> Response:
         before = seen_at()
-        wait_for(lambda: seen_at() != before, "another sign of life")
+        wait_for(lambda: seen_at() != before, "the lease to be renewed")
         return forward(champion, request.body)
 
     endpoint.script = script

@@ -82,7 +82,7 @@ def test_the_client_waits_for_a_locked_database(
     assert_every_offer_scored_once(small_database, trained.champion_id, small_offers)
 
 
-def test_a_database_locked_for_longer_than_max_wait_stops_with_one_sentence(
+def test_a_database_locked_for_longer_than_max_wait_stops_with_one_error(
     small_database: str,
     champion: str,
     endpoint: ScriptedEndpoint,
@@ -105,7 +105,7 @@ def test_a_database_locked_for_longer_than_max_wait_stops_with_one_sentence(
     assert score(small_database, champion) == 0
 
 
-def test_a_full_database_stops_with_one_sentence_and_nothing_half_stored(
+def test_a_full_database_stops_with_one_error_and_no_partial_batch(
     small_database: str,
     trained: TrainedStore,
     champion: str,
@@ -133,7 +133,7 @@ def test_a_full_database_stops_with_one_sentence_and_nothing_half_stored(
     assert_every_offer_scored_once(small_database, trained.champion_id, small_offers)
 
 
-def test_postgresql_that_is_locked_or_cuts_the_connection_is_tried_again(
+def test_a_postgresql_lock_or_a_cut_connection_is_retried(
     postgres: str,
     small_postgres_template: str,
     use_trained: TrainedStore,

@@ -1,4 +1,4 @@
-"""Where rows, tokens and passwords go: never to a proxy from this machine to itself."""
+"""Rows, tokens and passwords for this machine never go through a proxy."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ SCORED = Response(200, "application/json", b'{"predictions": [[0.5, 0.5]]}')
 
 @pytest.fixture
 def proxied(endpoint: ScriptedEndpoint, monkeypatch: pytest.MonkeyPatch) -> ScriptedEndpoint:
-    """A proxy that the environment names, and that answers itself."""
+    """A proxy that the environment variables name, and that answers each request itself."""
     for name in (*PROXY_VARIABLES, *NO_PROXY_VARIABLES):
         monkeypatch.setenv(name.upper(), "")
         monkeypatch.setenv(name.lower(), "" if name.lower() == "no_proxy" else endpoint.url)
@@ -26,17 +26,17 @@ def proxied(endpoint: ScriptedEndpoint, monkeypatch: pytest.MonkeyPatch) -> Scri
     return endpoint
 
 
-def test_rows_and_token_for_this_machine_go_to_no_proxy(proxied: ScriptedEndpoint) -> None:
+def test_requests_to_this_machine_use_no_proxy(proxied: ScriptedEndpoint) -> None:
     with scripted_endpoint() as model:
         model.script = lambda _request: SCORED
-        ModelEndpoint(model.url, token="secret").predict(ROWS)  # noqa: S106  (no secret)
+        ModelEndpoint(model.url, token="secret").predict(ROWS)  # noqa: S106  (not a secret)
         assert len(model.requests) == 1
     assert not proxied.requests
     ModelEndpoint("http://another.invalid").predict(ROWS)
     assert len(proxied.requests) == 1
 
 
-def test_mlflow_asks_a_server_on_this_machine_without_a_proxy(proxied: ScriptedEndpoint) -> None:
+def test_mlflow_calls_a_server_on_this_machine_without_a_proxy(proxied: ScriptedEndpoint) -> None:
     with scripted_endpoint() as store:
         store.script = lambda _request: Response(200, "application/json", b"{}")
         assert run_main(lambda _argv: len(MlflowClient(store.url).search_experiments())) == 0
@@ -73,7 +73,7 @@ def test_netrc_does_not_replace_the_token(
         ("http://[::1]:5001", "secret", False),
     ],
 )
-def test_a_secret_that_would_travel_in_the_open_is_warned_of(
+def test_a_secret_without_tls_to_another_machine_is_warned_about(
     address: str, token: str, warned: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ModelEndpoint(address, token=token)

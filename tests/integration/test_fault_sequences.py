@@ -1,4 +1,4 @@
-"""Sequences of faults, drawn by hypothesis: nothing is lost, scored twice or stored wrongly."""
+"""No sequence of faults loses a row, scores it twice, or stores a wrong score (hypothesis)."""
 
 import shutil
 import threading
@@ -19,8 +19,10 @@ from tests.support.trained import TrainedStore
 
 JSON = "application/json"
 TIMEOUT = 0.5  # seconds that the client waits for an answer
-TAKEN_ROWS = 60  # with the canary rows; a 413 to less would make it send row by row
-Fault = Callable[[Request, str, str], Response | None]  # gets the right and the wrong endpoint
+TAKEN_ROWS = 60  # including canary rows; a lower limit would make the client send single rows
+Fault = Callable[
+    [Request, str, str], Response | None
+]  # called with the endpoints of the right and the wrong version
 
 
 def slow(request: Request, right: str, _wrong: str) -> Response:
@@ -91,9 +93,9 @@ def test_no_sequence_of_faults_loses_doubles_or_falsifies_a_score(
         faults=st.lists(st.sampled_from(sorted(FAULTS)), max_size=12),
         batch_size=st.integers(100, 700),
         in_flight=st.integers(1, 4),
-        patience=st.sampled_from([0, 2]),
+        max_wait=st.sampled_from([0, 2]),
     )
-    def survives(faults: list[str], batch_size: int, in_flight: int, patience: int) -> None:
+    def survives(faults: list[str], batch_size: int, in_flight: int, max_wait: int) -> None:
         def script(request: Request) -> Response | None:
             fault = faults[request.number - 1] if request.number <= len(faults) else "none"
             return FAULTS[fault](request, champion, challenger)
@@ -102,7 +104,7 @@ def test_no_sequence_of_faults_loses_doubles_or_falsifies_a_score(
         endpoint.requests.clear()
         endpoint.script = script
         flags = ("--batch-size", batch_size, "--in-flight", in_flight, "--timeout", TIMEOUT)
-        waits = ("--max-wait", patience, "--wait-for-version", patience)
+        waits = ("--max-wait", max_wait, "--wait-for-version", max_wait)
         code = score(database, endpoint.url, *flags, *waits)
         scores = query(database, SCORES)
         ((selected, scored, rejected),) = query(database, COUNTS)

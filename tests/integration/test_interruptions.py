@@ -1,4 +1,4 @@
-"""score_client.py killed, stopped or overtaken by a load: every row is scored once all the same."""
+"""Every row is scored once even if score_client.py is killed or stopped, or a load interferes."""
 
 import signal
 import threading
@@ -31,8 +31,8 @@ STOPS = pytest.mark.parametrize(
     ids=["SIGINT", "SIGTERM"],
 )
 
-# Arguments: the moment and the batch at which it kills itself, a file that it writes the moment
-# to, and the flags of score_client.py.
+# Arguments: the moment and the batch at which the process kills itself, a file that it writes the
+# moment to, and the flags of score_client.py.
 KILLS_ITSELF = f"""
 import os, signal, sys
 from pathlib import Path
@@ -59,7 +59,7 @@ def store_and_count(*args):
     die_at("after")
     return is_stored
 
-@event.listens_for(Engine, "commit")  # the rows are written, COMMIT has not been sent
+@event.listens_for(Engine, "commit")  # the rows are written, but COMMIT has not been sent
 def committing(connection):
     die_at("during")
 
@@ -85,7 +85,7 @@ def test_a_client_killed_before_during_or_after_a_commit_resumes(
         done = run_script(str(script), *arguments, cwd=tmp_path, **environment)
         assert done.returncode == -signal.SIGKILL, (moment, batch, done.stderr)
         assert marker.read_text() == moment
-        # the batch that was being committed is there whole if COMMIT returned, or not at all
+        # the batch that was being committed is complete if COMMIT returned, and missing otherwise
         stored_batches += batch if moment == "after" else batch - 1
         assert count_scored(small_databases) == stored_batches * BATCH, (moment, batch)
     assert stored_batches == 7
@@ -97,7 +97,7 @@ def test_a_client_killed_before_during_or_after_a_commit_resumes(
 
 @pytest.fixture
 def release(champion: str, endpoint: ScriptedEndpoint) -> Iterator[threading.Event]:
-    """The endpoint holds back its answers from the third on until this is set."""
+    """An event for which the endpoint waits before each response from the third on."""
     event = threading.Event()
 
     def script(request: Request) -> Response:
@@ -111,10 +111,10 @@ def release(champion: str, endpoint: ScriptedEndpoint) -> Iterator[threading.Eve
 
 
 @contextmanager
-def client_that_finishes(
+def signaled_client(
     signal_number: signal.Signals, database: str, trained: TrainedStore, endpoint: ScriptedEndpoint
 ) -> Iterator[ScriptProcess]:
-    """A client that got this signal when it had stored two batches and two were in flight."""
+    """Run a client, and send it a signal when two batches are stored and two are in flight."""
     flags = ("--database", database, "--endpoint", endpoint.url)
     with start_script(
         "score_client.py",
@@ -144,14 +144,14 @@ def test_the_first_signal_stores_what_is_in_flight_and_sums_up(
     endpoint: ScriptedEndpoint,
     release: threading.Event,
 ) -> None:
-    with client_that_finishes(signal_number, small_databases, trained, endpoint) as client:
+    with signaled_client(signal_number, small_databases, trained, endpoint) as client:
         release.set()
         output, error = client.communicate()
         assert client.returncode == exit_code
     assert "Traceback" not in error
     assert len(endpoint.requests) == 4
     assert count_scored(small_databases) == 4 * BATCH
-    counts = output.split("\n")[-3].split()  # selected, scored, rejected, pending, of this run
+    counts = output.split("\n")[-3].split()  # selected, scored, rejected, pending, this run
     assert counts[:5] == [f"{small_offers:,}", "400", "0", f"{small_offers - 400:,}", "400"]
     runs = query(small_databases, "SELECT outcome, stored FROM scoring_runs")
     assert runs == [("interrupted", 4 * BATCH)]
@@ -170,7 +170,7 @@ def test_a_second_signal_stops_at_once(
     endpoint: ScriptedEndpoint,
     release: threading.Event,
 ) -> None:
-    with client_that_finishes(signal_number, small_databases, trained, endpoint) as client:
+    with signaled_client(signal_number, small_databases, trained, endpoint) as client:
         client.send_signal(signal_number)
         _, error = client.communicate()
         assert client.returncode == exit_code
@@ -181,7 +181,7 @@ def test_a_second_signal_stops_at_once(
     assert runs == [("interrupted", 2 * BATCH)]
 
 
-def test_a_batch_whose_rows_were_loaded_anew_meanwhile_is_read_and_scored_again(
+def test_a_batch_whose_rows_a_load_has_changed_is_read_and_scored_again(
     small_databases: str, trained: TrainedStore, champion: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # as if the version had been trained on these rows

@@ -1,4 +1,4 @@
-"""Every loan is scored once, running ones too, with the words and marks that belong to it."""
+"""Every loan is scored once, including running loans, with its outcome label and `trained_on`."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ CHAMPION = "models:/loan-risk@champion"
 def scored(
     loans_trained: TrainedStore, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> str:
-    """A database with the sample and three more loans, without label, all of them scored."""
+    """A database with the sample and three unlabeled loans, all of them scored."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", loans_trained.tracking_uri)
     loans_trained.load_into(database, "--problem", "loan_risk")
     running = pd.read_csv(LOAN_SAMPLE / LOANS).head(3).drop(columns="is_late")
@@ -32,7 +32,7 @@ def scored(
     return database
 
 
-def test_every_loan_is_scored_once_running_ones_too(
+def test_every_loan_is_scored_once_including_running_loans(
     scored: str, loans_trained: TrainedStore
 ) -> None:
     champion = versions.resolve(MlflowClient(loans_trained.tracking_uri), CHAMPION)

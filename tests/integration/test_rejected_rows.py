@@ -1,4 +1,4 @@
-"""Rows that the server refuses with 400: found by halving, rejected, scored again, counted."""
+"""Rows that the server refuses with 400 are found by halving, stored as rejected, and replayed."""
 
 import json
 from collections.abc import Callable
@@ -53,7 +53,7 @@ def test_rows_that_the_server_refuses_are_rejected_and_the_others_scored(
 def refuse_multiples(
     trained: TrainedStore, champion: str, endpoint: ScriptedEndpoint
 ) -> Callable[[int], None]:
-    """Makes the endpoint refuse rows whose requested amount can be divided by a number."""
+    """Make the endpoint refuse rows whose requested amount is a multiple of a number."""
     version = trained.version()
     requested = version.features.index("requested")
     canaries = set(map(tuple, version.canary.rows))
@@ -113,7 +113,7 @@ def test_replay_scores_the_rejected_rows_again(
     at = words.index(f"{small_offers - bad:,}")
     # rejected, pending, would be scored, requests
     assert words[at + 1 : at + 5] == [f"{bad}", "0", f"{bad}", "1"]
-    assert score(small_databases, champion) == 0  # without --replay they stay as they are
+    assert score(small_databases, champion) == 0  # without --replay they stay rejected
     assert count_scored(small_databases) == small_offers - bad
     assert score(small_databases, champion, "--replay") == 0
     assert_every_offer_scored_once(small_databases, trained.champion_id, small_offers)

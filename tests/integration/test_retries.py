@@ -1,4 +1,4 @@
-"""The scoring client and an endpoint in trouble: when it tries again, and when it gives up."""
+"""How the scoring client retries when an endpoint fails, and when it gives up."""
 
 import threading
 from itertools import pairwise
@@ -22,7 +22,7 @@ from tests.support.scripts import start_script
 from tests.support.trained import TrainedStore
 from tests.support.waiting import DEADLINE_SECONDS, wait_for
 
-CANARIES = 10  # rows in each small request, at most
+CANARIES = 10  # maximum number of canary rows in a small request
 FIRST_WAIT = 0.1
 
 
@@ -41,7 +41,7 @@ def gaps(endpoint: ScriptedEndpoint) -> list[float]:
     return [after - before for before, after in pairwise(times)]
 
 
-def test_the_client_waits_for_a_server_that_is_not_up_yet(
+def test_the_client_waits_for_a_server_that_has_not_started(
     small_database: str, trained: TrainedStore, champion: str, small_offers: int, tmp_path: Path
 ) -> None:
     port = free_port()
@@ -59,7 +59,7 @@ def test_the_client_waits_for_a_server_that_is_not_up_yet(
 
 
 @pytest.mark.parametrize("status", [0, 429, 502, 503])
-def test_reset_429_502_and_503_are_tried_again_with_one_request_in_flight(
+def test_reset_429_502_and_503_are_retried_with_one_request_in_flight(
     status: int,
     small_database: str,
     trained: TrainedStore,
@@ -83,7 +83,7 @@ def test_reset_429_502_and_503_are_tried_again_with_one_request_in_flight(
     assert query(small_database, "SELECT outcome FROM scoring_runs") == [("finished",)]
 
 
-def test_a_wait_that_the_server_asks_for_is_not_cut_short_by_an_older_answer(
+def test_retry_after_is_not_cut_short_by_an_older_response(
     small_database: str,
     champion: str,
     endpoint: ScriptedEndpoint,
@@ -116,7 +116,7 @@ def test_the_client_gives_up_after_max_wait(
 
 
 @pytest.mark.parametrize("fault", ["timeout", "504"])
-def test_after_a_time_out_the_client_waits_and_sends_smaller_batches(
+def test_after_a_timeout_the_client_waits_and_sends_smaller_batches(
     fault: str,
     small_database: str,
     trained: TrainedStore,
@@ -143,11 +143,11 @@ def test_after_a_time_out_the_client_waits_and_sends_smaller_batches(
     assert rows[0] > 120 > 60 + CANARIES >= rows[2]
     assert endpoint.requests[2].in_flight <= 1 + 2 * (fault == "timeout")
     assert endpoint.requests[2].arrived - endpoint.requests[0].arrived >= FIRST_WAIT / 2
-    if fault == "504":  # else a slow machine may time out again
+    if fault == "504":  # with real timeouts a slow machine may time out again
         assert max(rows[5:]) > 120  # grown back
 
 
-def test_an_answer_that_trickles_is_a_time_out(
+def test_a_response_that_trickles_is_a_timeout(
     small_database: str, endpoint: ScriptedEndpoint, capfd: pytest.CaptureFixture[str]
 ) -> None:
     endpoint.script = lambda _request: Response(
@@ -158,7 +158,7 @@ def test_an_answer_that_trickles_is_a_time_out(
     assert "gave no answer within 0.3 seconds" in capfd.readouterr().err
 
 
-def test_413_halves_the_batches_and_never_asks_for_as_much_again(
+def test_413_halves_the_batches_for_good(
     small_database: str,
     trained: TrainedStore,
     champion: str,
@@ -187,7 +187,7 @@ def test_413_on_a_single_row_stops(
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 415])
-def test_401_403_404_and_415_stop_with_one_sentence(
+def test_401_403_404_and_415_stop_with_one_error(
     status: int,
     small_database: str,
     endpoint: ScriptedEndpoint,
@@ -202,7 +202,7 @@ def test_401_403_404_and_415_stop_with_one_sentence(
     assert count_scored(small_database) == 0
 
 
-def test_good_answers_in_flight_are_stored_when_another_ends_the_run(
+def test_valid_responses_in_flight_are_stored_when_an_error_ends_the_run(
     small_database: str, champion: str, endpoint: ScriptedEndpoint
 ) -> None:
     refused = threading.Event()

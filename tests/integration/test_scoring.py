@@ -1,4 +1,4 @@
-"""score_client.py: what a run stores, in the tables and in MLflow, and what it leaves alone."""
+"""What a run of score_client.py stores in the database and in MLflow."""
 
 import shutil
 import sqlite3
@@ -31,7 +31,7 @@ def test_trained_on_is_null_for_a_version_trained_on_another_database(
     assert query(small_database, known) == [(small_offers, 0)]
 
 
-def test_a_second_run_scores_what_is_left_and_a_third_has_nothing_to_do(
+def test_a_second_run_scores_the_pending_rows_and_a_third_has_nothing_to_do(
     small_databases: str, champion: str, small_offers: int
 ) -> None:
     assert score(small_databases, champion, "--limit", 700, "--batch-size", 300) == 0
@@ -45,7 +45,7 @@ def test_a_second_run_scores_what_is_left_and_a_third_has_nothing_to_do(
     assert runs == [("limited", 700), ("finished", small_offers - 700), ("finished", 0)]
 
 
-def test_each_run_is_a_run_of_mlflow_with_its_counts_speed_and_distribution(
+def test_each_run_is_recorded_in_mlflow_with_counts_speed_and_distribution(
     small_database: str, trained: TrainedStore, champion: str, small_offers: int
 ) -> None:
     score(small_database, champion, "--limit", 600, "--batch-size", 200)
@@ -55,7 +55,7 @@ def test_each_run_is_a_run_of_mlflow_with_its_counts_speed_and_distribution(
     assert run.data.tags["outcome"] == "limited"
     assert run.data.tags["model_id"] == version.model_id
     assert "#/models/offer-click/versions/" in run.data.tags["mlflow.note.content"]
-    inputs = mlflow.MlflowClient().get_run(run.info.run_id).inputs  # a search leaves them out
+    inputs = mlflow.MlflowClient().get_run(run.info.run_id).inputs  # a search does not return them
     assert inputs
     (linked,) = inputs.model_inputs
     assert linked.model_id == version.logged_model_id
@@ -73,7 +73,7 @@ def test_each_run_is_a_run_of_mlflow_with_its_counts_speed_and_distribution(
     assert Path(plot).read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_store_that_is_lost_during_a_run_is_one_sentence_and_the_scores_stay(
+def test_losing_the_store_during_a_run_is_one_error_and_the_scores_stay(
     small_database: str,
     trained: TrainedStore,
     champion: str,
@@ -138,7 +138,7 @@ def test_the_offers_of_a_changed_lead_are_scored_again(
         "SELECT trained_on, count(*) FROM results_clicked "
         "WHERE annual_income = 98765 GROUP BY trained_on",
     )
-    assert changed == [(False, missing)]  # as they are now, no version was trained on them
+    assert changed == [(False, missing)]  # no version was trained on the changed rows
 
 
 def test_disagreeing_counts_end_with_an_error(

@@ -1,4 +1,4 @@
-"""What a user of score_client.py may get wrong: one sentence, and nothing stored."""
+"""Mistakes in using score_client.py end with one error, and nothing is stored."""
 
 import dataclasses
 import os
@@ -19,7 +19,7 @@ from tests.support.scripts import run_script
 from tests.support.trained import TrainedStore
 
 
-def test_another_model_under_a_known_name_stops_with_one_sentence(
+def test_another_model_under_a_known_name_stops_with_one_error(
     small_database: str, trained: TrainedStore, champion: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with open_database(database_url(small_database)) as engine, engine.begin() as connection:
@@ -49,7 +49,7 @@ def test_another_model_under_a_known_name_stops_with_one_sentence(
         (("--problem", "{broken}"), "cannot be imported (SyntaxError"),
     ],
 )
-def test_a_version_or_problem_that_does_not_exist_is_one_sentence(
+def test_a_version_or_problem_that_does_not_exist_is_one_error(
     flags: tuple[str, str],
     sentence: str,
     small_database: str,

@@ -1,4 +1,4 @@
-"""Endpoints that answer wrongly, or refuse: one sentence, and nothing wrong is ever stored."""
+"""Invalid responses end with one error, and nothing of them is stored."""
 
 import json
 from collections.abc import Callable
@@ -19,15 +19,15 @@ from tests.support.scripted_endpoint import (
 from tests.support.trained import TrainedStore
 
 
-def answering(status: int, body: bytes, kind: str = "application/json") -> Script:
+def respond_with(status: int, body: bytes, kind: str = "application/json") -> Script:
     return lambda _request: Response(status, kind, body)
 
 
-BAD_ANSWERS: dict[str, tuple[Script, str]] = {
-    "a web page": (answering(200, b"<html>Welcome</html>", "text/html"), "not JSON"),
-    "other JSON": (answering(200, b'{"status": "ok"}'), "no pair of probabilities"),
-    "a list": (answering(200, b"[1, 2]"), "no pair of probabilities"),
-    "too few": (answering(200, b'{"predictions": [[0.5, 0.5]]}'), "1 predictions for"),
+BAD_RESPONSES: dict[str, tuple[Script, str]] = {
+    "a web page": (respond_with(200, b"<html>Welcome</html>", "text/html"), "not JSON"),
+    "other JSON": (respond_with(200, b'{"status": "ok"}'), "no pair of probabilities"),
+    "a list": (respond_with(200, b"[1, 2]"), "no pair of probabilities"),
+    "too few": (respond_with(200, b'{"predictions": [[0.5, 0.5]]}'), "1 predictions for"),
     "NaN": (
         lambda request: Response(200, "application/json", predictions(request, "NaN")),
         "not probabilities between 0 and 1",
@@ -44,7 +44,7 @@ BAD_ANSWERS: dict[str, tuple[Script, str]] = {
         lambda request: Response(200, "application/json", predictions(request, "0.9")),
         "do not add up to 1",
     ),
-    "lists in lists, 100,000 deep": (answering(200, b"[" * 100_000), "not JSON"),
+    "lists in lists, 100,000 deep": (respond_with(200, b"[" * 100_000), "not JSON"),
     "a body cut short": (
         lambda _request: Response(200, "application/json", b'{"pred', {"Content-Length": "900"}),
         "its answer broke off",
@@ -58,10 +58,10 @@ BAD_ANSWERS: dict[str, tuple[Script, str]] = {
         "302",
     ),
     "no answer": (lambda _request: None, "No model answers"),
-    "not found": (answering(404, b"", "text/plain"), "404"),
-    "a fault": (answering(500, b"oops", "text/plain"), "500"),
+    "not found": (respond_with(404, b"", "text/plain"), "404"),
+    "a fault": (respond_with(500, b"oops", "text/plain"), "500"),
     "400 on everything": (
-        answering(400, b'{"error_code": "BAD_REQUEST", "message": "no"}'),
+        respond_with(400, b'{"error_code": "BAD_REQUEST", "message": "no"}'),
         "refuses even the canary rows",
     ),
 }
@@ -87,7 +87,7 @@ DISORDERS: dict[str, Callable[[list[object]], list[object]]] = {
 
 @pytest.mark.parametrize("batch_size", [1, 700])
 @pytest.mark.parametrize("case", DISORDERS)
-def test_answers_in_the_wrong_order_are_never_stored(
+def test_predictions_in_the_wrong_order_are_never_stored(
     case: str,
     batch_size: int,
     small_database: str,
@@ -95,13 +95,13 @@ def test_answers_in_the_wrong_order_are_never_stored(
     champion: str,
     endpoint: ScriptedEndpoint,
 ) -> None:
-    """Even where the first answers, which are of canary rows in small requests too, are right."""
-    kept = len(trained.version().canary.rows) if batch_size > 1 else 3
+    """Not even if the first predictions, as many as there are canary rows, are right."""
+    unchanged = len(trained.version().canary.rows) if batch_size > 1 else 3
 
     def script(request: Request) -> Response:
         answer = forward(champion, request.body)
         pairs = json.loads(answer.content)["predictions"]
-        pairs[kept:] = DISORDERS[case](pairs[kept:])
+        pairs[unchanged:] = DISORDERS[case](pairs[unchanged:])
         return answer._replace(content=json.dumps({"predictions": pairs}).encode())
 
     endpoint.script = script
@@ -110,11 +110,11 @@ def test_answers_in_the_wrong_order_are_never_stored(
     assert count_scored(small_database) == 0
 
 
-@pytest.mark.parametrize("case", BAD_ANSWERS)
-def test_a_bad_answer_is_one_sentence_and_stores_nothing(
+@pytest.mark.parametrize("case", BAD_RESPONSES)
+def test_a_bad_response_is_one_error_and_stores_nothing(
     case: str, small_database: str, endpoint: ScriptedEndpoint, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    endpoint.script, problem = BAD_ANSWERS[case]
+    endpoint.script, problem = BAD_RESPONSES[case]
     assert score(small_database, endpoint.url, "--max-wait", 0.3) == 4
     *before, error = capfd.readouterr().err.splitlines()
     assert problem in error
@@ -124,7 +124,9 @@ def test_a_bad_answer_is_one_sentence_and_stores_nothing(
         assert query(small_database, f"SELECT count(*) FROM {table}") == [(0,)]
 
 
-def test_no_server_is_one_sentence(small_database: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_unreachable_server_is_one_error(
+    small_database: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     assert score(small_database, "http://127.0.0.1:9", "--max-wait", 0) == 4
     assert "No model answers at http://127.0.0.1:9" in capfd.readouterr().err
     for address in ("127.0.0.1:5001", "http://[::1", "http://127.0.0.1:5001?token=secret"):
@@ -136,7 +138,7 @@ def test_no_server_is_one_sentence(small_database: str, capfd: pytest.CaptureFix
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
-def test_a_file_of_certificates_that_is_missing_is_one_sentence(
+def test_a_missing_file_of_certificates_is_one_error(
     variable: str,
     small_database: str,
     monkeypatch: pytest.MonkeyPatch,

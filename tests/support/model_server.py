@@ -1,4 +1,4 @@
-"""MLflow's own scoring server in a thread of this process: as good as a process, and ready sooner.
+"""Run MLflow's own scoring server in a thread, which starts faster than a process.
 
 It answers what `mlflow models serve` answers, by the same application.
 """
@@ -16,7 +16,7 @@ from tests.support.waiting import wait_for
 
 @contextlib.contextmanager
 def model_server(tracking_uri: str, uri: str) -> Iterator[str]:
-    """MLflow's scoring server for a model version; gives its address."""
+    """Run MLflow's scoring server for a model version; yields its address."""
     mlflow.set_tracking_uri(tracking_uri)
     app = scoring_server.init(mlflow.pyfunc.load_model(uri))
     config = uvicorn.Config(

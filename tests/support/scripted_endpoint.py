@@ -1,4 +1,4 @@
-"""A real HTTP server in a thread that answers each request as a script says."""
+"""Run a real HTTP server in a thread; a function decides how it answers each request."""
 
 import contextlib
 import io
@@ -18,15 +18,15 @@ PARQUET = {"Content-Type": "application/vnd.apache.parquet"}
 
 class Response(NamedTuple):
     status: int
-    content_type: str  # the content's type
+    content_type: str
     content: bytes
     headers: Mapping[str, str] = {}
-    trickle_seconds: float = 0  # over which the content trickles
+    trickle_seconds: float = 0  # how long sending the content takes
 
 
 @dataclass(frozen=True)
 class Request:
-    """A request: its number from 1, what it holds, when it came, how many were in flight then."""
+    """A received request: its number from 1, its content, its time, and the requests in flight."""
 
     number: int
     headers: Mapping[str, str]
@@ -36,16 +36,16 @@ class Request:
 
     @property
     def rows(self) -> pa.Table:
-        """The rows that it holds, the canary rows among them."""
+        """The rows of the request, including the canary rows."""
         return pq.read_table(io.BytesIO(self.body))
 
 
-Script = Callable[[Request], Response | None]  # None hangs up
+Script = Callable[[Request], Response | None]  # None closes the connection
 
 
 @dataclass
 class ScriptedEndpoint:
-    """The server's address, its script, and the requests that it received."""
+    """The server's address, its script, and the requests it has received."""
 
     url: str = ""
     script: Script = lambda _request: None
@@ -69,20 +69,20 @@ class ScriptedEndpoint:
 
 
 def forward(endpoint: str, body: bytes) -> Response:
-    """The answer of a real server to this body."""
+    """Return the response of a real server to this body."""
     answer = requests.post(f"{endpoint}/invocations", data=body, headers=PARQUET, timeout=60)
     return Response(answer.status_code, answer.headers["Content-Type"], answer.content)
 
 
 def refuse(status: int, **headers: str) -> Response:
-    """An answer with this status and an empty body."""
+    """Return a response with this status and an empty body."""
     with_dashes = {name.replace("_", "-"): value for name, value in headers.items()}
     return Response(status, "text/plain", b"", with_dashes)
 
 
 @contextlib.contextmanager
 def scripted_endpoint(port: int = 0) -> Iterator[ScriptedEndpoint]:
-    """A server on this port, or on a free one; it hangs up until it gets a script."""
+    """Run a server on this port or a free one; without a script it closes each connection."""
     state = ScriptedEndpoint()
 
     class Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""Real servers in processes of their own: MLflow's, serve.py, the form, and a tracking server."""
+"""Run real servers as processes: MLflow's, serve.py, the form, and a tracking server."""
 
 import contextlib
 import json
@@ -32,7 +32,7 @@ def run_server(
     cwd: Path | None = None,
     error_log: Path | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A server and all that it starts, from when it is up; stopped after the body."""
+    """Run a server and its children; the body starts once the server is up."""
     with contextlib.ExitStack() as files:
         out = files.enter_context(log.open("wb"))
         err = files.enter_context(error_log.open("wb")) if error_log else out
@@ -55,7 +55,7 @@ def run_server(
         wait_for(is_ready, f"{command[:4]}")
         yield process
     finally:
-        for number in (signal.SIGTERM, signal.SIGKILL):  # the second for what is left of its group
+        for number in (signal.SIGTERM, signal.SIGKILL):  # SIGKILL for the rest of its process group
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, number)
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -68,7 +68,7 @@ def _answers(url: str) -> Callable[[], bool]:
 
 @contextlib.contextmanager
 def mlflow_models_serve(uri: str, tracking_uri: str, log: Path, port: int = 0) -> Iterator[str]:
-    """A real `mlflow models serve`; gives its address."""
+    """Run a real `mlflow models serve`; yields its address."""
     port = port or free_port()
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", uri, "-p", port]
@@ -80,7 +80,7 @@ def mlflow_models_serve(uri: str, tracking_uri: str, log: Path, port: int = 0) -
 
 @contextlib.contextmanager
 def tracking_server(store: str, folder: Path, port: int, **environment: str) -> Iterator[str]:
-    """A real tracking server on this store, as `make server` starts it; gives its address."""
+    """Run a real tracking server as `make server` starts it; yields its address."""
     url, log = f"http://127.0.0.1:{port}", folder / "tracking.log"
     command = ["make", "-f", PROJECT / "Makefile", "-o", ".venv/run.stamp", "server"]
     command += [f"BIN={Path(sys.executable).parent}"]
@@ -94,7 +94,7 @@ def tracking_server(store: str, folder: Path, port: int, **environment: str) -> 
 def form_server(
     tracking_uri: str, database: Path | str, folder: Path, *flags: object
 ) -> Iterator[str]:
-    """A real `python -m form`; gives its address."""
+    """Run a real `python -m form`; yields its address."""
     port, log = free_port(), folder / "form.log"
     command = [sys.executable, "-m", "form", "--database", database, "--port", port, *flags]
     url = f"http://127.0.0.1:{port}"
@@ -107,7 +107,7 @@ def form_server(
 
 @dataclass(frozen=True)
 class ServePy:
-    """A serve.py at work: its address, its process, and its log."""
+    """A running serve.py: its address, its process, and its log."""
 
     url: str
     process: subprocess.Popen[bytes]
@@ -115,25 +115,25 @@ class ServePy:
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        """The lines of its log."""
+        """The events in its log."""
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
     def log_lines_of(self, ids: Sequence[str]) -> list[dict[str, Any]]:
-        """The lines of its log about these requests, once all are there."""
+        """Wait for the log events of these requests, and return them."""
 
         def lines() -> list[dict[str, Any]]:
             return [event for event in self.events if event.get("request_id") in ids]
 
-        wait_for(lambda: len(lines()) == len(ids), "a line for each request")
+        wait_for(lambda: len(lines()) == len(ids), "a log line for each request")
         return lines()
 
     def model(self, alias: str = "") -> dict[str, Any]:
-        """The answer of GET /model, by whichever worker answers."""
+        """Return the response of GET /model from any worker."""
         answer = requests.get(f"{self.url}{alias and '/'}{alias}/model", timeout=60)
         return dict(answer.json())
 
     def metric(self, name: str, **labels: str) -> float:
-        """The sum of a metric over those of its series that have these labels."""
+        """Return the sum of a metric over its series with these labels."""
         return sum(
             sample.value
             for family in text_string_to_metric_families(

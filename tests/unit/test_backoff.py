@@ -1,4 +1,4 @@
-"""When the scoring client sends again after a failure, and how much it asks for."""
+"""When the scoring client retries after a failure, and how much it sends."""
 
 import time
 
@@ -10,7 +10,7 @@ from scoring.errors import Faulty, TimedOut, TransientError, Unavailable, WrongV
 
 
 class Clock:
-    """A monotonic clock that a test moves."""
+    """A monotonic clock that the test sets."""
 
     def __init__(self) -> None:
         self.now = 1_000.0
@@ -23,7 +23,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(time, "monotonic", clock)
-    # the longest wait that the jitter may draw
+    # the longest wait that the jitter can choose
     monkeypatch.setattr(backoff.random, "uniform", lambda _shortest, longest: longest)
     return clock
 
@@ -44,7 +44,7 @@ def test_waits_double_with_each_failure_in_a_row_up_to_the_longest(clock: Clock)
     assert waits == pytest.approx([0.5, 1, 2, 4, 8, 16, 30, 30, 30])
 
 
-def test_failures_of_requests_sent_before_the_first_one_failed_are_the_same_trouble(
+def test_failures_of_requests_sent_before_the_first_failure_count_once(
     clock: Clock,
 ) -> None:
     client_backoff = Backoff(ScoringLimits())
@@ -53,7 +53,9 @@ def test_failures_of_requests_sent_before_the_first_one_failed_are_the_same_trou
     assert client_backoff.pause == pytest.approx(0.5)
 
 
-def test_an_answer_ends_the_trouble_but_not_one_to_an_older_request(clock: Clock) -> None:
+def test_a_success_resets_the_backoff_unless_the_request_is_older_than_the_failure(
+    clock: Clock,
+) -> None:
     client_backoff = Backoff(ScoringLimits(in_flight=4))
     client_backoff.record_failure(unavailable(), sent_at=clock.now)
     assert client_backoff.is_troubled
@@ -66,12 +68,14 @@ def test_an_answer_ends_the_trouble_but_not_one_to_an_older_request(clock: Clock
 
 
 @pytest.mark.parametrize("retry_after", [3.0, 20.0])
-def test_a_wait_that_the_server_asks_for_is_kept(retry_after: float, clock: Clock) -> None:
+def test_retry_after_is_obeyed(retry_after: float, clock: Clock) -> None:
     client_backoff = Backoff(ScoringLimits())
     client_backoff.record_failure(unavailable(retry_after), sent_at=clock.now)
     assert client_backoff.pause == pytest.approx(retry_after)
-    client_backoff.record_failure(unavailable(), sent_at=clock.now - 1)  # neither another failure
-    client_backoff.record_success(sent_at=clock.now - 1)  # nor an older answer shortens it
+    client_backoff.record_failure(
+        unavailable(), sent_at=clock.now - 1
+    )  # another failure does not shorten it
+    client_backoff.record_success(sent_at=clock.now - 1)  # nor does an older response
     assert client_backoff.pause == pytest.approx(retry_after)
 
 
@@ -86,7 +90,7 @@ def test_it_gives_up_when_max_wait_has_passed_since_the_first_failure(clock: Clo
     client_backoff.record_failure(unavailable(), sent_at=clock.now)
     clock.now += 1.5
     client_backoff.record_failure(unavailable(), sent_at=clock.now)
-    assert client_backoff.pause == pytest.approx(0.5)  # no longer than there is patience for
+    assert client_backoff.pause == pytest.approx(0.5)  # cut to the rest of max_wait
     clock.now += 0.5
     with pytest.raises(Unavailable):
         client_backoff.record_failure(unavailable(), sent_at=clock.now)
@@ -111,7 +115,7 @@ def test_max_wait_and_wait_for_version_are_independent(
         client_backoff.record_failure(gives_up_on("trouble"), sent_at=clock.now)
 
 
-def test_each_wait_begins_with_the_first_trouble_of_its_kind(clock: Clock) -> None:
+def test_each_wait_begins_with_the_first_failure_of_its_kind(clock: Clock) -> None:
     client_backoff = Backoff(ScoringLimits(max_wait=60, wait_for_version=100))
     client_backoff.record_failure(WrongVersion("other"), sent_at=clock.now)
     clock.now += 70
@@ -124,21 +128,21 @@ def test_each_wait_begins_with_the_first_trouble_of_its_kind(clock: Clock) -> No
         client_backoff.record_failure(WrongVersion("other"), sent_at=clock.now)
 
 
-def test_after_an_answer_waits_and_patience_start_anew(clock: Clock) -> None:
+def test_after_a_success_waits_and_max_wait_start_again(clock: Clock) -> None:
     client_backoff = Backoff(ScoringLimits(max_wait=60))
     for error in (unavailable(), Faulty("odd"), Faulty("odd")):
         client_backoff.record_failure(error, sent_at=clock.now)
     clock.now += 50
     client_backoff.record_success(sent_at=clock.now)
     clock.now += 50
-    for _ in range(2):  # would be the third and fourth faulty answer in a row
+    for _ in range(2):  # without the success, the third and fourth faulty response in a row
         client_backoff.record_failure(Faulty("odd"), sent_at=clock.now)
     clock.now += 50
     client_backoff.record_failure(unavailable(), sent_at=clock.now)
     assert client_backoff.pause == pytest.approx(2)  # the third wait
 
 
-def test_three_faulty_answers_in_a_row_give_up(clock: Clock) -> None:
+def test_three_faulty_responses_in_a_row_end_the_run(clock: Clock) -> None:
     client_backoff = Backoff(ScoringLimits(max_wait=60))
     for error in (Unavailable("gone"), Faulty("odd"), Unavailable("gone"), Faulty("odd")):
         client_backoff.record_failure(error, sent_at=clock.now)
@@ -147,7 +151,7 @@ def test_three_faulty_answers_in_a_row_give_up(clock: Clock) -> None:
         client_backoff.record_failure(Faulty("odd"), sent_at=clock.now)
 
 
-def test_each_time_out_gives_the_server_a_tenth_more_time(clock: Clock) -> None:
+def test_a_timeout_adds_a_tenth_of_the_request_time_to_the_wait(clock: Clock) -> None:
     client_backoff = Backoff(ScoringLimits())
     client_backoff.record_failure(Unavailable("gone"), sent_at=clock.now)
     assert client_backoff.pause <= 0.5
@@ -155,7 +159,7 @@ def test_each_time_out_gives_the_server_a_tenth_more_time(clock: Clock) -> None:
     assert client_backoff.pause == pytest.approx(5)
 
 
-def test_a_time_out_waits_at_least_half_of_the_backoff(
+def test_a_timeout_waits_at_least_half_of_the_backoff(
     clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backoff.random, "uniform", lambda shortest, _longest: shortest)
@@ -167,7 +171,7 @@ def test_a_time_out_waits_at_least_half_of_the_backoff(
     assert client_backoff.pause == 0
 
 
-def test_a_time_out_halves_batches_and_requests_in_flight_and_answers_grow_them_back(
+def test_a_timeout_halves_batches_and_requests_in_flight_and_successes_restore_them(
     clock: Clock,
 ) -> None:
     client_backoff = Backoff(ScoringLimits(batch_size=4_000, in_flight=4))
@@ -188,7 +192,7 @@ def test_an_unavailable_server_gets_one_request_at_a_time(clock: Clock) -> None:
     assert (client_backoff.batch_size, client_backoff.in_flight) == (4_000, 1)
 
 
-def test_what_was_too_large_is_never_sent_again(clock: Clock) -> None:
+def test_a_request_size_that_was_too_large_is_never_sent_again(clock: Clock) -> None:
     client_backoff = Backoff(ScoringLimits(batch_size=4_000))
     client_backoff.record_too_large(4_000)
     for _ in range(30):

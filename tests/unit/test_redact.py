@@ -1,4 +1,4 @@
-"""A server's error is stored and shown without the rows that it echoes."""
+"""A server's error is stored and shown without the values of the rows."""
 
 import pyarrow as pa
 import pytest
@@ -7,7 +7,7 @@ from scoring.redact import redact_response
 
 
 @pytest.mark.parametrize(
-    ("text_of_answer", "reason"),
+    ("response_text", "reason"),
     [
         ('{"message": "Failed to predict data \'a 1\'. \\nError: bad \'x\' in \'apr\'."}',
          "bad '…' in 'apr'"),
@@ -18,6 +18,6 @@ from scoring.redact import redact_response
         ("[]", "no reason given"),
     ],
 )  # fmt: skip
-def test_a_reason_never_echoes_the_rows(text_of_answer: str, reason: str) -> None:
+def test_a_reason_never_repeats_the_rows(response_text: str, reason: str) -> None:
     rows = pa.table({"apr": [19.99, 7.0], "credit": ["fair", "very poor"]})
-    assert redact_response(text_of_answer, rows) == reason
+    assert redact_response(response_text, rows) == reason
