@@ -48,6 +48,8 @@ def insert_new_rows(
 def _execute_many(connection: Connection, put: Any, columns: Columns, same: Mapping) -> None:
     compiled = put.compile(dialect=connection.dialect, column_keys=[*columns, *same])
     number = len(next(iter(columns.values())))
+    if not number:  # the driver would run the statement once, without values
+        return
 
     def bound(name: str) -> Iterable[Any]:
         process = _processor(connection, put.table.c[name])

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import os
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -37,6 +38,7 @@ class ParquetReader:
             path,
             pre_buffer=False,  # else it keeps all that it has read
             page_checksum_verification=True,
+            coerce_int96_timestamp_unit="us",  # in nanoseconds, the years after 2262 wrap around
         )
         self.rows = self._file.metadata.num_rows
         self.schema = self._file.schema_arrow
@@ -60,6 +62,7 @@ class CsvReader:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._state: tuple[int, ...] = ()
         with self._rows() as rows:
             _, self._header = next(rows, (0, []))
             self.rows = sum(1 for _ in rows)
@@ -90,6 +93,11 @@ class CsvReader:
     def _rows(self) -> Iterator[Rows]:
         opened = gzip.open if self._path.suffix == ".gz" else open
         with opened(self._path, "rt", encoding="utf-8-sig", newline="") as lines:
+            status = os.fstat(lines.fileno())
+            state = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+            if self._state not in ((), state):
+                raise csv.Error("it was replaced or changed after it was opened")
+            self._state = state
             yield read_rows(lines)
 
 
@@ -143,6 +151,8 @@ class SourceFile:
             for batch, broken in batches:
                 yield batch, broken
                 done += batch.num_rows + len(broken)
+            if done != self.row_count:
+                raise EOFError(f"it has {self.row_count:,} rows, but {done:,} could be read")
         except READ_ERRORS as error:
             raise SourceError(
                 f"{self.name} is damaged after row {done:,} ({_reason(error)}): "

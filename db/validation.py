@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from sqlalchemy import Column
 
 from db.table_specs import HASH_LENGTH, ROW_NUMBER, describe_type
-from db.text_cells import LARGEST_EXACT_INTEGER, parse_cells
+from db.text_cells import FIRST_INEXACT_INTEGER, parse_cells
 
 # a missing number, as pandas, R and databases write it into text files
 MISSING = pa.array(["na", "nan", "n/a", "null", "none"])
@@ -140,7 +140,7 @@ def _whole_numbers(found: pa.Array, column: Column) -> tuple[pa.Array, Faults]:
     if pa.types.is_floating(found.type):
         inexact = pc.or_(
             pc.not_equal(pc.trunc(found), found),
-            pc.greater(pc.abs(found), LARGEST_EXACT_INTEGER),
+            pc.greater_equal(pc.abs(found), FIRST_INEXACT_INTEGER),
         )
         faults.append((f"{column.name} is not a whole number", _true(inexact)))
     if pa.types.is_uint64(found.type):

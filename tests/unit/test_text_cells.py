@@ -62,7 +62,19 @@ def test_a_whole_number(cell: str, value: int) -> None:
 
 @pytest.mark.parametrize(
     "cell",
-    ["0.5", "inf", "true", "TRUE", "yes", str(2**63), str(-(2**63) - 1), "9" * 39, "1e16", "1e400"],
+    [
+        "0.5",
+        "inf",
+        "true",
+        "TRUE",
+        "yes",
+        str(2**63),
+        str(-(2**63) - 1),
+        "9" * 39,
+        "1e16",
+        "1e400",
+        f"{2**53 + 1}.0",
+    ],
 )
 def test_no_whole_number_that_is_exact_and_has_64_bits(cell: str) -> None:
     assert parse("a whole number", cell) is None
