@@ -1,4 +1,4 @@
-"""Serve a problem's champion over REST, and switch to a new champion without a restart.
+"""Serve the champion over REST, and switch to a new one without a restart.
 
     python serve.py                                         # on port 5001
     python serve.py --alias champion,challenger --workers 4
@@ -37,9 +37,7 @@ from serving import connections, tokens
 from serving.settings import METRICS_FOLDER, Settings
 
 MIB = 2**20
-# a worker that does not respond to its supervisor for this long is replaced; a large body may
-# block it for seconds
-WORKER_TIMEOUT_SECONDS = 30
+WORKER_TIMEOUT_SECONDS = 30  # until a worker that does not respond is replaced
 
 
 class Supervisor(Multiprocess):
@@ -133,12 +131,7 @@ def print_new_token(file: Path | None, name: str) -> int:
 
 
 def serve(settings: Settings, host: str, port: int, workers: int) -> int:
-    """Run the workers until a signal stops them, and return the exit code.
-
-    Raises:
-        RegistryError: the first alias has no version, or a version cannot be served.
-        UserError: the address does not exist or is in use.
-    """
+    """Run the workers until a signal stops them, and return the exit code."""
     connections.raise_descriptor_limit()  # the workers inherit it
     description = describe_versions(settings)
     with (

@@ -39,20 +39,14 @@ TIMEOUT_SECONDS = 30.0  # how long a request waits for a prediction
 def parser() -> argparse.ArgumentParser:
     parser = cli.argument_parser(__doc__)
     parser.prog = "python -m form"
-    for alias, default in ((aliases.CHAMPION, "http://127.0.0.1:5001"), (aliases.CHALLENGER, "")):
-        parser.add_argument(
-            f"--{alias}", default=default, metavar="URL",
-            help=f"address of the served {alias} (default: {default or 'not offered'})",
-        )  # fmt: skip
-    parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--port",
-        type=cli.at_least(1, 65535),
-        default=8000,
-        help="port to listen on (default: %(default)s)",
-    )
+    for alias, url in ((aliases.CHAMPION, "http://127.0.0.1:5001"), (aliases.CHALLENGER, "")):
+        help = f"address of the served {alias} (default: {url or 'not offered'})"
+        parser.add_argument(f"--{alias}", default=url, metavar="URL", help=help)
+    for flag, kind, default, help in (
+        ("--host", str, "127.0.0.1", "address to listen on"),
+        ("--port", cli.at_least(1, 65535), 8000, "port to listen on"),
+    ):
+        parser.add_argument(flag, type=kind, default=default, help=f"{help} (default: %(default)s)")
     cli.add_yes_no_flag(parser, "--insecure", "allow other machines to see and enter rows")
     return parser
 

@@ -14,15 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from serving import parquet_limits
-from serving.errors import (
-    MAX_COLUMNS,
-    ONE_FORMAT_REASON,
-    RequestError,
-    check_column_count,
-    check_row_count,
-    reject_rows,
-)
+from serving import errors, parquet_limits
 
 # limits for JSON before it is parsed: lists and objects per row, and values per row, each of which
 # may take a hundred times the memory of its comma
@@ -57,23 +49,23 @@ def apply_limits(
         return READERS[media_type](body, columns, limits) if media_type in READERS else body
     except (RecursionError, MemoryError):
         reason = "the body is nested too deeply, or needs too much memory"
-        new = RequestError(400, "BAD_ROWS", f"The rows cannot be scored: {reason}.")
-    except RequestError as error:
-        new = RequestError(error.status, error.code, error.message)
+        new = errors.RequestError(400, "BAD_ROWS", f"The rows cannot be scored: {reason}.")
+    except errors.RequestError as error:
+        new = errors.RequestError(error.status, error.code, error.message)
     raise new  # without the traceback of the original error, which keeps the rows in memory
 
 
 def _json(body: bytes, columns: Sequence[str], limits: BodyLimits) -> bytes:
-    containers = body.count(b"{") + body.count(b"[") - MAX_COLUMNS
-    check_row_count(containers // CONTAINERS_PER_ROW, limits.max_rows)
-    check_row_count(body.count(b",") // VALUES_PER_ROW, limits.max_rows)
+    containers = body.count(b"{") + body.count(b"[") - errors.MAX_COLUMNS
+    errors.check_row_count(containers // CONTAINERS_PER_ROW, limits.max_rows)
+    errors.check_row_count(body.count(b",") // VALUES_PER_ROW, limits.max_rows)
     try:
         content = json.loads(body)
     except ValueError:
         return body  # MLflow reports that it is invalid
     formats = [name for name in FORMATS if isinstance(content, dict) and name in content]
     if len(formats) != 1:
-        reject_rows(ONE_FORMAT_REASON)
+        errors.reject_rows(errors.ONE_FORMAT_REASON)
     name, rows = formats[0], content[formats[0]]
     if len(content) > 1:  # other keys could make MLflow use the whole object as data frame
         body = json.dumps({name: rows}).encode()
@@ -88,10 +80,10 @@ def _records(
     body: bytes, name: str, rows: Any, columns: Sequence[str], limits: BodyLimits
 ) -> bytes:
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        reject_rows(f"{name} must be a list of objects, one object per row")
-    check_row_count(len(rows), limits.max_rows)
+        errors.reject_rows(f"{name} must be a list of objects, one object per row")
+    errors.check_row_count(len(rows), limits.max_rows)
     names = set().union(*rows)
-    check_column_count(len(names))
+    errors.check_column_count(len(names))
     used = [column for column in columns if column in names]
     if name == "dataframe_records" and len(used) == len(names):
         return body
@@ -109,9 +101,9 @@ def _split(body: bytes, frame: Any, columns: Sequence[str], limits: BodyLimits) 
         or not (index is None or (isinstance(index, list) and len(index) == len(rows)))
         or set(parts) - {"columns", "data", "index"}
     ):
-        reject_rows("dataframe_split must be an object with columns, and data of the same width")
-    check_row_count(len(rows), limits.max_rows)
-    check_column_count(len(names))
+        errors.reject_rows("dataframe_split must have columns, and rows of the same length")
+    errors.check_row_count(len(rows), limits.max_rows)
+    errors.check_column_count(len(names))
     places = [names.index(column) for column in columns if column in names]
     if len(places) == len(names):
         return body
@@ -121,12 +113,12 @@ def _split(body: bytes, frame: Any, columns: Sequence[str], limits: BodyLimits) 
 def _inputs_by_column(
     values: Mapping[str, Any], columns: Sequence[str], limits: BodyLimits
 ) -> bytes:
-    check_column_count(len(values))
+    errors.check_column_count(len(values))
     used = [column for column in columns if column in values]
     lists = [values[c] if isinstance(values[c], list) else [values[c]] for c in used]
-    check_row_count(max(map(len, lists), default=0), limits.max_rows)
+    errors.check_row_count(max(map(len, lists), default=0), limits.max_rows)
     if len(set(map(len, lists))) > 1:
-        reject_rows("inputs must have the same number of values for each column")
+        errors.reject_rows("inputs must have the same number of values for each column")
     return _to_split(used, [list(row) for row in zip(*lists, strict=True)])
 
 
@@ -148,20 +140,20 @@ def _csv(body: bytes, columns: Sequence[str], limits: BodyLimits) -> bytes:
             lines.commas = 0
             if cells and not names:
                 names = len(cells)
-                check_column_count(names)
+                errors.check_column_count(names)
                 places = [cells.index(name) for name in columns if name in cells] or [0]
             elif cells:
                 rows += 1
-                check_row_count(rows, limits.max_rows)
+                errors.check_row_count(rows, limits.max_rows)
                 if len(cells) > names:
-                    reject_rows("a row has more cells than the header")
+                    errors.reject_rows("a row has more cells than the header")
                 cells += [""] * (names - len(cells))
             if cells:
                 writer.writerow([cells[place] for place in places])
     except UnicodeDecodeError:
         return body  # MLflow reports that it is not UTF-8
     except csv.Error:
-        reject_rows("the body cannot be read as CSV with these columns")
+        errors.reject_rows("the body cannot be read as CSV with these columns")
     return output.getvalue().encode()
 
 
@@ -175,7 +167,7 @@ class _LimitedLines:
     def __iter__(self) -> Iterator[str]:
         for line in self._text:
             self.commas += line.count(",")
-            check_column_count(self.commas)
+            errors.check_column_count(self.commas)
             yield line
 
 

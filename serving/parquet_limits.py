@@ -13,13 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from serving.errors import (
-    check_body_size,
-    check_column_count,
-    check_row_count,
-    reject_rows,
-    type_reason,
-)
+from serving import errors
 
 MAX_FOOTER_BYTES = 2**20  # each byte may take a thousand times as much memory
 MAX_PAGE_HEADER_BYTES = 2**16
@@ -44,10 +38,10 @@ def rewrite_parquet(body: bytes, columns: Sequence[str], max_rows: int, max_byte
     try:
         (footer_size,) = struct.unpack("<I", body[-8:-4])
         if footer_size > MAX_FOOTER_BYTES:
-            reject_rows("the footer of the Parquet body is too large")
+            errors.reject_rows("the footer of the Parquet body is too large")
         table = _read(body, columns, max_rows, max_bytes)
     except (pa.ArrowException, OSError, ValueError, LookupError, struct.error):
-        reject_rows("the body cannot be read as Parquet")
+        errors.reject_rows("the body cannot be read as Parquet")
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="none", use_dictionary=False, write_statistics=False)
     return bytes(sink.getvalue())
@@ -55,8 +49,8 @@ def rewrite_parquet(body: bytes, columns: Sequence[str], max_rows: int, max_byte
 
 def _read(body: bytes, columns: Sequence[str], max_rows: int, max_bytes: int) -> pa.Table:
     metadata = pq.read_metadata(pa.BufferReader(body))
-    check_row_count(metadata.num_rows, max_rows)
-    check_column_count(metadata.num_columns)
+    errors.check_row_count(metadata.num_rows, max_rows)
+    errors.check_column_count(metadata.num_columns)
     places = _column_places(metadata, columns)
     names = list(places)
     _check_pages(body, metadata, places, max_bytes)
@@ -64,9 +58,9 @@ def _read(body: bytes, columns: Sequence[str], max_rows: int, max_bytes: int) ->
     size, rows, batches = 0, 0, []
     for batch in file.iter_batches(BATCH_ROWS, columns=names, use_threads=False):
         rows += len(batch)
-        check_row_count(rows, max_rows)
+        errors.check_row_count(rows, max_rows)
         size += sum(map(_decoded_size, batch.columns))
-        check_body_size(size, max_bytes)
+        errors.check_body_size(size, max_bytes)
         batches.append(
             pa.RecordBatch.from_arrays(list(map(_decode, batch.columns)), batch.schema.names)
         )
@@ -84,10 +78,10 @@ def _column_places(metadata: pq.FileMetaData, columns: Sequence[str]) -> dict[st
         if name not in columns and column.name not in columns:
             continue
         if column.name in places:
-            reject_rows(f"the column {column.name} occurs twice")
+            errors.reject_rows(f"the column {column.name} occurs twice")
         is_nested = column.path != column.name or column.max_definition_level > 1
         if is_nested or column.physical_type not in TYPES:
-            reject_rows(type_reason(name if name in columns else column.name))
+            errors.reject_rows(errors.type_reason(name if name in columns else column.name))
         places[column.name] = place
     return places
 
@@ -115,11 +109,11 @@ def _check_pages(
     size = header_bytes = 0
     for header, header_size in itertools.chain.from_iterable(_pages(body, c) for c in chunks):
         size += header[UNCOMPRESSED]
-        check_body_size(size, max_bytes)
+        errors.check_body_size(size, max_bytes)
         header_bytes += header_size
         encodings = {header[kind][number] for kind, number in ENCODING.items() if kind in header}
         if header_bytes > MAX_ALL_HEADERS_BYTES or not encodings <= ENCODINGS:
-            reject_rows("the Parquet body has too many pages, or uses DELTA_BYTE_ARRAY")
+            errors.reject_rows("the Parquet body has too many pages, or uses DELTA_BYTE_ARRAY")
 
 
 def _pages(body: bytes, chunk: pq.ColumnChunkMetaData) -> Iterator[tuple[dict[int, Any], int]]:

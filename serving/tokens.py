@@ -27,17 +27,12 @@ def issue(file: Path, name: str) -> str:
         TokenError: the file cannot be read or written, or already has a token of this name.
     """
     if not NAME.fullmatch(name):
-        raise TokenError(
-            f"{name!r} cannot name a token: use up to 64 letters, digits, periods, underscores and "
-            "hyphens."
-        )
+        raise TokenError(f"{name!r} cannot name a token: use up to 64 letters, digits, . _ and -.")
     names, fault = _read(file) if file.exists() else ({}, "")
     if fault:
         raise TokenError(fault)
     if name in names.values():
-        raise TokenError(
-            f"{file} already has a token {name!r}: remove its line, or choose another name."
-        )
+        raise TokenError(f"{file} already has a token {name!r}: choose another name.")
     token = secrets.token_urlsafe(32)
     try:
         descriptor = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)

@@ -97,7 +97,7 @@ REJECTED: dict[str, tuple[str, str | bytes, int, str]] = {
     "a body for a language model": (JSON, '{"messages": []}', 400, "exactly one of"),
     "a split with too many rows": (JSON, split([], [[]] * MORE_ROWS), 413, "1,000 rows"),
     "a split with too many columns": (JSON, split(NAMES, [[0] * 1200]), 400, "1,000 columns"),
-    "a split with a longer row": (JSON, split(["apr"], [[0] * 900, [0]]), 400, "of the same width"),
+    "a split with a longer row": (JSON, split(["apr"], [[0] * 900, [0]]), 400, "same length"),
     "CSV with too many rows": (CSV, "apr\n" + "0\n" * MORE_ROWS, 413, "1,000 rows"),
     "CSV with too many columns": (CSV, ",".join(NAMES), 400, "1,000 columns"),
     "CSV with a longer row": (CSV, "apr\n" + "0," * 900, 400, "more cells than the header"),
