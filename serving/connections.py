@@ -2,7 +2,7 @@
 
 `Connection` adds three things to uvicorn's protocol: time limits for sending a request and for
 reading a response, a limit on connections beyond which the one that has been idle for longest is
-closed, and the rejection of requests whose length is ambiguous.
+closed, and a check that rejects requests of ambiguous length.
 """
 
 import asyncio
@@ -71,8 +71,8 @@ def listen(host: str, port: int) -> socket.socket:
             raise
     except OSError as error:
         raise UserError(
-            f"Cannot listen on {host}:{port} ({error.strerror}): stop the program that uses the "
-            "port, or choose another one with --port."
+            f"Cannot listen on {host}:{port} ({error.strerror}): choose another address with "
+            "--host or --port."
         ) from error
     return listener
 

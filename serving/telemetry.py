@@ -73,7 +73,7 @@ class RequestRecord:
             )
 
     def log(self, method: str, client: str) -> None:
-        """Write a line to the log, unless this was a successful health check."""
+        """Write a line to the log for a scoring request or an error."""
         if self.status == 200 and not self.alias:
             return
         fields = {

@@ -31,7 +31,7 @@ SWAPS = int(os.environ.get("SOAK_SWAPS", "3"))
 REQUESTS = int(os.environ.get("SOAK_SWAP_REQUESTS", "1000"))
 CLIENTS = 16
 WORKERS = 2
-PLAIN, ENGINEERED = "1", "2"  # the versions that become champion in turn; the second is it at first
+PLAIN, ENGINEERED = "1", "2"  # the versions that take turns; the second is the champion
 
 
 @dataclass(frozen=True)

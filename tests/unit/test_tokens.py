@@ -41,7 +41,7 @@ def test_only_the_exact_token_is_accepted(file: Path, header: str) -> None:
     assert TokenFile(file).authenticate(f"bearer {token}") == "scoring"
 
 
-def test_tokens_are_added_and_removed_while_the_file_is_token_file(file: Path) -> None:
+def test_tokens_are_added_and_removed_while_the_file_is_in_use(file: Path) -> None:
     first = tokens.issue(file, "scoring")
     token_file = TokenFile(file)
     second = tokens.issue(file, "form")
