@@ -1,4 +1,4 @@
-"""The CSV file of what was entered in the form."""
+"""The CSV file with the entries of the form."""
 
 import csv
 
@@ -13,7 +13,7 @@ pytestmark = IGNORE_OLD_CHOICES
 ROW = {"requested": 8000.0, "loan_purpose": "=HYPERLINK(1)", "credit": None, "apr": -1.5}
 
 
-def test_a_text_is_no_formula_and_numbers_stay_numbers(small_database: str) -> None:
+def test_formulas_are_escaped_and_numbers_stay_numbers(small_database: str) -> None:
     problem = problems.load()
     columns = {name: [ROW.get(name)] for name in problem.feature_names}
     with open_database(database_url(small_database)) as engine:
