@@ -68,7 +68,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     }
     store.connect()
     connections.raise_descriptor_limit()
-    hosts = ("localhost", args.host) if cli.is_loopback(args.host) else ()
+    host = f"[{args.host}]" if ":" in args.host else args.host
+    hosts = ("localhost", host) if cli.is_loopback(args.host) else ()
     with (
         open_database(database_url(args.database), lock_seconds=LOCK_SECONDS) as engine,
         connections.listen(args.host, args.port) as listener,

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flask import Flask, Response, redirect, render_template, request, url_for
+from flask import Flask, Response, abort, redirect, render_template, request, url_for
 from flask_wtf import FlaskForm
 from flask_wtf.csrf import CSRFError, CSRFProtect
 from werkzeug.wrappers import Response as WerkzeugResponse
@@ -117,6 +117,12 @@ class FormViews:
         )
 
 
+def reject_unknown_fields() -> None:
+    """Reject a request with field names that no page of the form has, which WTForms fails on."""
+    if not all(re.fullmatch("[a-z0-9_-]{1,40}", name) for name in request.form):
+        abort(400)
+
+
 def create_app(scorer: EntryScorer, hosts: Sequence[str] = ()) -> Flask:
     """Create the application, which accepts requests for these host names, or for any if empty."""
     app, views = Flask(__name__), FormViews(scorer)
@@ -127,6 +133,7 @@ def create_app(scorer: EntryScorer, hosts: Sequence[str] = ()) -> Flask:
         "TRUSTED_HOSTS": list(hosts) or None,
         "WTF_CSRF_TIME_LIMIT": None,  # valid until the browser is closed
     }
+    app.before_request(reject_unknown_fields)
     CSRFProtect(app)
     app.add_url_rule("/", "show", views.show)
     app.add_url_rule("/", "submit", views.submit, methods=["POST"])

@@ -137,9 +137,8 @@ def _to_text(value: Any) -> str:
 
 def _parse(feature: Feature, text: str | None) -> Any:
     """The value of a field; raises `ValueError` if it should be a number but is not."""
-    text = (text or "").strip()
-    if text == UNKNOWN:
-        return None
+    text = text or ""
     if feature.kind == "text":
-        return text
-    return float(text.replace("_", "x"))  # Python would accept 1_000
+        return None if text == UNKNOWN else text  # blanks are part of a category
+    text = text.strip()
+    return None if text == UNKNOWN else float(text.replace("_", "x"))  # Python accepts 1_000
