@@ -1,7 +1,7 @@
-"""The steps that bring a database of an earlier release up to date."""
+"""The migrations that upgrade a database of an earlier release."""
 
 from db import migrations, schema
 
 
-def test_steps_lead_from_every_schema_to_ours() -> None:
+def test_there_is_a_step_from_every_earlier_schema_version() -> None:
     assert sorted(migrations.STEPS) == list(range(1, schema.SCHEMA_VERSION))
