@@ -19,12 +19,9 @@ def run_steps(connection: sa.Connection, versions: Iterable[int]) -> None:
 
 def _add_claims(operations: Operations) -> None:
     """Let several clients share the rows of a table."""
-    for column in (
-        sa.Column("host", sa.String),
-        sa.Column("pid", sa.Integer),
-        sa.Column("seen_at", sa.DateTime),
-    ):
-        operations.add_column("scoring_runs", column)
+    operations.add_column("scoring_runs", sa.Column("host", sa.String))
+    operations.add_column("scoring_runs", sa.Column("pid", sa.Integer))
+    operations.add_column("scoring_runs", sa.Column("seen_at", sa.DateTime))
     id_type = sa.BigInteger().with_variant(sa.Integer, "sqlite")
     operations.create_table(
         "claims",

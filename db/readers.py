@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlalchemy import Column
 
-from cli import UserError
+from cli import UserError, one_line
 from db.csv_rows import Rows, next_rows, read_rows
 from db.table_specs import ROW_NUMBER, Source, describe_type
 from db.validation import RejectedRow, can_hold, check_batch, content_keys
@@ -198,13 +198,12 @@ def _find_files(folder: Path, sources: Sequence[Source]) -> list[Path]:
     for matches in paths.values():
         if len(matches) > 1:
             both = " and ".join(match.name for match in matches)
-            raise SourceError(f"{folder} contains {both}: remove the ones that you do not want.")
+            raise SourceError(f"{folder} contains {both}: keep only the file to load.")
     return [match for (match,) in paths.values()]
 
 
 def _reason(error: Exception) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0].rstrip(".") if text else "no reason given"
+    return one_line(str(error)) or "no reason given"
 
 
 def find_column_errors(source: Source, file: str, schema: pa.Schema, *, is_text: bool) -> list[str]:

@@ -60,7 +60,7 @@ class FileReport:
         return self.rows - self.added - self.updated - self.rejected.total()
 
     def raise_if_too_many_rejected(self, max_rejected: float, action: str) -> None:
-        """Raise SourceError, saying that nothing was `action`, if this share is exceeded."""
+        """Raise SourceError if a larger share is rejected; `action` is "loaded" or "scored"."""
         if self.rejected.total() > max_rejected * self.rows:
             counts = ", ".join(f"{reason}: {n:,}" for reason, n in self.rejected.most_common())
             raise SourceError(
@@ -74,8 +74,8 @@ class FileReport:
 class LoadRequest:
     """What to load: the problem's name and scoring spec, and the path of the source.
 
-    `add` allows a database that holds another source. `max_rejected` is the largest share of
-    rejected rows in a file.
+    `add` permits a database that already holds another source. `max_rejected` is the largest
+    share of rejected rows in a file.
     """
 
     problem: str
@@ -91,8 +91,7 @@ class FileLoader:
     def __init__(
         self, request: LoadRequest, connection: Connection, file: SourceFile, load_id: int
     ) -> None:
-        self.request, self.connection, self.file = request, connection, file
-        self.load_id = load_id
+        self.request, self.connection, self.file, self.load_id = request, connection, file, load_id
         self.table = file.source.table
         self.keys = [column.name for column in self.table.primary_key]
         self.staging = Table(
@@ -118,11 +117,11 @@ class FileLoader:
             advance(valid.num_rows + len(rejected))
         if self.file.source.content_key is not None:
             self._number_repeated_keys(self.file.source.content_key.name)
-        self._reject_staged(self._has_repeated_key(), repeated_key_reason(self.table))
+        self._reject_staged(self._repeated_key_condition(), repeated_key_reason(self.table))
         for column, referenced in referenced_columns(self.table).items():
-            if self._any_reference_missing(column.name, referenced):
-                is_missing = self._is_reference_missing(column.name, referenced)
-                self._reject_staged(is_missing, missing_reference_reason(column, referenced))
+            if self._has_missing_reference(column.name, referenced):
+                condition = self._missing_reference_condition(column.name, referenced)
+                self._reject_staged(condition, missing_reference_reason(column, referenced))
         self._merge()
         self.staging.drop(self.connection)
         return self.report
@@ -154,8 +153,8 @@ class FileLoader:
             .values({key: staged.c[key] + "-" + rows.c.nth.cast(String)})
         )
 
-    def _has_repeated_key(self) -> ColumnElement[bool]:
-        """The condition that an earlier row of the file has the same key."""
+    def _repeated_key_condition(self) -> ColumnElement[bool]:
+        """Return the condition that an earlier row of the file has the same key."""
         other = self.staging.alias()
         keys = [other.c[name] for name in self.keys]
         first_rows = (
@@ -167,13 +166,13 @@ class FileLoader:
         same_key = and_(*(first_rows.c[name] == self.staging.c[name] for name in self.keys))
         return exists().where(same_key, self.staging.c[ROW_NUMBER] > first_rows.c.first)
 
-    def _any_reference_missing(self, name: str, referenced: Column) -> bool:
-        """Sort and compare both columns, because a look-up for every row is much slower."""
+    def _has_missing_reference(self, name: str, referenced: Column) -> bool:
+        """Compare the sorted columns, which is much faster than a look-up for every row."""
         column = self.staging.c[name]
         missing = select(column).where(column.is_not(None)).except_(select(referenced))
         return self.connection.execute(missing.order_by(name).limit(1)).first() is not None
 
-    def _is_reference_missing(self, name: str, referenced: Column) -> ColumnElement[bool]:
+    def _missing_reference_condition(self, name: str, referenced: Column) -> ColumnElement[bool]:
         column = self.staging.c[name]
         return and_(column.is_not(None), ~exists().where(referenced == column))
 
@@ -240,6 +239,5 @@ class FileLoader:
 
     def _count(self, rows: Table | Select, *where: ColumnElement[bool]) -> int:
         source = rows if isinstance(rows, Table) else rows.subquery()
-        return self.connection.execute(
-            select(func.count()).select_from(source).where(*where)
-        ).scalar_one()
+        count = select(func.count()).select_from(source).where(*where)
+        return self.connection.execute(count).scalar_one()
