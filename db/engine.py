@@ -54,7 +54,7 @@ def database_url(text: str = "") -> URL:
         if scheme in POSTGRESQL_DRIVERS:
             raise DatabaseError(
                 f"The {scheme} URL cannot be parsed: use the form postgresql://user@host:port/name "
-                "and, in the user and password, write @ as %40, : as %3A and / as %2F."
+                "and, in a user or password, write @ as %40, : as %3A and / as %2F."
             )
         raise DatabaseError(
             f"The database type {scheme!r} is not supported: use sqlite:///file.db, the path of "
@@ -215,7 +215,7 @@ def _prepare_sqlite(milliseconds: int, references: bool, dbapi_connection, _reco
         "journal_mode=WAL",  # readers and a writer do not block each other
         "synchronous=NORMAL",  # safe if the process is killed; a power cut may lose the last batch
         f"foreign_keys={references:d}",
-        "cache_size=-16000",  # KiB; with the default of 2,000 pages are read again and again
+        "cache_size=-16000",  # KiB; the default of 2,000 KiB makes SQLite read pages repeatedly
     ):
         dbapi_connection.execute(f"PRAGMA {pragma}")
 

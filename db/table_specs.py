@@ -113,7 +113,7 @@ def describe_type(column: Column) -> str:
 
 
 def repeated_key_reason(table: Table) -> str:
-    """The reason to reject a row whose key occurs earlier in its source."""
+    """Return the reason to reject a row whose key occurs earlier in its source."""
     return f"{' and '.join(column.name for column in table.primary_key)} is repeated"
 
 
@@ -124,7 +124,7 @@ def referenced_columns(table: Table) -> dict[Column, Column]:
 
 
 def missing_reference_reason(column: Column, referenced: Column) -> str:
-    """The reason to reject a row whose foreign key does not exist."""
+    """Return the reason to reject a row whose foreign key does not exist."""
     return f"{column.name} is not in {referenced.table.name}"
 
 
@@ -132,14 +132,13 @@ def content_key(name: str, *, columns: Sequence[str]) -> Column:
     """Define a primary key for files without one: a hash of the values of these columns.
 
     If several rows have equal values, the second one gets the hash followed by `-2`, and so on.
-    Leave out columns that become known later, such as the label: a row with another hash is a new
-    row.
+    Leave out columns that become known later, such as the label: a new hash means a new row.
     """
     return Column(name, String, primary_key=True, info={"content_of": tuple(columns)})
 
 
 def source_table(name: str, metadata: MetaData, *columns: Column) -> Table:
-    """Define a source table; `load_id` is added and refers to the load that last wrote a row.
+    """Define a source table; the added column `load_id` names the load that last wrote a row.
 
     Raises:
         ValueError: the definition is invalid.
@@ -159,7 +158,7 @@ def _column_errors(table: Table, column: Column) -> Iterator[str]:
     name = f"{column.name} of table {table.name}"
     bounds = (column.info.get("minimum", 0), column.info.get("maximum", 0))
     if column.name in RESERVED_COLUMNS:
-        yield f"{name} has a reserved name: {', '.join(RESERVED_COLUMNS)}"
+        yield f"{name} has a reserved name ({', '.join(RESERVED_COLUMNS)})"
     if not isinstance(column.type, tuple(TYPE_DESCRIPTIONS)):
         yield f"{name} must be a Double, BigInteger, String or DateTime"
     if unknown := column.info.keys() - INFO_KEYS:
@@ -220,5 +219,5 @@ def results_tables(
 
 
 def _result_name(column: Column) -> str:
-    """Return the column's name, prefixed with its table's if every results table has that name."""
+    """Return the column's name, prefixed with its table's if results tables use that name."""
     return f"{column.table.name}_{column.name}" if column.name in RESULT_COLUMNS else column.name

@@ -19,7 +19,7 @@ from sqlalchemy import (
     select,
 )
 
-# SQLite numbers rows automatically only in a column declared INTEGER; elsewhere use 64 bits.
+# SQLite generates ids only in a column declared INTEGER; PostgreSQL needs 64 bits.
 IdType = BigInteger().with_variant(Integer, "sqlite")
 
 common_metadata = MetaData()

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-LARGEST_EXACT_INTEGER = 2.0**53  # larger whole numbers are not all doubles
+LARGEST_EXACT_INTEGER = 2.0**53  # doubles cannot represent every larger whole number
 NUMBER = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"
 INFINITE = r"^[+-]?(?i:inf|infinity)$"
 DIGITS = r"^[+-]?\d{1,38}$"  # the precision of Arrow's decimals

@@ -69,7 +69,7 @@ def check_batch(batch: pa.Table, columns: Sequence[Column]) -> tuple[pa.Table, l
 
 
 def content_keys(rows: pa.Table, names: Sequence[str]) -> pa.Array:
-    """Hash the values of these columns in each row. The file's format does not matter."""
+    """Hash the values of these columns in each row, independently of the file's format."""
     return pa.array(
         hashlib.blake2b(
             json.dumps(values, default=str).encode(), digest_size=HASH_LENGTH // 2
@@ -88,7 +88,7 @@ def to_json_values(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _to_python(cell: pa.Scalar) -> Any:
-    """Return the value of a cell, or a text that describes it if Python has no such value."""
+    """Return the value of a cell, or a description if Python cannot represent it."""
     try:
         return cell.as_py()
     except UnicodeDecodeError:

@@ -197,4 +197,4 @@ def test_too_many_bad_rows_stop_before_anything_is_scored(
     assert not (tmp_path / "scores" / "results_clicked").exists()
     edit_parquet(source, OFFERS, lambda f: f.assign(apr=1.0, lead_uuid="nobody"))
     assert spark_score(source, tmp_path / "scores") == 2
-    assert f"{small_offers:,} lead_uuid is not in leads" in capfd.readouterr().err
+    assert f"lead_uuid is not in leads: {small_offers:,}" in capfd.readouterr().err
