@@ -57,9 +57,7 @@ def test_a_file_damaged_in_the_middle_leaves_the_database_unchanged(
     middle = len(content) // 2
     content[middle : middle + 200] = bytes(200)
     (source / OFFERS).write_bytes(content)
-    edit_parquet(
-        source, LEADS, set_value("annual_income", 0, 1.0)
-    )  # loaded first, then rolled back
+    edit_parquet(source, LEADS, set_value("annual_income", 0, 1.0))  # loaded, then rolled back
     assert load_source(source, database) == 2
     assert f"{OFFERS} is damaged" in capfd.readouterr().err
     assert all_rows(database) == before

@@ -75,8 +75,8 @@ def test_a_version_with_an_optional_column_is_served_and_scored(
 
         edit_parquet(folder, OFFERS, change_lender_of_ten_rows)
         assert load_source(folder, sqlite_database, *FLAGS, "--add") == 0
-        ((kept, _),) = query(sqlite_database, RESULTS)
-        assert offers - 10 <= kept < offers  # changed rows lose their results
+        ((remaining, _),) = query(sqlite_database, RESULTS)
+        assert offers - 10 <= remaining < offers  # changed rows lose their results
         assert score(sqlite_database, url, *FLAGS) == 0
         assert query(sqlite_database, RESULTS) == [(offers, offers)]
 

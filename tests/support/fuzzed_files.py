@@ -16,7 +16,7 @@ Row = tuple[Any, ...]
 MISSING: st.SearchStrategy[Cell] = st.sampled_from(["", "NA", "nan", "N/A", "null", "None"]).map(
     lambda text: (text, None)
 )
-INVALID_TIMESTAMPS = [
+NOT_TIMESTAMPS = [
     "now",
     "today",
     "NaT",
@@ -82,7 +82,7 @@ numbers = MISSING | number_texts.map(_number)
 whole_numbers = MISSING | number_texts.map(_number).map(_whole_number)
 timestamps = (
     MISSING
-    | st.sampled_from(INVALID_TIMESTAMPS).map(lambda text: (text, REJECTED))
+    | st.sampled_from(NOT_TIMESTAMPS).map(lambda text: (text, REJECTED))
     | st.builds(
         _timestamp,
         st.datetimes(),
@@ -136,8 +136,6 @@ def damaged_bytes(draw: st.DrawFn, content: bytes) -> bytes:
     position = draw(st.integers(0, len(compressed) - 1))
     if draw(st.booleans()):
         return compressed[:position]
-    return (
-        compressed[:position]
-        + bytes([compressed[position] ^ draw(st.integers(1, 255))])
-        + compressed[position + 1 :]
-    )
+    damaged = bytearray(compressed)
+    damaged[position] ^= draw(st.integers(1, 255))
+    return bytes(damaged)
