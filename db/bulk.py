@@ -50,6 +50,8 @@ def _execute_many(
 ) -> None:
     compiled = statement.compile(dialect=connection.dialect, column_keys=[*columns, *constants])
     count = len(next(iter(columns.values())))
+    if not count:  # the driver would execute the statement once, without values
+        return
 
     def bind(name: str) -> Iterable[Any]:
         process = _bind_processor(connection, statement.table.c[name])

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import os
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -37,6 +38,7 @@ class ParquetReader:
             path,
             pre_buffer=False,  # otherwise all that was read stays in memory
             page_checksum_verification=True,
+            coerce_int96_timestamp_unit="us",  # nanoseconds overflow after 2262
         )
         self.row_count = self._file.metadata.num_rows
         self.schema = self._file.schema_arrow
@@ -60,6 +62,7 @@ class CsvReader:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._state: tuple[int, ...] = ()
         with self._rows() as rows:
             _, self._header = next(rows, (0, []))
             self.row_count = sum(1 for _ in rows)
@@ -90,6 +93,11 @@ class CsvReader:
     def _rows(self) -> Iterator[Rows]:
         open_text = gzip.open if self._path.suffix == ".gz" else open
         with open_text(self._path, "rt", encoding="utf-8-sig", newline="") as lines:
+            status = os.fstat(lines.fileno())
+            state = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+            if self._state not in ((), state):
+                raise csv.Error("it was replaced or changed after it was opened")
+            self._state = state
             yield read_rows(lines)
 
 
@@ -138,14 +146,16 @@ class SourceFile:
             yield valid, [*malformed, *rejected]
 
     def _read(self, names: Sequence[str]) -> Batches:
-        row_count = 0
+        count = 0
         try:
             for batch, malformed in self.content.batches(names):
                 yield batch, malformed
-                row_count += batch.num_rows + len(malformed)
+                count += batch.num_rows + len(malformed)
+            if count != self.row_count:
+                raise EOFError(f"it has {self.row_count:,} rows, but {count:,} could be read")
         except READ_ERRORS as error:
             raise SourceError(
-                f"{self.name} is damaged after row {row_count:,} ({_reason(error)}): "
+                f"{self.name} is damaged after row {count:,} ({_reason(error)}): "
                 "nothing was loaded; get a new copy of the file."
             ) from error
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-LARGEST_EXACT_INTEGER = 2.0**53  # doubles cannot represent every larger whole number
+FIRST_INEXACT_INTEGER = 2.0**53  # from here on, different whole numbers share a double
 NUMBER = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"
 INFINITE = r"^[+-]?(?i:inf|infinity)$"
 DIGITS = r"^[+-]?\d{1,38}$"  # the precision of Arrow's decimals
@@ -42,7 +42,7 @@ def _whole_numbers(texts: pa.Array) -> pa.Array:
     doubles = _matching(texts, NUMBER).cast(pa.float64())
     whole = pc.and_(
         pc.equal(pc.trunc(doubles), doubles),
-        pc.less_equal(pc.abs(doubles), LARGEST_EXACT_INTEGER),
+        pc.less(pc.abs(doubles), FIRST_INEXACT_INTEGER),
     )
     return pc.coalesce(exact, pc.if_else(whole, doubles, None).cast(pa.int64()))
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from sqlalchemy import Column
 
 from db.table_specs import HASH_LENGTH, ROW_NUMBER, describe_type
-from db.text_cells import LARGEST_EXACT_INTEGER, parse_cells
+from db.text_cells import FIRST_INEXACT_INTEGER, parse_cells
 
 # how pandas, R and databases write a missing number into text files
 NULL_TEXTS = pa.array(["na", "nan", "n/a", "null", "none"])
@@ -137,7 +137,7 @@ def _to_whole_numbers(cells: pa.Array, column: Column) -> tuple[pa.Array, Errors
     if pa.types.is_floating(cells.type):
         is_inexact = pc.or_(
             pc.not_equal(pc.trunc(cells), cells),
-            pc.greater(pc.abs(cells), LARGEST_EXACT_INTEGER),
+            pc.greater_equal(pc.abs(cells), FIRST_INEXACT_INTEGER),
         )
         errors.append((f"{column.name} is not a whole number", _is_true(is_inexact)))
     if pa.types.is_uint64(cells.type):

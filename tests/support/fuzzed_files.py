@@ -44,12 +44,9 @@ def _whole_number(cell: Cell) -> Cell:
     if value is REJECTED:
         return text, REJECTED
     exact = Decimal(text.strip(" \t"))
-    digits = text.strip(" \t").lstrip("+-").isdigit()
-    if digits and -(2**63) <= exact < 2**63:
-        return text, int(exact)
-    return text, int(value) if not digits and value.is_integer() and abs(
-        value
-    ) <= 2**53 else REJECTED
+    if text.strip(" \t").lstrip("+-").isdigit():
+        return text, int(exact) if -(2**63) <= exact < 2**63 else REJECTED
+    return text, int(value) if value.is_integer() and abs(value) < 2**53 else REJECTED
 
 
 def _timestamp(moment: datetime.datetime, offset: int | None, form: tuple[str, str, str]) -> Cell:

@@ -62,7 +62,19 @@ def test_whole_numbers(cell: str, value: int) -> None:
 
 @pytest.mark.parametrize(
     "cell",
-    ["0.5", "inf", "true", "TRUE", "yes", str(2**63), str(-(2**63) - 1), "9" * 39, "1e16", "1e400"],
+    [
+        "0.5",
+        "inf",
+        "true",
+        "TRUE",
+        "yes",
+        str(2**63),
+        str(-(2**63) - 1),
+        "9" * 39,
+        "1e16",
+        "1e400",
+        f"{2**53 + 1}.0",
+    ],
 )
 def test_texts_that_are_not_whole_numbers_or_not_exact_in_64_bits(cell: str) -> None:
     assert parse("a whole number", cell) is None
