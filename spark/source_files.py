@@ -120,7 +120,7 @@ class SourceFiles:
             ) from error
         ours = {column.name for column in source.columns}
         schema = to_arrow_schema(T.StructType([f for f in found.schema if f.name in ours]))
-        if faults := find_column_errors(source, name, schema, text=False):
+        if faults := find_column_errors(source, name, schema, is_text=False):
             raise SourceError(f"Nothing was scored of {self.folder.root}: {'; '.join(faults)}.")
         columns, key = columns_in_file(source, found.columns), source.content_key
         check = RowChecker(

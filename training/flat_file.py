@@ -68,7 +68,7 @@ def _opened(path: Path, label: str, problem: Problem) -> SourceFile:
         kind = BigInteger if group in codes else String
         given.append(Column(group, kind, info={"optional": True}))
     outcome = Column(label, BigInteger, nullable=False, info={"minimum": 0, "maximum": 1})
-    key = content_key(KEY, of=problem.feature_names)
+    key = content_key(KEY, columns=problem.feature_names)
     try:
         table = source_table("flat_file", MetaData(), key, *given, outcome)
     except ValueError as error:

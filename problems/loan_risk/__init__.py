@@ -32,7 +32,7 @@ tables = MetaData()
 loans = source_table(
     "loans",
     tables,
-    content_key("loan_key", of=[feature.name for feature in FEATURES]),
+    content_key("loan_key", columns=[feature.name for feature in FEATURES]),
     Column("loan_amnt", Double, info={"minimum": 0}),  # dollars
     # a fraction a year: beyond 5 the file surely has percents
     Column("int_rate", Double, info={"minimum": 0, "maximum": 5}),
@@ -56,7 +56,7 @@ results = results_tables(
     tables,
     key=loans.c.loan_key,
     values=columns,
-    word="risk",
+    outcome="risk",
     probability="late_probability",
 )
 

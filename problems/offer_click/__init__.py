@@ -59,7 +59,7 @@ results = results_tables(
         "credit": Column("credit_type", String),
         "loan_purpose": Column("loan_type", String),
     },
-    word="clicked",
+    outcome="clicked",
     probability="click_probability",
 )
 

@@ -108,7 +108,7 @@ def test_damaged_or_missing_results_are_told_in_one_sentence_and_nothing_is_stor
     assert bring(sample_databases, tmp_path) == 2
     assert "holds no results of score_spark.py" in capfd.readouterr().err
     assert bring(sample_databases, scored, "--source", tmp_path) == 2
-    assert "give --source, or --results" in capfd.readouterr().err
+    assert "give --source or --results" in capfd.readouterr().err
 
 
 def test_a_run_on_the_cluster_is_a_run_of_mlflow_like_the_client_s(

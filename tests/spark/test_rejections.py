@@ -190,12 +190,11 @@ def test_too_many_bad_rows_stop_before_anything_is_scored(
     edit_parquet(source, OFFERS, lambda f: f.assign(apr=f["apr"].where(f.index % 50 > 0, -1)))
     assert spark_score(source, tmp_path / "scores") == 2
     error = capfd.readouterr().err
-    assert (
-        f"More than 1.00% of the {small_offers:,} rows of ds_offers.parquet.gzip are bad" in error
-    )
+    rows = f"{small_offers:,} rows of ds_offers.parquet.gzip"
+    assert f"More than 1.00% of the {rows} are invalid" in error
     assert "apr is negative" in error
     assert "nothing was scored" in error
     assert not (tmp_path / "scores" / "results_clicked").exists()
     edit_parquet(source, OFFERS, lambda f: f.assign(apr=1.0, lead_uuid="nobody"))
     assert spark_score(source, tmp_path / "scores") == 2
-    assert f"{small_offers:,} lead_uuid is not in leads" in capfd.readouterr().err
+    assert f"lead_uuid is not in leads: {small_offers:,}" in capfd.readouterr().err

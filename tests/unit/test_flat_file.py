@@ -114,5 +114,5 @@ def test_the_categories_of_a_column_of_ids_are_limited(
 def test_a_text_file_named_like_a_parquet_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "rows.parquet"
     path.write_text("apr,clicked\n1,1\n")
-    with pytest.raises(SourceError, match="not a whole parquet file"):
+    with pytest.raises(SourceError, match="not a complete Parquet file"):
         flat_file.read(path, LABEL, PROBLEM)

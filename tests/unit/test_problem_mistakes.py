@@ -35,11 +35,11 @@ DECLARATIONS: dict[str, tuple[Edit, str]] = {
     ),
     "a bound that is text": (
         replace("__init__.py", '"minimum": 0, "m', '"minimum": "0", "m'),
-        "malignant of table biopsies has a minimum or maximum that is no number",
+        "malignant of table biopsies has a minimum or maximum that is not a number",
     ),
     "a table with a name of ours": (
         replace("__init__.py", '"biopsies",\n    tables', '"loads",\n    tables'),
-        "the name loads is taken",
+        "the table name loads is reserved",
     ),
     "an odd name for the registry": (
         replace("__init__.py", 'model_name="biopsies"', 'model_name="a/b"'),

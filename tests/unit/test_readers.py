@@ -1,4 +1,4 @@
-"""Source files that are not what they were when they were opened, or not what their footer says."""
+"""Source files that change after they were opened, or that contradict their footer."""
 
 import csv
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ def open_events(folder: Path) -> SourceFile:
 
 
 def read_rows(file: SourceFile) -> list[dict[str, Any]]:
-    return [row for good, _ in file.batches() for row in good.to_pylist()]
+    return [row for valid, _ in file.batches() for row in valid.to_pylist()]
 
 
 def write_csv(path: Path, header: Sequence[str], *rows: Sequence[object]) -> None:
@@ -40,19 +40,19 @@ def write_csv(path: Path, header: Sequence[str], *rows: Sequence[object]) -> Non
 
 
 def write_parquet_with_row_count(path: Path, rows: int, row_count: int) -> None:
-    """Write rows into a file whose footer says that there are `row_count` of them."""
+    """Write rows to a file whose footer claims `row_count` rows."""
     pq.write_table(pa.table({"event_id": range(rows)}), path, store_schema=False)
     content = path.read_bytes()
     number, other = (bytes([2 * n & 127 | 128, 2 * n >> 7]) for n in (rows, row_count))
-    for at in range(len(content)):
-        if content[at : at + 2] == number:
-            path.write_bytes(content[:at] + other + content[at + 2 :])
+    for i in range(len(content)):
+        if content[i : i + 2] == number:
+            path.write_bytes(content[:i] + other + content[i + 2 :])
             if pq.read_metadata(path).num_rows == row_count:
                 return
-    pytest.fail("the footer has no number of rows")
+    pytest.fail("the footer does not contain the number of rows")
 
 
-def test_a_csv_file_that_is_replaced_after_it_was_opened_is_refused(tmp_path: Path) -> None:
+def test_a_csv_file_that_was_replaced_after_opening_is_refused(tmp_path: Path) -> None:
     write_csv(tmp_path / "events.csv", ["event_id", "happened_at"], [1, "2024-01-01"])
     file = open_events(tmp_path)
     write_csv(tmp_path / "new", ["happened_at", "event_id"], ["2024-01-01", 1])

@@ -31,7 +31,7 @@ PROBLEM = Problem(
             tables,
             key=biopsies.c.biopsy,
             values=columns,
-            word="finding",
+            outcome="finding",
             probability="malignant_probability",
         ),
     ),
