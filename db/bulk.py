@@ -9,6 +9,7 @@ from itertools import repeat
 from typing import Any
 
 from sqlalchemy import Boolean, Column, Connection, MetaData, Table, literal, select, true
+from sqlalchemy.exc import DBAPIError
 
 from db.engine import dialect_insert
 
@@ -74,6 +75,13 @@ def _copy(connection: Connection, table: Table, columns: Columns) -> None:
     preparer = connection.dialect.identifier_preparer
     target = f"{preparer.format_table(table)} ({', '.join(map(preparer.quote, columns))})"
     cursor: Any = connection.connection.cursor()  # a psycopg cursor, which supports COPY
-    with cursor, cursor.copy(f"COPY {target} FROM STDIN") as copy:
-        for row in zip(*columns.values(), strict=True):
-            copy.write_row(row)
+    statement = f"COPY {target} FROM STDIN"
+    driver: Any = connection.dialect.loaded_dbapi
+    try:
+        with cursor, cursor.copy(statement) as copy:
+            for row in zip(*columns.values(), strict=True):
+                copy.write_row(row)
+    except driver.Error as error:  # as SQLAlchemy raises the errors of its own statements
+        raise DBAPIError.instance(
+            statement, None, error, driver.Error, dialect=connection.dialect
+        ) from error

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     ColumnElement,
     DateTime,
     Double,
     ForeignKey,
-    Integer,
     MetaData,
     Select,
     String,
@@ -26,7 +26,7 @@ from db.tables import IdType, common_metadata, loads, model_versions, scoring_ru
 HASH_LENGTH = 32  # hexadecimal digits of a content key
 TYPE_DESCRIPTIONS: dict[type[TypeEngine], str] = {  # the types that a source column may have
     Double: "a number",
-    Integer: "a whole number",
+    BigInteger: "a whole number",
     String: "text",
     DateTime: "a timestamp",
 }
@@ -159,8 +159,10 @@ def _column_errors(table: Table, column: Column) -> Iterator[str]:
     bounds = (column.info.get("minimum", 0), column.info.get("maximum", 0))
     if column.name in RESERVED_COLUMNS:
         yield f"{name} has a reserved name ({', '.join(RESERVED_COLUMNS)})"
-    if not isinstance(column.type, tuple(TYPE_DESCRIPTIONS)):
-        yield f"{name} must be a Double, BigInteger, String or DateTime"
+    # PostgreSQL would refuse values that do not fit into an Integer or a String(length)
+    has_length = getattr(column.type, "length", None) is not None
+    if has_length or not isinstance(column.type, tuple(TYPE_DESCRIPTIONS)):
+        yield f"{name} must be a Double, BigInteger, DateTime, or String without a length"
     if unknown := column.info.keys() - INFO_KEYS:
         yield f"{name} has unknown info {', '.join(unknown)}"
     if not all(isinstance(bound, int | float) for bound in bounds):
