@@ -1,6 +1,6 @@
 """Run every step: ingest, train, promote, serve the champion, score every row, and sum up.
 
-    python pipeline.py                                     # the sample; `make run` calls this
+    python pipeline.py         # use the sample, as `make run` does
     python pipeline.py --source ../data/even --database full.db
 
 Each step is a script or an mlflow command that you can also run alone. The model is served on a
@@ -29,26 +29,6 @@ STOP_SECONDS = 20
 METRICS = ("roc_auc", "average_precision", "log_loss", "brier", "accuracy")
 
 
-class StepError(cli.UserError):
-    """A step failed, and has printed its error itself."""
-
-    def __init__(self, step: str, code: int) -> None:
-        super().__init__(f"{step} failed (see its error above).")
-        self.exit_code = code
-
-
-class NoChampionError(cli.UserError):
-    """The promotion gate refused the first version, so no version can be served."""
-
-    exit_code = cli.EXIT_REFUSED
-
-    def __init__(self) -> None:
-        super().__init__(
-            "No version can be served, because the promotion gate refused the first one (see "
-            "above): load more rows, or promote with `python promote.py --margin -0.01`."
-        )
-
-
 def parser() -> argparse.ArgumentParser:
     parser = cli.argument_parser(__doc__)
     parser.add_argument(
@@ -66,12 +46,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     flags = ["--problem", args.problem, "--database", args.database]
     run_step("ingest.py", *flags, "--source", args.source)
     run_step("train.py", *flags)
-    # --force: a champion of another database may have been trained on the rows that are held out
-    # here, which can only make it harder to beat
+    # --force: a champion of another database may have been trained on the rows held out here, but
+    # that only makes it harder to beat
     code = run_step("promote.py", *flags, "--force", allowed_codes=(cli.EXIT_REFUSED,))
     client = store.connect()
     if code and not aliases.version_number(client, problem.model_name, aliases.CHAMPION):
-        raise NoChampionError
+        raise cli.UserError(
+            "No version can be served, because the promotion gate refused the first one (see "
+            "above): load more rows, or promote with `python promote.py --margin -0.01`.",
+            exit_code=code,
+        )
     uri = aliases.champion_uri(problem.model_name)
     print(f"\n== mlflow models serve -m {uri} --env-manager local", flush=True)
     champion = versions.resolve(client, uri)
@@ -86,11 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run_step(script: str, *flags: str, allowed_codes: Sequence[int] = ()) -> int:
-    """Run a script and return its exit code.
-
-    Raises:
-        StepError: the code is neither 0 nor one of `allowed_codes`.
-    """
+    """Run a script; returns its exit code, or raises UserError if the code is not allowed."""
     print(f"\n== {script}", flush=True)
     process = subprocess.Popen([sys.executable, str(HERE / script), *flags])
     try:
@@ -103,7 +83,8 @@ def run_step(script: str, *flags: str, allowed_codes: Sequence[int] = ()) -> int
         process.kill()
         raise
     if code and code not in allowed_codes:
-        raise StepError(script, code if code > 0 else 128 - code)
+        exit_code = code if code > 0 else 128 - code
+        raise cli.UserError(f"{script} failed (see its error above).", exit_code=exit_code)
     return code
 
 

@@ -1,22 +1,23 @@
 """Decide which model version serves.
 
-    python promote.py                       # promote the newest candidate if it beats the champion
+    python promote.py                       # promote the best new version
     python promote.py --allow boosted_trees
     python promote.py --to 3 --why "as agreed on Monday"
     python promote.py --rollback
     python promote.py --history
 
-The challenger is the best model version that the latest training registered. It is compared with
-the champion on held-out rows that neither version was trained on. It is promoted if
+The challenger is the best version that the latest training registered. It is compared with the
+champion on held-out rows that neither version was trained on. It is promoted if:
 
-- its log loss is significantly lower than the champion's (without a champion: the base rate's),
+- its log loss is significantly lower than the champion's (or, if there is no champion, than the
+  base rate's),
 - its probabilities are calibrated, and
 - it passes the canary check: it answers its canary rows as it did at training.
 
-The challenger then gets the alias `champion`, and the version that it replaces gets the alias
-`previous`. Servers and clients that use models:/NAME@champion switch to the new version.
-Otherwise, the reasons are printed, and the script exits with code 3. Each decision is logged as a
-run of the MLflow experiment `promotions`.
+Then the challenger gets the alias `champion`, and the version that it replaces gets the alias
+`previous`. Servers and clients that use models:/NAME@champion switch to the new champion. If the
+challenger is refused, the script prints the reasons and exits with code 3. Every decision is logged
+as a run of the MLflow experiment `promotions`.
 """
 
 import argparse
@@ -39,10 +40,7 @@ def parser() -> argparse.ArgumentParser:
     parser = cli.argument_parser(__doc__)
     data_source.add_flags(parser)
     parser.add_argument(
-        "--allow",
-        default="",
-        metavar="NAMES",
-        help="comma-separated names of benchmark models that may be promoted",
+        "--allow", default="", metavar="NAMES", help="benchmark models to allow, comma-separated"
     )
     parser.add_argument(
         "--challenger",
@@ -54,16 +52,11 @@ def parser() -> argparse.ArgumentParser:
         "--margin",
         type=cli.finite_number,
         default=0.0,
-        help="the log loss must be lower than the champion's by more than this; if negative, it "
-        "may be higher by as much (default: 0)",
+        help="required improvement in log loss over the champion; a negative value accepts a log "
+        "loss that is higher by up to that much (default: 0)",
     )
     cli.add_yes_no_flag(parser, "--force", "judge even if a version was trained on other data")
-    parser.add_argument(
-        "--to",
-        default="",
-        metavar="NUMBER",
-        help="make this version the champion without judging it",
-    )
+    parser.add_argument("--to", default="", metavar="NUMBER", help="make this version the champion")
     cli.add_yes_no_flag(parser, "--rollback", "make the version `previous` the champion again")
     cli.add_yes_no_flag(parser, "--history", "only list all decisions")
     parser.add_argument("--why", default="", help="reason to log for --to or --rollback")
@@ -121,12 +114,10 @@ def judge(client: MlflowClient, problem: Problem, args: argparse.Namespace) -> i
 def ranked_candidates(
     client: MlflowClient, problem: Problem, challenger: str, allowed: set[str]
 ) -> list[Standing]:
-    """The versions of the latest training, or the version `challenger`, that may be promoted.
-
-    The best one is first.
+    """Rank the versions of the latest training, or the version `challenger` alone.
 
     Raises:
-        RegistryError: `allowed` names an unknown candidate, or all are benchmark models.
+        RegistryError: `allowed` has an unknown candidate, or there are only benchmark models.
     """
     if challenger:
         registered = [versions.get_version(client, problem.model_name, challenger)]
@@ -174,14 +165,8 @@ def print_aliases(client: MlflowClient, name: str) -> None:
 def print_history(client: MlflowClient, name: str) -> None:
     """Print every decision about a model, the newest first."""
     rows = [
-        (
-            f"{decision.time:%Y-%m-%d %H:%M:%S}",
-            decision.user,
-            f"{decision.from_version} to {decision.to_version}",
-            decision.outcome,
-            decision.reason,
-        )
-        for decision in promotions.history(client, name)
+        (f"{d.time:%F %T}", d.user, f"{d.from_version} to {d.to_version}", d.outcome, d.reason)
+        for d in promotions.history(client, name)
     ]
     title = f"{name}: decisions, newest first ({len(rows)})"
     print_table(title, ("UTC", "user", "champion", "outcome", "reason"), rows)

@@ -5,6 +5,7 @@ import errno
 import ipaddress
 import math
 import os
+import re
 import shlex
 import sys
 import textwrap
@@ -32,8 +33,8 @@ All scripts use the same exit codes:
     141  the reader of the output, such as `head`, has exited
     143  stopped by SIGTERM
 
-On the first Ctrl-C or SIGTERM, a scoring client stores the results of its
-requests in flight; on the second one, it stops at once.
+On the first Ctrl-C or SIGTERM, a scoring client stores the results of its requests in flight; on
+the second one, it stops at once.
 """
 
 
@@ -42,13 +43,34 @@ class UserError(Exception):
 
     exit_code = 2
 
+    def __init__(self, message: str, *, exit_code: int | None = None) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code or self.exit_code
+
+
+class _HelpFormatter(argparse.HelpFormatter):
+    """Wrap text at the terminal's width, but keep indented lines, list items and words whole."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:  # noqa: ARG002
+        parts = re.split(r"(\n\n|\n(?=- ))", text.strip("\n"))
+        return "".join(
+            part if part[:1].isspace() else "\n".join(self._split_lines(part, width))
+            for part in parts
+        )
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        hanging = "  " if text.startswith("- ") else ""
+        return textwrap.wrap(
+            " ".join(text.split()), width, subsequent_indent=hanging, break_on_hyphens=False
+        )
+
 
 def argument_parser(description: str | None, *, database: bool = True) -> argparse.ArgumentParser:
     """Create a script's argument parser with the flags that all scripts share."""
     parser = argparse.ArgumentParser(
         description=description,
         epilog=EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_HelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument(

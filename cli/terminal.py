@@ -48,11 +48,8 @@ class ProgressCounter:
         self._printed = self.done
         total = f" of {self.total:,}" if self.total is not None else ""
         rate = self.done / max(time.monotonic() - self.started, 1e-9)
-        digits = 0 if rate >= 10 else 1
-        print(
-            f"{self.description}: {self.done:,}{total} {self.unit}, {rate:,.{digits}f} per second",
-            flush=True,
-        )
+        speed = f"{rate:,.{0 if rate >= 10 else 1}f} per second"
+        print(f"{self.description}: {self.done:,}{total} {self.unit}, {speed}", flush=True)
 
 
 class _ProgressBar(ProgressCounter):
@@ -84,10 +81,7 @@ def progress(description: str, total: int | None, unit: str = "rows") -> Iterato
 
 
 def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a table with numbers aligned to the right.
-
-    Integers are printed with a thousands separator, other numbers with 4 decimal places.
-    """
+    """Print a table; integers have thousands separators, other numbers 4 decimal places."""
     console = Console(highlight=False)
     table = Table(
         title=title,

@@ -31,11 +31,7 @@ def version_number(client: MlflowClient, name: str, alias: str) -> str | None:
 
 
 def previous_version_number(client: MlflowClient, name: str) -> str:
-    """Return the number of the previous champion.
-
-    Raises:
-        RegistryError: there is none.
-    """
+    """Return the number of the previous champion; raises RegistryError if there is none."""
     if number := version_number(client, name, PREVIOUS):
         return number
     raise RegistryError(

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-ROWS_PER_ROUND = 2_000  # the canary rows are repeated once for so many rows
+ROWS_PER_ROUND = 2_000  # each canary row is sent once more per so many rows
 RELATIVE_TOLERANCE = 1e-9  # the last bits of a sum vary with the size of the batch
 
 

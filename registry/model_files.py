@@ -51,22 +51,14 @@ class UntrustedModelError(RegistryError):
 
 
 def load(version: "RegisteredVersion") -> Any:
-    """Check the files of a version, and load it as MLflow's `PyFuncModel`.
-
-    Raises:
-        UntrustedModelError: the check failed.
-    """
+    """Check a version's files, and load it as MLflow's `PyFuncModel`; raises as `check` does."""
     with translate_mlflow_errors(), checked_copy(version) as folder:
         return mlflow.pyfunc.load_model(str(folder))
 
 
 @contextmanager
 def checked_copy(version: "RegisteredVersion") -> Iterator[Path]:
-    """Copy the files of a version to a temporary folder, and check them.
-
-    Raises:
-        UntrustedModelError: the check failed.
-    """
+    """Copy a version's files to a temporary folder, and check them; raises as `check` does."""
     with tempfile.TemporaryDirectory(prefix="model-") as temporary:
         folder = Path(mlflow.artifacts.download_artifacts(version.uri, dst_path=temporary))
         check(folder, version)

@@ -37,14 +37,9 @@ def decision_run(model_name: str, champion: str | None, number: str) -> Iterator
 
     The run starts before the alias moves, so every move is logged. `record_outcome` completes it.
     """
-    tags = {
-        "model": model_name,
-        "from": champion or NO_VERSION,
-        "to": number,
-        "outcome": UNFINISHED,
-    }
-    name = f"{model_name}: {tags['from']} to {number}"
-    with store.run_in_experiment(EXPERIMENT, name, tags):
+    before = champion or NO_VERSION
+    tags = {"model": model_name, "from": before, "to": number, "outcome": UNFINISHED}
+    with store.run_in_experiment(EXPERIMENT, f"{model_name}: {before} to {number}", tags):
         yield
 
 
@@ -54,25 +49,20 @@ def record_outcome(outcome: str, reason: str) -> None:
 
 
 def move_champion(
-    client: MlflowClient,
-    model_name: str,
-    champion: str | None,
-    number: str,
-    outcome: str,
-    reason: str,
+    client: MlflowClient, name: str, champion: str | None, number: str, outcome: str, reason: str
 ) -> None:
     """Make the version `number` the champion, and log it to the active run.
 
     Raises:
         RegistryError: `champion` is not the champion any more.
     """
-    current = aliases.version_number(client, model_name, aliases.CHAMPION)
+    current = aliases.version_number(client, name, aliases.CHAMPION)
     if current != champion:
         raise store.RegistryError(
-            f"The champion of {model_name} changed from {champion or NO_VERSION} to "
+            f"The champion of {name} changed from {champion or NO_VERSION} to "
             f"{current or NO_VERSION} in the meantime: run promote.py again."
         )
-    aliases.set_champion(client, model_name, number)
+    aliases.set_champion(client, name, number)
     record_outcome(outcome, reason)
 
 

@@ -233,11 +233,7 @@ def _has_finished(client: MlflowClient, run_id: str) -> bool:
 
 
 def get_version(client: MlflowClient, name: str, number: str) -> ModelVersion:
-    """Return the version with this number.
-
-    Raises:
-        RegistryError: there is no such version.
-    """
+    """Return the version with this number; raises RegistryError if it does not exist."""
     try:
         return client.get_model_version(name, number)
     except MlflowException as error:

@@ -28,12 +28,6 @@ CONFIDENCE = 0.99
 REPLICATES = 4_000
 
 
-class TrainedOnOtherDataError(RegistryError):
-    """A version may have been trained on the rows that are held out to judge it."""
-
-    exit_code = EXIT_REFUSED
-
-
 @dataclass(frozen=True)
 class Comparison:
     """A challenger, the reference that it is compared with, and the held-out rows."""
@@ -78,8 +72,7 @@ def prepare_comparison(
 
     Raises:
         RegistryError: a version does not exist, or was trained for another problem or on columns
-            that the problem no longer has.
-        TrainedOnOtherDataError: a version was trained on other data, and `force` is false.
+            that the problem no longer has, or on other data and `force` is false.
     """
     challenger_version = versions.resolve(client, f"models:/{problem.model_name}/{challenger}")
     challenger_problem = versions.problem_for_version(challenger_version, problem)
@@ -153,15 +146,8 @@ def apply_gate(
         )
     if not canaries_match:
         reasons.append("it failed the canary check: its answers differ from those at training")
-    return Verdict(
-        gain,
-        margin,
-        float(losses.mean()),
-        float(reference_losses.mean()),
-        slope,
-        gains[1:],
-        tuple(reasons),
-    )
+    log_loss, reference_log_loss = float(losses.mean()), float(reference_losses.mean())
+    return Verdict(gain, margin, log_loss, reference_log_loss, slope, gains[1:], tuple(reasons))
 
 
 def predict_probabilities(version: RegisteredVersion, features: pd.DataFrame) -> np.ndarray:
@@ -236,8 +222,9 @@ def _require_same_data(version: RegisteredVersion, data: Dataset, *, force: bool
         f"({judged_on}), possibly on rows that are held out there"
     )
     if not force:
-        raise TrainedOnOtherDataError(
-            f"{fault}: select the data that it was trained on, or compare anyway with --force."
+        raise RegistryError(
+            f"{fault}: select the data that it was trained on, or compare anyway with --force.",
+            exit_code=EXIT_REFUSED,
         )
     print_message(f"{fault}; it is compared anyway.")
 

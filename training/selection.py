@@ -8,7 +8,7 @@ MAX_SLOWDOWN = 2.0  # of the chosen candidate against the fastest one that is as
 
 @dataclass(frozen=True)
 class Standing:
-    """What a candidate is ranked by; a model version keeps it in its tags."""
+    """The properties that a candidate is ranked by; its model version stores them as tags."""
 
     name: str
     log_loss: float  # cross-validated

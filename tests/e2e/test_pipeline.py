@@ -118,9 +118,8 @@ def test_a_backup_restores_the_tables_and_the_store(pipeline_run: PipelineRun) -
     assert pipeline_run.query(results) == before
     history = run_script("promote.py", *PROBLEM, "--history", cwd=folder)
     assert "newest first (2)" in history.stdout
-    plan = run_script(
-        "score_client.py", *PROBLEM, "--dry-run", cwd=folder
-    )  # this reads model files
+    # --dry-run reads the model files
+    plan = run_script("score_client.py", *PROBLEM, "--dry-run", cwd=folder)
     assert plan.returncode == 0, plan.stderr
     shutil.rmtree(backup)
 

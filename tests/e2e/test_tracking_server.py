@@ -112,8 +112,8 @@ def test_all_steps_work_with_a_tracking_server_on_postgresql(
         assert answers[0] == answers[1]
         for endpoint, limit in ((mlflow_server, offers // 2), (server.url, 0)):
             flags = ("--endpoint", endpoint, "--limit", limit)
-            done = run_script("score_client.py", *flags, cwd=tmp_path, **shared.environment)
-            assert done.returncode == 0, done.stderr
+            process = run_script("score_client.py", *flags, cwd=tmp_path, **shared.environment)
+            assert process.returncode == 0, process.stderr
     assert query(
         shared.database, "SELECT model_id, count(*) FROM results_clicked GROUP BY model_id"
     ) == [(f"{MODEL}/{champion.version}", offers)]

@@ -53,7 +53,6 @@ def test_a_file_without_labels_keeps_the_known_labels(loan_source: Path, databas
     edit_loans(loan_source, set_value("loan_amnt", 0, "1234"))
     assert load_loans(loan_source, database) == 0
     loans = pd.DataFrame(query(database, LABELS), columns=["loan_amnt", "is_late"])
-    assert (
-        len(loans) == len(read_loans(loan_source)) + 1
-    )  # the old row stays too, because loans have no natural key
+    # the old row stays too, because loans have no natural key
+    assert len(loans) == len(read_loans(loan_source)) + 1
     assert loans.loc[loans["loan_amnt"] == 1234, "is_late"].isna().all()

@@ -123,7 +123,7 @@ def test_a_version_trained_on_another_database_is_judged_only_with_force(
         r"offer-click/1 was trained on other data \(.+\) than sqlite.*other\.db .*--force",
         capsys.readouterr().err,
     )
-    assert store.alias("challenger") == TREES  # as it was
+    assert store.alias("challenger") == TREES  # unchanged
     before = len(store.promotion_runs())
     assert run_main(promote.main, *flags, "--force") == 3
     assert "compared anyway" in capsys.readouterr().err

@@ -54,9 +54,8 @@ def test_the_95_percent_interval_covers_the_true_value_often_enough() -> None:
                 rest = np.delete(values, fold)
                 errors.append(np.mean((values[fold] - rest.mean()) ** 2))
         interval = summarize_folds(np.array(errors), folds=5)
-        truth = (
-            1 + 1 / 160
-        )  # the variance, plus the error of a mean that is estimated from 160 rows
+        # the variance, plus the error of a mean that is estimated from 160 rows
+        truth = 1 + 1 / 160
         covered += interval.low < truth < interval.high
         half_width = 1.96 * interval.std / np.sqrt(len(errors))
         covered_naively += abs(interval.mean - truth) < half_width
