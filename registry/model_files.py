@@ -136,7 +136,7 @@ def types_to_trust(estimator: Any) -> list[str]:
         raise RegistryError(f"skops cannot save the pipeline ({error}): change it.") from error
     if untrusted := [name for name in names if name not in TRUSTED_TYPES]:
         raise RegistryError(
-            f"The pipeline contains {', '.join(untrusted)}, which servers do not load: use only "
+            f"The pipeline contains {', '.join(untrusted)}, which no server would load: use only "
             "classes and functions of scikit-learn and NumPy that registry/trusted_types.py lists."
         )
     return names

@@ -45,7 +45,7 @@ def connect(*, create: bool = False) -> MlflowClient:
         logging.getLogger(name).setLevel(logging.WARNING)
     # this logger prints the tracebacks of errors that `translate_mlflow_errors` reports
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
-    uri = MLFLOW_TRACKING_URI.get() or default_uri(Path.cwd())
+    uri = os.environ.get(MLFLOW_TRACKING_URI.name) or default_uri(Path.cwd())
     path = _sqlite_path(uri)
     if path and not path.exists() and not create:
         raise RegistryError(
@@ -58,7 +58,9 @@ def connect(*, create: bool = False) -> MlflowClient:
         with open_database(database_url(uri)):  # MLflow itself would retry for minutes
             pass
     mlflow.set_tracking_uri(uri)
-    MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT.set(True)  # the URL may contain a password
+    os.environ[MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT.name] = (
+        "true"  # the URL may contain a password
+    )
     lock = _file_lock(uri) if create else contextlib.nullcontext()
     with translate_mlflow_errors(), lock, without_retries():
         client = MlflowClient()
@@ -69,15 +71,15 @@ def connect(*, create: bool = False) -> MlflowClient:
 @contextlib.contextmanager
 def without_retries() -> Iterator[None]:
     """Send each request once: MLflow retries for minutes if a tracking server is down."""
-    retries = MLFLOW_HTTP_REQUEST_MAX_RETRIES.get_raw()
-    MLFLOW_HTTP_REQUEST_MAX_RETRIES.set(0)
+    name = MLFLOW_HTTP_REQUEST_MAX_RETRIES.name
+    retries = os.environ.get(name)
+    os.environ[name] = "0"
     try:
         yield
     finally:
-        if retries is None:
-            MLFLOW_HTTP_REQUEST_MAX_RETRIES.unset()
-        else:
-            MLFLOW_HTTP_REQUEST_MAX_RETRIES.set(retries)
+        del os.environ[name]
+        if retries is not None:
+            os.environ[name] = retries
 
 
 @contextlib.contextmanager

@@ -88,7 +88,7 @@ def log_model(
     params: Mapping[str, Any],
 ) -> "ModelInfo":
     """Log a fitted pipeline to the active run, with the metadata that clients need."""
-    return mlflow.sklearn.log_model(
+    info: ModelInfo = mlflow.sklearn.log_model(
         estimator,
         name="model",
         signature=signature(problem),
@@ -105,6 +105,7 @@ def log_model(
             "trained_on": asdict(trained_on),
         },
     )
+    return info
 
 
 def register(

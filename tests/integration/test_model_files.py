@@ -190,5 +190,5 @@ def test_files_changed_after_registration_are_refused(
 
 
 def test_a_pipeline_that_writes_files_cannot_be_registered() -> None:
-    with pytest.raises(RegistryError, match=r"contains numpy\.save, which servers do not load"):
+    with pytest.raises(RegistryError, match=r"contains numpy\.save, which no server would load"):
         model_files.types_to_trust(make_pipeline(FunctionTransformer(np.save)))

@@ -49,7 +49,7 @@ MISTAKES: dict[str, tuple[Callable[[Path], object], str]] = {
         label_with_one_and_two,
         "The label of 212 rows of biopsies is neither 0 nor 1",
     ),
-    "a function of their own": (use_own_function, "min_max, which servers do not load"),
+    "a function of their own": (use_own_function, "min_max, which no server would load"),
 }
 
 
