@@ -14,6 +14,7 @@ import argparse
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from sklearn.model_selection import ParameterGrid
 
@@ -23,6 +24,7 @@ from cli.terminal import print_table, progress
 from problems import Candidate
 from registry import model_files, store
 from training import data_source, log_and_register, selection
+from training.data_source import DataSource
 from training.dataset import Dataset
 from training.log_and_register import RegisteredCandidate, TrainingContext
 from training.search import search_grid
@@ -90,7 +92,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.threshold_rule, args.cost_false_positive, args.cost_false_negative, args.rate
     )
     problem = problems.load(args.problem).with_optional_columns(filter(None, args.also.split(",")))
-    data = data_source.read(args, problem)
+    source = DataSource(args.database, args.table, args.label)
+    data = source.read(problem)
     print(f"{problem.name}: {len(data.train):,} rows train, {len(data.test):,} are held out")
     candidates = problem.candidates(data.categories, args.seed)
     for candidate in candidates:  # before hours of search
@@ -111,7 +114,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         f"{first} is best: {why}.\n"
         f"Training run {run.info.run_id} in {store.uri_without_password()}."
     )
-    print(f"Next: python promote.py{data_source.flags(args)}")
+    flags = cli.format_flags(problem=args.problem, **asdict(source))
+    print(f"Next: python promote.py{flags}")
     return 0
 
 

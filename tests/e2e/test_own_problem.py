@@ -166,8 +166,7 @@ def test_promote_passes_over_one_as_good_that_is_slower_for_a_row(elsewhere: Els
         for version, milliseconds in ((best, best_ms), (other, other_ms)):
             for name, value in zip(names, (error, milliseconds), strict=True):
                 client.set_model_version_tag("biopsies", version.version, name, str(value))
-        ranked = promote.contenders(client, problem, promote.parser().parse_args([]))
-        return str(ranked[0].version)
+        return promote.ranked_candidates(client, problem, "", set())[0].number
 
     assert first_when(error=9.0, best_ms=28.0, other_ms=5.0) == str(other.version)
     assert first_when(error=9.0, best_ms=9.0, other_ms=5.0) == str(best.version)

@@ -188,7 +188,7 @@ def test_a_run_that_is_asked_to_stop_publishes_what_it_is_at_and_sums_up(
     with at_first_commit(results, lambda: os.kill(os.getpid(), signal.SIGINT)):
         assert spark_score(large, results, "--commit-rows", COMMIT_ROWS) == 130
     output = capfd.readouterr()
-    assert "Finishing what is in flight" in output.err
+    assert "Finishing the work in progress" in output.err
     kept = len(read_results(results))
     assert 0 < kept < offers
     assert f" {kept:,} " in output.out
