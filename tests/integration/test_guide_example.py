@@ -68,7 +68,7 @@ def test_a_key_called_id_and_no_numbers_at_all_are_scored(tmp_path: Path, store:
         (
             'outcome_labels=("',
             'group="channel", outcome_labels=("',
-            "rows have no channel, which groups",
+            "rows have no channel, the group key of withdrawals",
         ),
         ("has_label=", "# has_label=", "The label of 40 rows of withdrawals is neither"),
     ],

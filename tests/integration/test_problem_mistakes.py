@@ -42,7 +42,7 @@ def label_with_one_and_two(folder: Path) -> None:
 MISTAKES: dict[str, tuple[Callable[[Path], object], str]] = {
     "in the declaration": (
         lambda f: replace_text(f / "__init__.py", '"Malignant")', '"Malignant", "?")'),
-        "words must be two that differ",
+        "outcome_labels must be two different texts",
     ),
     "no candidates": (lambda f: (f / "candidates.py").unlink(), "has no candidates.py"),
     "a label that is no label": (
@@ -98,7 +98,8 @@ def test_train_names_a_grid_that_does_not_fit_its_pipeline_in_one_sentence(
     flags = ("--problem", folder, "--database", hospital, "--folds", 2, "--repeats", 1, "--jobs", 1)
     assert run_main(train.main, *flags) == 2
     error = capfd.readouterr().err
-    assert "error: logistic cannot be fitted (ValueError: Invalid parameter 'modle'" in error
+    assert "error: Candidate logistic cannot be fitted (ValueError" in error
+    assert "Invalid parameter 'modle'" in error
     assert "Traceback" not in error
 
 

@@ -112,7 +112,7 @@ def test_a_quick_search_uses_some_rows_and_a_rate_is_kept(
     assert int(training.params["rows_train"]) > 6_000
     assert training.params["folds"] == "3"
     assert training.params["repeats"] == "1"
-    assert run.params["threshold_rule"] == "yes to 5.00% of the rows"
+    assert run.params["threshold_rule"] == "positive rate of 5.00%"
     share_of_yes = (
         run.metrics["test_recall"] * training.metrics["base_rate_average_precision"]
     ) / run.metrics["test_precision"]

@@ -132,7 +132,7 @@ def test_a_training_s_page_says_which_candidate_is_best_and_why(
         (line,) = (line for line in page.splitlines() if line.startswith("|") and name in line)
         assert f"| {versions[name].version}" in line
         assert line.count(" to ") == 5  # intervals
-    assert "(yardstick)" in page
+    assert "(benchmark)" in page
     assert "base rate" in page
     assert "comparison.png" in files(client, training, "")
 

@@ -85,8 +85,8 @@ def test_a_few_bad_rows_are_left_out_with_a_warning(
     data = write_and_read(with_bad_row, tmp_path / "rows.csv")
     assert len(data.raw) == len(without_key) - 1
     warning = capsys.readouterr().err
-    assert f"1 of {len(without_key):,} rows of rows.csv cannot be used" in warning
-    assert "apr is not a number (row 8); they are left out" in warning
+    assert f"1 of {len(without_key):,} rows of rows.csv were rejected" in warning
+    assert "not used: apr is not a number (row 8)" in warning
 
 
 def test_the_database_id_of_a_flat_file_depends_on_the_label(

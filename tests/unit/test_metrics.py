@@ -21,6 +21,7 @@ from sklearn.metrics import (
 import problems
 from metrics import calibration, ranking
 from metrics.bootstrap import Bootstrap, estimate
+from metrics.classification import WeightedCurves
 from training import evaluate
 from training.dataset import Rows
 
@@ -71,7 +72,7 @@ def test_weighted_curves_are_those_of_scikit_learn_with_ties() -> None:
     rows, p = rows_with_probabilities(2_000, 1)
     bootstrap, y = Bootstrap(rows.group, 5), rows.label
     for weights in bootstrap.weights():
-        auc, precision = evaluate._Curves(y, p)(weights)
+        auc, precision = WeightedCurves(y, p)(weights)
         assert auc == pytest.approx(roc_auc_score(y, p, sample_weight=weights), rel=1e-9)
         expected_precision = average_precision_score(y, p, sample_weight=weights)
         assert precision == pytest.approx(expected_precision, rel=1e-9)

@@ -19,15 +19,15 @@ def replace(file: str, old: str, new: str) -> Edit:
 DECLARATIONS: dict[str, tuple[Edit, str]] = {
     "a feature that is not selected": (
         replace("__init__.py", "biopsies.c.biopsy, *columns", "biopsies.c.biopsy"),
-        "the row select lacks",
+        "the row select does not return",
     ),
     "a number that is text": (
         replace("__init__.py", "Column(name, Double", "Column(name, String"),
-        "mean radius is no number in the row select",
+        "feature mean radius is not a number in the row select",
     ),
     "one source without its comma": (
         replace("__init__.py", '"biopsies"),),', '"biopsies")),'),
-        "sources must be a tuple of one Source or more",
+        "sources must be a tuple of one or more Source",
     ),
     "no primary key": (
         replace("__init__.py", "String, primary_key=True", "String"),
@@ -43,11 +43,11 @@ DECLARATIONS: dict[str, tuple[Edit, str]] = {
     ),
     "an odd name for the registry": (
         replace("__init__.py", 'model_name="biopsies"', 'model_name="a/b"'),
-        "model_name 'a/b' holds more",
+        "model_name 'a/b' may contain only letters",
     ),
     "three words": (
         replace("__init__.py", '"Malignant")', '"Malignant", "?")'),
-        "words must be two that differ",
+        "outcome_labels must be two different texts",
     ),
     "no problem": (replace("__init__.py", "PROBLEM =", "ANOTHER ="), "declares no PROBLEM"),
 }

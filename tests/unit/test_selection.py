@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from training.evaluate import summarize_folds
+from metrics.cross_validation import summarize_folds
 from training.selection import Standing, explain_choice, rank
 
 

@@ -32,9 +32,9 @@ def test_where_every_yes_costs_more_than_it_saves_nobody_gets_one() -> None:
 
 
 def test_costs_and_rates_that_decide_nothing_are_refused() -> None:
-    with pytest.raises(ThresholdRuleError, match="more than 0"):
+    with pytest.raises(ThresholdRuleError, match="greater than 0"):
         ThresholdRule("cost", false_positive_cost=0)
-    with pytest.raises(ThresholdRuleError, match="A cost decides nothing by the rule f1"):
+    with pytest.raises(ThresholdRuleError, match="A cost has no effect on the threshold rule f1"):
         ThresholdRule("f1", false_negative_cost=5)
-    with pytest.raises(ThresholdRuleError, match="A rate decides nothing by the rule cost"):
+    with pytest.raises(ThresholdRuleError, match="A rate has no effect on the threshold rule cost"):
         ThresholdRule("cost", rate=0.1)
