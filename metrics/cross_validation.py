@@ -5,25 +5,19 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from metrics.bootstrap import CONFIDENCE
+from metrics.bootstrap import CONFIDENCE, Estimate
 
 
 @dataclass(frozen=True)
-class FoldSummary:
-    """A metric over the folds of a cross-validation, with the interval of its mean."""
+class FoldSummary(Estimate):
+    """The mean of a metric over the folds of a cross-validation, with its interval."""
 
-    mean: float
     std: float
     standard_error: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.mean:.4f} ({self.low:.4f} to {self.high:.4f})"
 
 
 def summarize_folds(scores: np.ndarray, folds: int) -> FoldSummary:
-    """The mean score of a k-fold cross-validation, repeated or not, and its 95% interval.
+    """The mean score of a k-fold cross-validation, repeated or not, and its 95 % interval.
 
     Folds share training rows, so the usual standard error is far too small. This is the corrected
     resampled t interval: s² (1/n + test rows / training rows), Nadeau and Bengio, Inference for the
@@ -33,4 +27,4 @@ def summarize_folds(scores: np.ndarray, folds: int) -> FoldSummary:
     n, mean, std = len(scores), float(np.mean(scores)), float(np.std(scores, ddof=1))
     error = std * float(np.sqrt(1 / n + 1 / (folds - 1)))
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * error
-    return FoldSummary(mean, std, error, mean - half, mean + half)
+    return FoldSummary(mean, mean - half, mean + half, std, error)

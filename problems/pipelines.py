@@ -73,12 +73,12 @@ def bins(count: int) -> Pipeline:
         quantile_method="averaged_inverted_cdf",
         subsample=None,  # use all rows: the edges of the bins matter
     )
-    return Pipeline(
-        [
-            ("impute", SimpleImputer(strategy="median", keep_empty_features=True)),
-            ("bins", discretizer),
-        ]
-    )
+    return Pipeline([("impute", medians()), ("bins", discretizer)])
+
+
+def medians() -> SimpleImputer:
+    """Impute medians, also in a column that has only nulls."""
+    return SimpleImputer(strategy="median", keep_empty_features=True)
 
 
 def one_hot(categories: Categories, *, sparse: bool = False) -> OneHotEncoder:
@@ -99,10 +99,5 @@ def ordinal_codes(categories: Categories) -> OrdinalEncoder:
 
 def scaled_logarithms() -> Pipeline:
     """Impute medians, take logarithms (arcsinh, which accepts 0 and less), and standardize."""
-    return Pipeline(
-        [
-            ("impute", SimpleImputer(strategy="median", keep_empty_features=True)),
-            ("log", FunctionTransformer(np.arcsinh, feature_names_out="one-to-one")),
-            ("scale", StandardScaler()),
-        ]
-    )
+    logarithm = FunctionTransformer(np.arcsinh, feature_names_out="one-to-one")
+    return Pipeline([("impute", medians()), ("log", logarithm), ("scale", StandardScaler())])

@@ -38,7 +38,7 @@ def check_batch_independence(
         batch = pd.concat([rows, row, rows])
         try:
             scores = [
-                _probability(estimator, sent_rows)[position]
+                estimator.predict_proba(sent_rows)[position, 1]
                 for sent_rows, position in (
                     (row, 0),
                     (batch, len(rows)),
@@ -47,7 +47,7 @@ def check_batch_independence(
                     (_write_nulls(problem, batch, NULL_TEXT), len(rows)),
                 )
             ]
-            _probability(estimator, _write_nulls(problem, row, UNSEEN_TEXT))
+            estimator.predict_proba(_write_nulls(problem, row, UNSEEN_TEXT))
         except Exception as error:
             raise DataError(
                 f"Candidate {name} cannot score a row with null {null_columns} or with an unseen "
@@ -78,7 +78,3 @@ def _write_nulls(problem: Problem, rows: pd.DataFrame, null: Any) -> pd.DataFram
     """The rows with their null texts replaced by another value."""
     texts = rows[problem.texts]
     return rows.assign(**texts.where(texts.notna(), null).astype(object))
-
-
-def _probability(estimator: Any, rows: pd.DataFrame) -> np.ndarray:
-    return estimator.predict_proba(rows)[:, 1]

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from metrics import ranking
 from metrics.bootstrap import Bootstrap, Estimate, estimate, flatten_estimates
 from metrics.calibration import calibration_slope
 from metrics.classification import decision_metrics, probability_metrics
+from metrics.ranking import ranking_metrics
 from problems import Problem
 from training import batch_independence, canaries, feature_effects
 from training.dataset import Dataset, Rows
@@ -41,18 +41,18 @@ class Evaluation:
     @property
     def standing(self) -> Standing:
         cv = self.search_result.best.scores["log_loss"]
-        return Standing(self.name, cv.mean, cv.standard_error, self.single_row_ms)
+        is_benchmark = self.search_result.candidate.is_benchmark
+        return Standing(self.name, cv.value, cv.standard_error, self.single_row_ms, is_benchmark)
 
     @property
     def metrics(self) -> dict[str, float]:
         """All metrics under the names that MLflow logs."""
-        best = self.search_result.best
-        metrics = {name: value for name, value in best.metrics.items() if name.startswith("cv_")}
-        for name, cv in best.scores.items():
-            metrics |= {f"cv_{name}_se": cv.standard_error}
-            metrics |= {f"cv_{name}_low": cv.low, f"cv_{name}_high": cv.high}
+        metrics = {"single_row_ms": self.single_row_ms}
+        for name, score in self.search_result.best.scores.items():
+            metrics |= flatten_estimates({f"cv_{name}": score})
+            metrics |= {f"cv_{name}_std": score.std, f"cv_{name}_se": score.standard_error}
         held_out = {f"test_{name}": value for name, value in self.held_out_metrics.items()}
-        return {**metrics, **flatten_estimates(held_out), "single_row_ms": self.single_row_ms}
+        return {**metrics, **flatten_estimates(held_out)}
 
 
 def evaluate_candidate(
@@ -83,13 +83,12 @@ def evaluate_candidate(
 def held_out_metrics(
     problem: Problem, rows: Rows, probability: np.ndarray, threshold: float, base_rate: float
 ) -> dict[str, Estimate]:
-    """Metrics of the probabilities and of decisions at several thresholds, with 95% intervals.
+    """Metrics of the probabilities and of decisions at several thresholds, with 95 % intervals.
 
     The thresholds are `threshold`, 0.5, `base_rate` (the share of positives in the training rows,
     which corresponds to 0.5 on a balanced test set) and the former threshold of the problem.
     """
-    bootstrap = Bootstrap(rows.group)
-    label = rows.label
+    bootstrap, label = Bootstrap(rows.group), rows.label
     metrics = {
         **probability_metrics(label, probability, bootstrap),
         **decision_metrics(label, probability >= threshold, bootstrap),
@@ -102,7 +101,7 @@ def held_out_metrics(
         decisions = decision_metrics(label, probability >= other_threshold, bootstrap)
         metrics |= {f"{name}_at_{suffix}": decisions[name] for name in names}
     if problem.ranking_baseline:
-        metrics |= ranking.ranking_metrics(label, probability, rows.group, bootstrap)
+        metrics |= ranking_metrics(label, probability, rows.group, bootstrap)
     metrics["calibration_slope"] = calibration_slope(label, probability, bootstrap)
     return {name: estimate(values) for name, values in metrics.items()}
 
@@ -124,13 +123,11 @@ def ranking_baseline_metrics(problem: Problem, rows: Rows) -> dict[str, Estimate
         "random_order": np.zeros(len(rows)),
         f"lowest_{problem.ranking_baseline}": np.where(np.isnan(lowest), -np.inf, lowest),
     }
-    return {
-        f"{order}_{name}": estimate(values)
-        for order, score in scores.items()
-        for name, values in ranking.ranking_metrics(
-            rows.label, score, rows.group, bootstrap
-        ).items()
-    }
+    metrics = {}
+    for order, score in scores.items():
+        for name, values in ranking_metrics(rows.label, score, rows.group, bootstrap).items():
+            metrics[f"{order}_{name}"] = estimate(values)
+    return metrics
 
 
 def single_row_ms(estimator: Any, rows: pd.DataFrame) -> float:

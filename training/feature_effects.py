@@ -76,14 +76,14 @@ def _without_prefix(name: str) -> str:
 def _readable_names(pipeline: Pipeline) -> dict[str, str]:
     """Readable names of bins, categories and missing indicators, by scikit-learn's names."""
     names = {}
-    transformers = [t for step in pipeline for t in _fitted_transformers(step)]
-    for prefix, transformer, columns in transformers:
+    steps = [step for step in pipeline if isinstance(step, ColumnTransformer)]
+    for prefix, transformer, columns in (t for step in steps for t in step.transformers_):
         last = transformer[-1] if isinstance(transformer, Pipeline) else transformer
         if isinstance(last, KBinsDiscretizer):
             for column, edges in zip(columns, last.bin_edges_, strict=True):
                 for number, (low, high) in enumerate(pairwise(edges)):
-                    readable = f"{column} {low:,.6g} to {high:,.6g}"
-                    names[f"{prefix}__{column}_{float(number)}"] = readable
+                    interval = f"{low:,.6g} to {high:,.6g}"
+                    names[f"{prefix}__{column}_{float(number)}"] = f"{column} {interval}"
         elif hasattr(last, "categories_"):
             for column, categories in zip(columns, last.categories_, strict=True):
                 for category in categories:
@@ -92,7 +92,3 @@ def _readable_names(pipeline: Pipeline) -> dict[str, str]:
             for column in columns:
                 names[f"{prefix}__missingindicator_{column}"] = f"{column} missing"
     return names
-
-
-def _fitted_transformers(step: Any) -> list[tuple[str, Any, list[str]]]:
-    return step.transformers_ if isinstance(step, ColumnTransformer) else []

@@ -36,13 +36,9 @@ def read(path: Path, label: str, problem: Problem) -> Dataset:
         FlatFileError, SourceError, DataError: the file cannot be used.
     """
     if not path.is_file() or not path.name.endswith(tuple(READERS)):
-        raise FlatFileError(
-            f"There is no file {path} with one of the extensions {', '.join(READERS)}."
-        )
+        raise FlatFileError(f"There is no file {path} that ends with {', '.join(READERS)}.")
     if label in problem.feature_names:
-        raise FlatFileError(
-            f"The label {label!r} is a feature of the problem: give another --label."
-        )
+        raise FlatFileError(f"The label {label!r} is a feature: give another --label.")
     rows = _valid_rows(_open(path, label, problem))
     for name in {*problem.texts, problem.group_name} & set(rows.column_names):
         position = rows.column_names.index(name)
@@ -107,8 +103,6 @@ def _valid_rows(file: SourceFile) -> pa.Table:
         reasons = ", ".join(f"{r.reason} (row {r.row_number:,})" for r in rejected[:3])
         share = f"{len(rejected):,} of {file.row_count:,} rows of {file.name} were rejected"
         if len(rejected) > MAX_REJECTED * file.row_count:
-            raise FlatFileError(
-                f"{share}, more than {MAX_REJECTED:.0%}: {reasons}; correct the file."
-            )
+            raise FlatFileError(f"{share}, more than {MAX_REJECTED:.0%}: {reasons}.")
         print_message(f"{share} and are not used: {reasons}.")
     return pa.concat_tables(tables)

@@ -78,14 +78,12 @@ def register_candidate(
     Raises:
         RegistryError: the pipeline contains a class that is not a stock class.
     """
-    result, threshold = evaluation.search_result, evaluation.threshold
+    result, threshold, name = evaluation.search_result, evaluation.threshold, evaluation.name
     baselines = model_card.baseline_values(context.base_rate, context.ranking_baselines)
     card = model_card.version_card(data, evaluation, str(rule), baselines)
-    tags = {"candidate": evaluation.name, "problem": data.problem.name}
-    with mlflow.start_run(
-        run_name=evaluation.name, nested=True, tags=tags, description=card
-    ) as run:
-        params = {"candidate": evaluation.name, **_with_log10(result.best.params)}
+    tags = {"candidate": name, "problem": data.problem.name}
+    with mlflow.start_run(run_name=name, nested=True, tags=tags, description=card) as run:
+        params = {"candidate": name, **_with_log10(result.best.params)}
         mlflow.log_params(
             {**params, "decision_threshold": threshold, "threshold_rule": str(rule), "seed": seed}
         )
@@ -116,18 +114,15 @@ def log_comparison(
     mlflow.log_metrics({f"best_{name}": value for name, value in metrics.items()})
     base_rate = {name: value.value for name, value in context.base_rate.items()}
     evaluations = {str(r.version.version): r.evaluation for r in trained}
-    page = model_card.comparison(evaluations, best, reason, base_rate)
-    mlflow.set_tag(MLFLOW_RUN_NOTE, page)
+    mlflow.set_tag(MLFLOW_RUN_NOTE, model_card.comparison(evaluations, best, reason, base_rate))
     estimates = {r.evaluation.name: r.evaluation.held_out_metrics for r in trained}
     mlflow.log_figure(plots.comparison(estimates, base_rate), "comparison.png")
 
 
 def _log_plots(data: Dataset, evaluation: Evaluation) -> None:
-    name, label = evaluation.name, data.test.label
+    e, name = evaluation, evaluation.name
     figures = {
-        **plots.version_plots(
-            data.problem, name, label, evaluation.probability, evaluation.threshold
-        ),
+        **plots.version_plots(data.problem, name, data.test.label, e.probability, e.threshold),
         "cross_validation": plots.fold_scores(name, evaluation.search_result.fold_scores),
         "permutation_importance": plots.importance(name, evaluation.importance),
     }
@@ -141,14 +136,9 @@ def _log_plots(data: Dataset, evaluation: Evaluation) -> None:
 
 def _tags(run: ActiveRun, evaluation: Evaluation) -> dict[str, str]:
     """The tags of a version: promote.py compares some, and people see all in the list."""
-    metrics, candidate = evaluation.metrics, evaluation.search_result.candidate
     return {
-        "candidate": candidate.name,
-        "yardstick": "yes" if candidate.is_benchmark else "no",
+        **evaluation.standing.tags(),
         "training_run": run.data.tags[MLFLOW_PARENT_RUN_ID],
-        "cv_log_loss": f"{metrics['cv_log_loss']:.6f}",
-        "cv_log_loss_se": f"{metrics['cv_log_loss_se']:.6f}",
-        "single_row_ms": f"{metrics['single_row_ms']:.2f}",
         "decision_threshold": f"{evaluation.threshold:.4f}",
     }
 

@@ -36,7 +36,7 @@ def version_plots(
     problem: Problem, name: str, label: np.ndarray, probability: np.ndarray, threshold: float
 ) -> dict[str, Figure]:
     """ROC, precision-recall, calibration, lift and confusion plots, keyed by file name."""
-    decisions = (probability >= threshold).astype(int)
+    decisions, labels = (probability >= threshold).astype(int), problem.outcome_labels
     with _axes(f"{name}: ROC curve on held-out rows") as (roc, axes):
         RocCurveDisplay.from_predictions(label, probability, ax=axes, plot_chance_level=True)
     with _axes(f"{name}: precision and recall on held-out rows") as (recall, axes):
@@ -44,12 +44,7 @@ def version_plots(
         axes.legend(loc="upper right")
     with _axes(f"{name}: confusion matrix at threshold {threshold:.3f}") as (confusion, axes):
         ConfusionMatrixDisplay.from_predictions(
-            label,
-            decisions,
-            display_labels=problem.outcome_labels,
-            ax=axes,
-            values_format=",d",
-            cmap="Blues",
+            label, decisions, display_labels=labels, ax=axes, values_format=",d", cmap="Blues"
         )
     return {
         "roc": roc,
@@ -102,7 +97,7 @@ def comparison(
     metrics, names = catalog.shown_in(catalog.COMPARISON), list(estimates)[::-1]
     height = 1.1 + len(metrics) * (0.5 + 0.3 * len(names))
     figure, all_axes = plt.subplots(len(metrics), 1, figsize=(8, height))
-    figure.suptitle("Candidates on held-out rows, with 95% intervals")
+    figure.suptitle("Candidates on held-out rows, with 95 % intervals")
     for axes, metric in zip(all_axes, metrics, strict=True):
         for y, name in enumerate(names):
             e = estimates[name][metric.name]
@@ -122,10 +117,9 @@ def bootstrap(resampled_gains: np.ndarray, low: float, high: float, title: str) 
     """A histogram of the reduction in log loss over resamples of the groups."""
     with _axes(title) as (figure, axes):
         axes.hist(resampled_gains, bins=60, color="tab:blue", alpha=0.7)
-        axes.axvspan(low, high, alpha=0.15, color="tab:blue", label="99% interval")
+        axes.axvspan(low, high, alpha=0.15, color="tab:blue", label="99 % interval")
         axes.axvline(0, color="black", linestyle=":", label="no difference")
-        axes.set_xlabel("reduction in log loss (right: the challenger is better)")
-        axes.set_ylabel("resamples")
+        axes.set(ylabel="resamples", xlabel="reduction in log loss (right: challenger is better)")
         axes.legend()
     return figure
 
@@ -153,9 +147,8 @@ def _calibration(name: str, label: np.ndarray, probability: np.ndarray) -> Figur
         shown = observed > 0
         axes.loglog(predicted[shown], observed[shown], "o-", label=name)
         low = max(min(predicted.min(), observed[shown].min()) / 2, 1e-4)
-        axes.set(xlim=(low, 1), ylim=(low, 1))
+        axes.set(xlim=(low, 1), ylim=(low, 1), ylabel="observed share of positives")
         axes.set_xlabel("predicted probability (mean per bin)")
-        axes.set_ylabel("observed share of positives")
         axes.legend()
     return figure
 
@@ -167,8 +160,7 @@ def data_plots(problem: Problem, raw: pd.DataFrame) -> dict[str, Figure]:
         values = raw[name].dropna()
         with _axes(f"{name}: {len(values):,} values, 1st to 99th percentile") as (figure, axes):
             axes.hist(values.clip(*values.quantile([0.01, 0.99])), bins=60)
-            axes.set_xlabel(name)
-            axes.set_ylabel("rows")
+            axes.set(xlabel=name, ylabel="rows")
         figures[name] = figure
     for name in problem.texts:
         rates = raw.groupby(name)["label"].agg(["mean", "size"]).nlargest(30, "size")[::-1]

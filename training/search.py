@@ -44,7 +44,7 @@ class GridPoint:
         """The scores under the names that MLflow logs; its plots start with the first one."""
         metrics: dict[str, float] = {}
         for name, score in self.scores.items():
-            metrics |= {f"cv_{name}": score.mean, f"cv_{name}_std": score.std}
+            metrics |= {f"cv_{name}": score.value, f"cv_{name}_std": score.std}
         return {**metrics, "fit_seconds": self.fit_seconds}
 
 

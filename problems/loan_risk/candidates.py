@@ -6,10 +6,9 @@ single row in a fraction of the time.
 """
 
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 
-from problems.pipelines import Categories, pipeline, scaled_logarithms
+from problems.pipelines import Categories, medians, pipeline, scaled_logarithms
 from problems.spec import Candidate
 
 NUMBERS = ["loan_amnt", "int_rate", "annual_inc", "revol_util", "dti", "delinq_2yrs"]
@@ -21,13 +20,12 @@ def candidates(categories: Categories, seed: int) -> list[Candidate]:
 
 
 def _forest(categories: Categories, seed: int) -> Candidate:
-    medians = SimpleImputer(strategy="median", keep_empty_features=True)
     # no threads: the search uses all cores, and threads slow down the scoring of a single row
     forest = RandomForestClassifier(max_leaf_nodes=MAX_LEAVES, n_jobs=None, random_state=seed)
     return Candidate(
         name="random_forest_given",
         description="the former model: imputed medians, one-hot categories, fully grown trees",
-        pipeline=pipeline(NUMBERS, medians, categories, forest),
+        pipeline=pipeline(NUMBERS, medians(), categories, forest),
         grid={"model__n_estimators": [10, 30, 100]},
     )
 

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from problems.pipelines import Categories, binned_pairs, ordinal_codes, pipeline
+from problems.pipelines import Categories, binned_pairs, medians, ordinal_codes, pipeline
 from problems.spec import Candidate
 
 NUMBERS = ["requested", "annual_income", "apr"]
@@ -22,8 +22,7 @@ def candidates(categories: Categories, seed: int) -> list[Candidate]:
 
 
 def _plain(categories: Categories, seed: int) -> Candidate:
-    medians = SimpleImputer(strategy="median", keep_empty_features=True)
-    numbers = Pipeline([("impute", medians), ("scale", StandardScaler())])
+    numbers = Pipeline([("impute", medians()), ("scale", StandardScaler())])
     # class weights would distort the probabilities; newton-cholesky suits many rows and few columns
     model = LogisticRegression(solver="newton-cholesky", tol=1e-8, random_state=seed)
     return Candidate(

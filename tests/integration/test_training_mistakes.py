@@ -1,4 +1,4 @@
-"""What is wrong with a flat file or a flag of train.py is said in one sentence."""
+"""train.py describes mistakes in a flat file or in its flags in one sentence."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ FILE = ("--table", "rows.csv", "--label", LABEL)
 
 @pytest.fixture(scope="module")
 def rows() -> pd.DataFrame:
-    """A few good rows: a test puts its mistake into them, or into the flags."""
+    """A few valid rows; each case makes a mistake in them or in the flags."""
     columns = [*problems.load().feature_names, "lender_id", LABEL]
     return generated_rows(1_000, seed=4)[columns].astype({LABEL: int})
 
@@ -42,7 +42,7 @@ def rows() -> pd.DataFrame:
         ),
     ],
 )
-def test_a_mistake_is_said_in_one_sentence_and_makes_no_store(
+def test_a_mistake_is_described_in_one_sentence_and_creates_no_store(
     change: dict[str, Any],
     flags: tuple[str, ...],
     message: str,
