@@ -28,17 +28,11 @@ from metrics import catalog
 from metrics.bootstrap import Estimate
 from problems import Candidate
 from registry import model_files, store
-from training import data_source, selection
+from training import data_source, log_and_register, selection
 from training.data_source import DataSource
 from training.dataset import Dataset
 from training.evaluate import Evaluation, evaluate_candidate
-from training.log_and_register import (
-    RegisteredCandidate,
-    TrainingContext,
-    log_comparison,
-    log_training,
-    register_candidate,
-)
+from training.log_and_register import RegisteredCandidate, TrainingContext
 from training.search import search_grid
 from training.threshold import RULES, ThresholdRule
 
@@ -94,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         standings = [evaluation.standing for evaluation in evaluations]
         standings = [s for s in standings if not s.is_benchmark] or standings
         best, reason = selection.rank(standings)[0].name, selection.explain_choice(standings)
-        log_comparison(trained, best, reason, context)
+        log_and_register.log_comparison(trained, best, reason, context)
     print_metrics(problem.model_name, trained)
     print_decisions(problem.former_threshold, evaluations)
     print(f"{best} is best: {reason}.")
@@ -113,7 +107,7 @@ def train_candidates(
         rows, count = rows.sample(QUICK_ROWS, args.seed), min(count, QUICK_FOLDS)
         repeats = args.repeats or 1
     params = {"seed": args.seed, "folds": count, "repeats": repeats, "rows_searched": len(rows)}
-    context = log_training(data, params)
+    context = log_and_register.log_training(data, params)
     folds = [data.folds(rows, count, args.seed + repeat) for repeat in range(repeats)]
     trained = []
     for candidate in candidates:
@@ -127,7 +121,8 @@ def train_candidates(
             )
         threshold = rule.choose_threshold(*result.labels_and_probabilities(rows.label))
         evaluation = evaluate_candidate(data, result, threshold, args.seed)
-        trained.append(register_candidate(data, evaluation, rule, context, args.seed))
+        registered = log_and_register.register_candidate(data, evaluation, rule, context, args.seed)
+        trained.append(registered)
         seconds = time.monotonic() - started
         print(f"{candidate.name}: best {result.best}, {seconds:.0f} s", flush=True)
     return trained, context

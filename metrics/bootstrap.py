@@ -42,7 +42,8 @@ class Bootstrap:
         Returns:
             Arrays of shape (1 + replicates,).
         """
-        by_group = np.stack([self._by_group(values) for values in columns.values()], axis=1)
+        codes, groups = self._codes, self._groups
+        by_group = np.stack([np.bincount(codes, c, groups) for c in columns.values()], axis=1)
         total = by_group.sum(axis=0, keepdims=True)
         sums = np.concatenate([total, *(counts @ by_group for counts in self._group_counts())])
         return dict(zip(columns, sums.T, strict=True))
@@ -53,9 +54,6 @@ class Bootstrap:
         for counts in self._group_counts():
             for resample in counts:
                 yield resample[self._codes]
-
-    def _by_group(self, values: np.ndarray) -> np.ndarray:
-        return np.bincount(self._codes, weights=values, minlength=self._groups)
 
     def _group_counts(self) -> Iterator[np.ndarray]:
         """How often each group is drawn: (up to REPLICATES_PER_CHUNK, groups)."""

@@ -9,11 +9,9 @@ HELD_OUT_BELOW = int(HELD_OUT_SHARE * 2**64).to_bytes(8, "big")
 
 def held_out_mask(groups: Iterable[object]) -> list[bool]:
     """For the group key of each row, whether the row is held out from every training."""
-    known: dict[object, bool] = {}
-    return [
-        known[group] if group in known else known.setdefault(group, _is_held_out(group))
-        for group in groups
-    ]
+    groups = list(groups)
+    is_held_out = {group: _is_held_out(group) for group in set(groups)}
+    return [is_held_out[group] for group in groups]
 
 
 def trained_on_mask(

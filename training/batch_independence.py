@@ -19,9 +19,7 @@ TOLERANCE = 1e-9  # the last bits of a sum depend on the size of the batch
 UNSEEN_TEXT = "a text that no row has"
 
 
-def check_batch_independence(
-    problem: Problem, name: str, estimator: Any, rows: pd.DataFrame
-) -> None:
+def check_batch_independence(problem: Problem, name: str, model: Any, rows: pd.DataFrame) -> None:
     """Check that a fitted pipeline scores a row the same alone and in any batch.
 
     `rows` holds the features of a few rows to test with; texts have dtype object.
@@ -38,7 +36,7 @@ def check_batch_independence(
         batch = pd.concat([rows, row, rows])
         try:
             scores = [
-                estimator.predict_proba(sent_rows)[position, 1]
+                model.predict_proba(sent_rows)[position, 1]
                 for sent_rows, position in (
                     (row, 0),
                     (batch, len(rows)),
@@ -47,19 +45,19 @@ def check_batch_independence(
                     (_write_nulls(problem, batch, NULL_TEXT), len(rows)),
                 )
             ]
-            estimator.predict_proba(_write_nulls(problem, row, UNSEEN_TEXT))
+            model.predict_proba(_write_nulls(problem, row, UNSEEN_TEXT))
         except Exception as error:
             raise DataError(
-                f"Candidate {name} cannot score a row with null {null_columns} or with an unseen "
+                f"Candidate {name} cannot score a row with nulls in {null_columns} or an unseen "
                 f"text ({one_line(str(error), 200)}): {advice}."
             ) from error
         if max(scores) - min(scores) > TOLERANCE:
             raise DataError(
                 f"Candidate {name} scores the same row from {min(scores):.4f} to {max(scores):.4f} "
-                f"when {null_columns} is null, depending on its batch and on how the null is "
+                f"with nulls in {null_columns}, depending on its batch and on how nulls are "
                 f"written: {advice}."
             )
-    if abs(estimator.predict_proba(rows).sum(axis=1, dtype=float) - 1).max() > TOLERANCE:
+    if abs(model.predict_proba(rows).sum(axis=1, dtype=float) - 1).max() > TOLERANCE:
         raise DataError(
             f"The two probabilities that candidate {name} predicts for a row do not add up to 1: "
             "make its steps compute in float64, not in float32."
@@ -71,7 +69,7 @@ def _rows_with_nulls(problem: Problem, rows: pd.DataFrame) -> Iterator[tuple[str
     for names in ([], *([name] for name in problem.feature_names), problem.feature_names):
         row = rows.iloc[[0]].astype(object)
         row[names] = None
-        yield ", ".join(names) or "nothing", row.astype(dict.fromkeys(problem.numbers, "float64"))
+        yield ", ".join(names) or "no column", row.astype(dict.fromkeys(problem.numbers, "float64"))
 
 
 def _write_nulls(problem: Problem, rows: pd.DataFrame, null: Any) -> pd.DataFrame:

@@ -43,13 +43,11 @@ def _synthetic_rows(data: Dataset) -> pd.DataFrame:
     for name in data.problem.texts:
         common = list(real[name].value_counts().index[:10]) or [None]
         columns[name] = rng.choice(np.array(common, dtype=object), SYNTHETIC_ROWS)
-    combined = pd.DataFrame(columns)[data.problem.feature_names]
+    rows = pd.DataFrame(columns)[data.problem.feature_names]
     real_counts = Counter(real.itertuples(index=False, name=None))
-    counts = np.array([real_counts[row] for row in combined.itertuples(index=False, name=None)])
-    synthetic = combined[counts == 0]
-    return (
-        synthetic if len(synthetic) >= COUNT else combined[(counts == 0) | (counts >= MIN_SHARED)]
-    )
+    counts = np.array([real_counts[row] for row in rows.itertuples(index=False, name=None)])
+    synthetic = rows[counts == 0]
+    return synthetic if len(synthetic) >= COUNT else rows[(counts == 0) | (counts >= MIN_SHARED)]
 
 
 def _choose_rows(probabilities: np.ndarray) -> list[int]:

@@ -26,10 +26,8 @@ def render_profile(data: Dataset) -> str:
     if problem.numbers:
         parts += ["<h2>Numbers</h2>", _numbers(raw[problem.numbers]).to_html()]
     for name in problem.texts:
-        parts += [
-            f"<h2>{html.escape(name)}</h2>",
-            _categories(raw, name, problem.outcome_labels[1]).to_html(index_names=False),
-        ]
+        table = _categories(raw, name, problem.outcome_labels[1])
+        parts += [f"<h2>{html.escape(name)}</h2>", table.to_html(index_names=False)]
     return f"<!doctype html><meta charset=utf-8><style>{STYLE}</style>{''.join(parts)}"
 
 

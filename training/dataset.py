@@ -163,11 +163,7 @@ def hold_out(
     date_ranges: str,
     group_column: str,
 ) -> Dataset:
-    """Split the rows by a hash of their group key.
-
-    Raises:
-        DataError: as in `read`.
-    """
+    """Split the rows by a hash of their group key; raises DataError as `read` does."""
     if unusable := int((~raw["label"].isin([0, 1])).sum()):
         raise DataError(
             f"The label of {unusable:,} rows of {problem.name} is neither 0 nor 1: correct the "

@@ -47,12 +47,13 @@ class Evaluation:
     @property
     def metrics(self) -> dict[str, float]:
         """All metrics under the names that MLflow logs."""
-        metrics = {"single_row_ms": self.single_row_ms}
+        metrics: dict[str, float] = {}
         for name, score in self.search_result.best.scores.items():
             metrics |= flatten_estimates({f"cv_{name}": score})
             metrics |= {f"cv_{name}_std": score.std, f"cv_{name}_se": score.standard_error}
         held_out = {f"test_{name}": value for name, value in self.held_out_metrics.items()}
-        return {**metrics, **flatten_estimates(held_out)}
+        metrics |= flatten_estimates(held_out)
+        return {**metrics, "single_row_ms": self.single_row_ms}
 
 
 def evaluate_candidate(

@@ -57,20 +57,11 @@ def coefficient_table(estimator: Any, rows: Rows) -> pd.DataFrame | None:
 
 def column_names(pipeline: Pipeline) -> list[str]:
     """Readable names of the columns of the last step, such as `apr 149 to 159 x credit = poor`."""
-    readable = _readable_names(pipeline)
-    return [
-        " x ".join(readable.get(factor, _without_prefix(factor)) for factor in _factors(name))
-        for name in pipeline[:-1].get_feature_names_out()
-    ]
-
-
-def _factors(name: str) -> list[str]:
-    """The columns of a product such as `a__x b__y`; names of categories may contain spaces."""
-    return re.split(r" (?=\w+__)", name)
-
-
-def _without_prefix(name: str) -> str:
-    return name.partition("__")[2] or name
+    readable, names = _readable_names(pipeline), []
+    for name in pipeline[:-1].get_feature_names_out():
+        factors = re.split(r" (?=\w+__)", name)  # of a product such as `a__x b__y`
+        names.append(" x ".join(readable.get(f, f.partition("__")[2] or f) for f in factors))
+    return names
 
 
 def _readable_names(pipeline: Pipeline) -> dict[str, str]:

@@ -65,18 +65,13 @@ def fit_fold(
             model.fit(train_columns, train_label)
             seconds = time.perf_counter() - started + shared_seconds
             probability = model.predict_proba(test_columns)[:, 1].astype(np.float64)
-            scores = {
-                name: float(score(test_label, probability)) for name, score in FOLD_METRICS.items()
-            }
+            scores = {name: float(f(test_label, probability)) for name, f in FOLD_METRICS.items()}
             results.append(FoldResult(point, number, probability, scores, seconds))
     return results
 
 
 def _compact(columns: Any) -> Any:
-    """Sparse columns in single precision, because a fit spends most of its time reading them.
-
-    Most of their values are 1. The registered model is fitted in double precision.
-    """
+    """Sparse columns in single precision, to fit faster; the final fit uses double precision."""
     return columns.astype(np.float32) if issparse(columns) else columns
 
 

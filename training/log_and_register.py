@@ -101,7 +101,12 @@ def register_candidate(
         megabytes = (Model.load(model.model_uri).model_size_bytes or 0) / 1e6
         metrics = {**evaluation.metrics, "saved_mb": megabytes}
         mlflow.log_metrics(metrics, model_id=model.model_id, dataset=context.rows)
-    version = versions.register(data.problem, model, _tags(run, evaluation), card)
+    version_tags = {
+        **evaluation.standing.tags(),
+        "training_run": run.data.tags[MLFLOW_PARENT_RUN_ID],
+        "decision_threshold": f"{threshold:.4f}",
+    }
+    version = versions.register(data.problem, model, version_tags, card)
     return RegisteredCandidate(version, evaluation, metrics)
 
 
@@ -132,15 +137,6 @@ def _log_plots(data: Dataset, evaluation: Evaluation) -> None:
         mlflow.log_text(text, "coefficients.csv")
     for file, figure in figures.items():
         mlflow.log_figure(figure, f"plots/{file}.png")
-
-
-def _tags(run: ActiveRun, evaluation: Evaluation) -> dict[str, str]:
-    """The tags of a version: promote.py compares some, and people see all in the list."""
-    return {
-        **evaluation.standing.tags(),
-        "training_run": run.data.tags[MLFLOW_PARENT_RUN_ID],
-        "decision_threshold": f"{evaluation.threshold:.4f}",
-    }
 
 
 def _mlflow_dataset(data: Dataset, rows: Rows, part: str) -> PandasDataset:

@@ -41,15 +41,15 @@ def comparison(
     base = (f"{base_rate[m.name]:.4f}" if m.name in base_rate else "" for m in metrics)
     rows.append(("base rate", "", "", *base, ""))
     header = ("candidate", "version", "CV log loss", *(m.title for m in metrics), "ms per row")
-    best_auc = next(e.held_out_metrics["roc_auc"] for e in evaluations.values() if e.name == best)
-    benchmarks = "".join(
-        f"; the benchmark model {e.name} reaches {e.held_out_metrics['roc_auc'].value:.4f}"
+    auc = {e.name: e.held_out_metrics["roc_auc"] for e in evaluations.values()}
+    others = "".join(
+        f"; the benchmark model {e.name} reaches {auc[e.name].value:.4f}"
         for e in evaluations.values()
         if e.search_result.candidate.is_benchmark
     )
     best_params = "; ".join(f"{e.name} {e.search_result.best}" for e in evaluations.values())
     return (
-        f"**{best}** is best: {reason}. On held-out rows its ROC AUC is {best_auc}{benchmarks}.\n\n"
+        f"**{best}** is best: {reason}. On held-out rows its ROC AUC is {auc[best]}{others}.\n\n"
         f"{_table(header, rows)}\n\n"
         "All metrics are computed on held-out rows, except the cross-validated (CV) log loss; "
         "intervals are 95 %. *Artifacts* has `comparison.png` and a `profile/` of the data. The "

@@ -70,15 +70,6 @@ class SearchResult:
         return np.tile(label, len(probabilities)), probabilities.ravel()
 
 
-@dataclass(frozen=True)
-class _CrossValidation:
-    """Probabilities of shape (points, repeats, rows); scores and seconds of (points, folds)."""
-
-    probabilities: np.ndarray
-    scores: dict[str, np.ndarray]
-    seconds: np.ndarray
-
-
 def search_grid(
     candidate: Candidate,
     rows: Rows,
@@ -99,8 +90,10 @@ def search_grid(
     """
     grid = list(ParameterGrid({name: list(v) for name, v in candidate.grid.items()}))
     try:
-        cv = _cross_validate(candidate.pipeline, grid, rows, repeats, jobs, advance)
-        best = int(np.argmin(cv.scores[SEARCH_METRIC].mean(axis=1)))
+        probabilities, all_scores, seconds = _cross_validate(
+            candidate.pipeline, grid, rows, repeats, jobs, advance
+        )
+        best = int(np.argmin(all_scores[SEARCH_METRIC].mean(axis=1)))
         estimator = clone(candidate.pipeline).set_params(**grid[best])
         with ignore_expected_warnings():
             fitted = estimator.fit((refit_on or rows).features, (refit_on or rows).label)
@@ -113,15 +106,13 @@ def search_grid(
     points = [
         GridPoint(
             _short_names(params),
-            {name: summarize_folds(s[index], len(repeats[0])) for name, s in cv.scores.items()},
-            float(cv.seconds[index].mean()),
+            {name: summarize_folds(s[index], len(repeats[0])) for name, s in all_scores.items()},
+            float(seconds[index].mean()),
         )
         for index, params in enumerate(grid)
     ]
-    fold_scores = {name: scores[best] for name, scores in cv.scores.items()}
-    return SearchResult(
-        candidate, fitted, points[best], points, fold_scores, cv.probabilities[best]
-    )
+    fold_scores = {name: scores[best] for name, scores in all_scores.items()}
+    return SearchResult(candidate, fitted, points[best], points, fold_scores, probabilities[best])
 
 
 def _cross_validate(
@@ -131,14 +122,16 @@ def _cross_validate(
     repeats: Sequence[Folds],
     jobs: int,
     advance: Callable[[int], None],
-) -> _CrossValidation:
-    """Fit every grid point on every fold, in parallel jobs."""
+) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]:
+    """Fit every grid point on every fold, in parallel jobs.
+
+    Returns:
+        Probabilities of shape (points, repeats, rows); scores and seconds of (points, folds).
+    """
     folds = [fold for folds in repeats for fold in folds]
-    cv = _CrossValidation(
-        probabilities=np.empty((len(grid), len(repeats), len(rows))),
-        scores={name: np.empty((len(grid), len(folds))) for name in FOLD_METRICS},
-        seconds=np.empty((len(grid), len(folds))),
-    )
+    probabilities = np.empty((len(grid), len(repeats), len(rows)))
+    scores = {name: np.empty((len(grid), len(folds))) for name in FOLD_METRICS}
+    seconds = np.empty((len(grid), len(folds)))
     tasks = _group_by_shared_steps(pipeline, grid)
     parallel = Parallel(jobs, return_as="generator_unordered", max_nbytes="1M")
     for results in parallel(
@@ -152,12 +145,12 @@ def _cross_validate(
         for result in results:
             point, fold = result.point, result.fold
             repeat, left_out = fold // len(repeats[0]), folds[fold][1]
-            cv.probabilities[point, repeat, left_out] = result.probability
-            cv.seconds[point, fold] = result.fit_seconds
+            probabilities[point, repeat, left_out] = result.probability
+            seconds[point, fold] = result.fit_seconds
             for name, value in result.scores.items():
-                cv.scores[name][point, fold] = value
+                scores[name][point, fold] = value
             advance(1)
-    return cv
+    return probabilities, scores, seconds
 
 
 def _group_by_shared_steps(pipeline: Any, grid: Sequence[dict[str, Any]]) -> list[list[int]]:

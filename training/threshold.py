@@ -42,14 +42,12 @@ class ThresholdRule:
                 )
 
     def __str__(self) -> str:
-        return {
-            "f1": "largest F1",
-            "cost": f"lowest cost (false positive {self.false_positive_cost:g}, false negative "
-            f"{self.false_negative_cost:g})",
-            "rate": f"positive rate of {self.rate:.2%}"
-            if self.rate
-            else "match the observed positive rate",
-        }[self.name]
+        if self.name == "cost":
+            costs = f"false positive {self.false_positive_cost:g}"
+            return f"lowest cost ({costs}, false negative {self.false_negative_cost:g})"
+        if self.name == "rate" and not self.rate:
+            return "match the observed positive rate"
+        return f"positive rate of {self.rate:.2%}" if self.name == "rate" else "largest F1"
 
     def choose_threshold(self, label: np.ndarray, probability: np.ndarray) -> float:
         """Choose the threshold on labels and out-of-fold probabilities, both of shape (rows,)."""

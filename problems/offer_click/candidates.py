@@ -31,9 +31,7 @@ def _plain(categories: Categories, seed: int) -> Candidate:
         pipeline=pipeline(
             NUMBERS, numbers, categories, model, text_encoder=ordinal_codes(categories)
         ),
-        grid={
-            "model__C": [1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 1.0, 10.0, 100.0],
-        },
+        grid={"model__C": [1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 1.0, 10.0, 100.0]},
     )
 
 
@@ -45,10 +43,7 @@ def _engineered(categories: Categories, seed: int) -> Candidate:
         description="fine and coarse bins of the amounts and the rate, one-hot categories, and the "
         "products of all pairs",
         pipeline=binned_pairs(NUMBERS, fine=150, coarse=10, categories=categories, model=model),
-        grid={
-            "columns__fine__bins__n_bins": [60, 150],
-            "model__C": [0.003, 0.01, 0.03, 0.06],
-        },
+        grid={"columns__fine__bins__n_bins": [60, 150], "model__C": [0.003, 0.01, 0.03, 0.06]},
     )
 
 
@@ -62,9 +57,6 @@ def _trees(categories: Categories, seed: int) -> Candidate:
         pipeline=pipeline(
             NUMBERS, nulls, categories, model, text_encoder=ordinal_codes(categories)
         ),
-        grid={
-            "model__max_iter": [50, 100, 200],
-            "model__l2_regularization": [0.0, 10.0],
-        },
+        grid={"model__max_iter": [50, 100, 200], "model__l2_regularization": [0.0, 10.0]},
         is_benchmark=True,
     )

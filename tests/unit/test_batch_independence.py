@@ -66,12 +66,12 @@ BAD: dict[str, tuple[Callable[[], Any], Any, str]] = {
     "a model that accepts no nulls": (
         lambda: OneHotEncoder(categories=CATEGORIES, handle_unknown="ignore"),
         "passthrough",
-        "cannot score a row with null requested or .*contains NaN",
+        "cannot score a row with nulls in requested or .*contains NaN",
     ),
     "no handling of unseen texts": (
         lambda: OneHotEncoder(),
         SimpleImputer(),
-        "cannot score a row with null",
+        "cannot score a row with nulls in",
     ),
 }
 
