@@ -21,12 +21,12 @@ import problems
 from cli.terminal import print_table
 from db import results
 from db.engine import database_url, open_database
+from metrics import catalog
 from registry import aliases, model_files, store, versions
 from scoring.local_server import serve_model
 
 HERE = Path(__file__).parent
 STOP_SECONDS = 20
-METRICS = ("roc_auc", "average_precision", "log_loss", "brier", "accuracy")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -100,11 +100,11 @@ def print_summary(engine: Engine, problem: problems.Problem) -> None:
         ("", *(f"{v.tags['candidate']}\n({v.version})" for v in trained), "base rate"),
         [
             (
-                name.replace("_", " "),  # so that the line can be wrapped there
-                *(values[f"test_{name}"] for values in metrics),
-                base_rate[f"base_rate_{name}"],
+                metric.title,
+                *(values[f"test_{metric.name}"] for values in metrics),
+                base_rate[f"base_rate_{metric.name}"],
             )
-            for name in METRICS
+            for metric in catalog.shown_in(catalog.PIPELINE)
         ],
     )
     tables = [source.table for source in problem.sources]

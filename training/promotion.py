@@ -11,7 +11,8 @@ from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 from cli import EXIT_REFUSED, yes_or_no
 from cli.terminal import print_message
 from metrics import calibration
-from metrics.bootstrap import Bootstrap, Estimate, estimate
+from metrics.bootstrap import Bootstrap, Estimate, estimate, flatten_estimates
+from metrics.classification import log_losses
 from problems import Problem
 from registry import model_files, versions
 from registry.store import RegistryError
@@ -19,8 +20,6 @@ from registry.versions import RegisteredVersion
 from training import plots
 from training.data_source import DataSource
 from training.dataset import Dataset, Rows
-from training.evaluate import log_losses
-from training.log_and_register import flatten_estimates
 
 # The gate may run every night, so it must rarely pass a model that is better by chance alone: at
 # 95 %, one in ten models of shuffled labels passed.

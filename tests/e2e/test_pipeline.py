@@ -62,7 +62,7 @@ def test_the_pipeline_scores_every_offer_and_prints_a_summary(pipeline_run: Pipe
     for line in (
         rf"leads loaded +{LEADS:,}",
         r"rows rejected by ingest +0",
-        r"roc auc( +0\.\d{4}){2}",
+        r"ROC AUC( +0\.\d{4}){2}",
         rf"champion +{MODEL}/1",
         rf"rows scored +{offers:,}",
         r"rows rejected by the champion +0",

@@ -18,6 +18,6 @@ def test_the_summary_compares_all_candidates_with_the_base_rate(
     header = output.partition("─")[0]
     for column in ("logistic_plain", "logistic_engineered", "boosted_trees", "base rate"):
         assert column in " ".join(header.split()), column
-    assert re.search(r"roc auc( +0\.\d{4}){4}", output)
+    assert re.search(r"ROC AUC( +0\.\d{4}){4}", output)
     assert re.search(rf"rows pending +{small_offers:,}", output)
     assert max(map(len, output.splitlines())) <= 80

@@ -98,9 +98,10 @@ def test_a_version_s_description_is_a_model_card(client: MlflowClient) -> None:
         for text in (
             training.params["digest"],
             f"{int(training.params['rows_held_out']):,} rows are held out",
-            "hash of their lead_uuid",
+            "chosen by a hash of lead_uuid",
             "outcomes 2021-03-23 to 2021-04-2",
-            f"from {float(version.tags['decision_threshold']):.4f} on: largest F1",
+            f"from a probability of {float(version.tags['decision_threshold']):.4f} on",
+            "by this rule: largest F1",
             "**Limits.**",
             "random order",
             "mlflow models serve -m models:/offer-click@champion",

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from training.evaluate import summarize_folds
+from metrics.cross_validation import summarize_folds
 from training.selection import Standing, explain_choice, rank
 
 
@@ -58,6 +58,6 @@ def test_the_95_percent_interval_covers_the_true_value_often_enough() -> None:
         truth = 1 + 1 / 160
         covered += interval.low < truth < interval.high
         half_width = 1.96 * interval.std / np.sqrt(len(errors))
-        covered_naively += abs(interval.mean - truth) < half_width
+        covered_naively += abs(interval.value - truth) < half_width
     assert covered >= 180
     assert covered_naively < 130  # without the correction, the interval is too narrow
