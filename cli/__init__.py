@@ -16,6 +16,7 @@ from typing import NoReturn
 
 from cli.proxies import bypass_proxies_for_loopback
 
+VERSION = "0.2.0"  # pyproject.toml has the same
 EXIT_REFUSED = 3  # the exit code of the gate
 WEEK = 7 * 24 * 60 * 60  # seconds
 # not in a docstring, which is gone with PYTHONOPTIMIZE=2
@@ -50,6 +51,7 @@ def argument_parser(doc: str | None, *, database: bool = True) -> argparse.Argum
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    made.add_argument("--version", action="version", version=f"Loan Offers {VERSION}")
     made.add_argument(
         "--problem",
         default="",
