@@ -44,6 +44,15 @@ def test_links_lead_to_files_and_headings_that_exist(page: Path) -> None:
         assert not anchor or anchor in anchors(file), target
 
 
+def test_modules_that_the_pages_name_exist() -> None:
+    for page in PAGES:
+        if page.name == "CHANGELOG.md":  # which names modules of earlier releases
+            continue
+        for name in re.findall(r"`(\w+/[\w/]+\.py)`", page.read_text()):
+            path = name.replace("NAME", "loan_risk")
+            assert (PROJECT / path).is_file() or (page.parent / path).is_file(), (page, name)
+
+
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
 def test_make_targets_exist(page: str) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text(), re.M))
