@@ -17,6 +17,7 @@ from cli.proxies import bypass_proxies_for_loopback
 from cli.signals import raise_on_stop_signals
 from cli.signals import stop_gracefully as stop_gracefully
 
+VERSION = "0.2.0"  # must equal the version in pyproject.toml
 EXIT_REFUSED = 3  # the promotion gate refused the challenger
 SECONDS_PER_WEEK = 7 * 24 * 60 * 60
 # This text is not a docstring, because PYTHONOPTIMIZE=2 removes docstrings.
@@ -73,6 +74,7 @@ def argument_parser(description: str | None, *, database: bool = True) -> argpar
         formatter_class=_HelpFormatter,
         allow_abbrev=False,
     )
+    parser.add_argument("--version", action="version", version=f"Loan Offers {VERSION}")
     parser.add_argument(
         "--problem",
         default="",
@@ -158,8 +160,11 @@ def at_least(minimum: int, maximum: int = 2**31) -> Callable[[str], int]:
 
 
 def one_line(text: str, limit: int = 300) -> str:
-    """Join lines, shorten the text to `limit` characters, and remove the period at its end."""
-    return textwrap.shorten(text, limit, placeholder=" …").rstrip(".")
+    """Join lines, shorten the text to `limit` characters, and remove the period at its end.
+
+    Control characters are escaped: a server's text must not change what the terminal shows.
+    """
+    return escape_control_characters(textwrap.shorten(text, limit, placeholder=" …").rstrip("."))
 
 
 def is_running(pid: int) -> bool:
@@ -194,7 +199,7 @@ def run(main: Callable[[], int]) -> NoReturn:
         with _translate_path_errors():
             code = main()
     except UserError as error:
-        print(f"error: {_escape_control_characters(str(error))}", file=sys.stderr)
+        print(f"error: {escape_control_characters(str(error))}", file=sys.stderr)
         code = error.exit_code
     except BrokenPipeError:  # the reader of our output has exited
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -224,6 +229,6 @@ def _translate_path_errors() -> Iterator[None]:
         ) from error
 
 
-def _escape_control_characters(text: str) -> str:
-    """Escape line breaks and other control characters, which a path may contain."""
+def escape_control_characters(text: str) -> str:
+    """Escape line breaks and other control characters, which a path or a response may contain."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
