@@ -1,0 +1,96 @@
+"""Errors of Spark, translated into one sentence for the user."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from cli import UserError, one_line
+
+
+class SparkError(UserError):
+    """Spark cannot be started, or one of its jobs failed."""
+
+
+class UnverifiedModel(UserError):
+    """The model in an executor is not the registered version."""
+
+    exit_code = 4
+
+
+@contextmanager
+def translate_spark_errors() -> Iterator[None]:
+    """Translate the errors of Spark jobs that a user can do something about.
+
+    Raises:
+        UnverifiedModel: the model in an executor is not the registered version.
+        SparkError: the cluster, its Python environment or an input file is at fault.
+    """
+    from py4j.protocol import Py4JJavaError  # here, because PySpark may not be installed
+    from pyspark.errors import AnalysisException, PySparkException, PythonException
+
+    try:
+        yield
+    except (Py4JJavaError, PySparkException) as error:
+        for java_exception in _java_exceptions(error):
+            if translation := _translate(java_exception, error):
+                raise translation from error
+        if isinstance(error, PythonException | AnalysisException):
+            raise  # a bug in this project
+        raise SparkError(
+            f"Spark failed ({root_cause(error)}): see the logs of its executors."
+        ) from error
+
+
+def root_cause(error: Exception) -> str:
+    """The innermost Java exception behind an error, in one line."""
+    java_exceptions = _java_exceptions(error)
+    text = str(java_exceptions[-1].toString()) if java_exceptions else str(error)
+    return one_line(text.partition("\n")[0])
+
+
+def _java_exceptions(error: Exception) -> list[Any]:
+    """The Java exception behind an error of Py4J or PySpark, then its causes."""
+    java_exception = getattr(error, "java_exception", None) or getattr(error, "_origin", None)
+    chain = []
+    while java_exception is not None:
+        chain.append(java_exception)
+        java_exception = java_exception.getCause()
+    return chain
+
+
+def _translate(java_exception: Any, error: Exception) -> UserError | None:
+    class_name = java_exception.getClass().getName()
+    if class_name == "org.apache.spark.api.python.PythonException":
+        name, message = parse_worker_exception(java_exception.getMessageParameters()["traceback"])
+        if name == "spark.executor.VersionMismatch":
+            return UnverifiedModel(f"{message}: check whether its artifacts were changed.")
+        if name in ("ImportError", "ModuleNotFoundError"):
+            return SparkError(
+                f"The Python environment of the executors cannot run the model ({message}): ship "
+                "this environment to them, as described in docs/scale.md."
+            )
+    if class_name == "java.lang.ClassNotFoundException" and (
+        java_exception.getMessage() == "org.postgresql.Driver"
+    ):
+        return SparkError(
+            "Spark has no JDBC driver for PostgreSQL: add its file with "
+            "--conf spark.jars=/path/to/postgresql.jar."
+        )
+    if class_name == "org.apache.spark.SparkException" and (
+        str(java_exception.getCondition()).startswith("FAILED_READ_FILE")
+    ):
+        path = java_exception.getMessageParameters()["path"]
+        return SparkError(f"The file {path} is damaged ({root_cause(error)}): fetch it again.")
+    return None
+
+
+def parse_worker_exception(traceback: str) -> tuple[str, str]:
+    """The qualified class name and the message of an exception in a Python worker.
+
+    PySpark sends only the formatted traceback from the executor to the driver. The exception
+    is on the first line after the last stack, whose own lines are indented.
+    """
+    last_stack = traceback.rpartition("Traceback (most recent call last):\n")[2]
+    line = next((line for line in last_stack.splitlines() if not line.startswith(" ")), "")
+    name, _, message = line.partition(": ")
+    return name, message.rstrip(".")
