@@ -5,18 +5,16 @@
         --results hdfs:///scores                            # a cluster
     python score_spark.py --database postgresql://host/lender --results scores
 
-The rows come from Parquet files, which are checked by the same rules as in
-ingest.py, or from a PostgreSQL database that ingest.py has loaded. The scores
-are written as Parquet; `python ingest.py --results scores` imports them into
-the database.
+Install requirements-spark.txt and Java 17 first. The rows come from Parquet
+files, which are checked by the same rules as in ingest.py, or from a
+PostgreSQL database that ingest.py has loaded. The scores are written as
+Parquet; `python ingest.py --results scores` imports them into the database.
 
 Every executor verifies the model with the version's canary rows, in every
 batch. Scores are added in commits, each completely or not at all. If a run
 stops or is killed, start it again: it scores the remaining rows, and no row
-twice. At the end the script checks that selected = scored + rejected + pending.
-Each run is logged to the MLflow experiment "scoring".
-
-Install requirements-spark.txt and Java 17 first.
+twice. At the end the script checks that selected = scored + rejected +
+pending. Each run is logged to the MLflow experiment "scoring".
 """
 
 import argparse
@@ -49,10 +47,7 @@ def parser() -> argparse.ArgumentParser:
         "--source", default="", metavar="DIR", help="folder of Parquet files (default: a database)"
     )
     parser.add_argument(
-        "--results",
-        default="scores",
-        metavar="DIR",
-        help="folder for the results (default: %(default)s)",
+        "--results", default="scores", metavar="DIR", help="results folder (default: %(default)s)"
     )
     parser.add_argument(
         "--master",
@@ -162,11 +157,8 @@ def score(job: "ClusterJob", args: argparse.Namespace) -> int:
 def parameters(job: "ClusterJob", args: argparse.Namespace) -> dict[str, object]:
     """The parameters to log to the MLflow run."""
     flags = ("results", "master", "conf", "commit_rows", "limit")
-    return {
-        "source": str(job.source),
-        **{flag: getattr(args, flag) for flag in flags},
-        "replay": cli.yes_or_no(args.replay),
-    }
+    values = {flag: getattr(args, flag) for flag in flags}
+    return {"source": str(job.source), **values, "replay": cli.yes_or_no(args.replay)}
 
 
 def print_rejected_rows(reports: Sequence[FileReport]) -> None:

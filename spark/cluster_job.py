@@ -1,15 +1,13 @@
 """Prepares the scoring of a table on a cluster: its rows, its version and its results folder."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 from pyspark.sql import DataFrame, SparkSession
 from sqlalchemy import Engine
 
 from cli.terminal import print_message
-from db.staging import FileReport
 from db.tables import database_id
 from problems import Problem
 from registry.versions import RegisteredVersion
@@ -19,18 +17,7 @@ from spark.results import VersionResults, add_content_hash
 from spark.source_database import SourceDatabase
 from spark.source_files import SourceFiles
 
-
-class RowSource(Protocol):
-    """The source of the rows to score."""
-
-    def check(self) -> None: ...
-    def select_rows(self) -> DataFrame: ...
-    def is_unchanged(self) -> bool: ...
-    def rejected_rows(self, selected: int) -> DataFrame | None: ...
-    def close(self) -> None: ...
-
-    @property
-    def reports(self) -> Sequence[FileReport]: ...
+RowSource = SourceFiles | SourceDatabase
 
 
 @dataclass(frozen=True)

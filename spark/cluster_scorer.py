@@ -1,7 +1,6 @@
 """Scores the pending rows of a table on a cluster, in commits of limited size."""
 
 import threading
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import mlflow
@@ -19,7 +18,7 @@ from scoring.tally import SCORE_BINS, RunStatistics
 from spark.cluster_job import ClusterJob
 from spark.errors import translate_spark_errors
 from spark.executor import ANSWER_COLUMNS, BatchScorer
-from spark.results_folder import SCORED
+from spark.results_folder import SCORED, Advance
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class ClusterScorer:
         labels, group = job.problem.outcome_labels, job.problem.group_name
         self._batch_scorer = BatchScorer(udf.func, job.version, labels, group, job.last_load)
 
-    def run(self, replay: bool, stop: threading.Event, advance: Callable[[int], None]) -> None:
+    def run(self, replay: bool, stop: threading.Event, advance: Advance) -> None:
         """Score the pending rows; once `stop` is set, start no further commit.
 
         Raises:
@@ -84,7 +83,7 @@ class ClusterScorer:
         names = self._folder.list_names(target)
         return [f"{target}/{name}" for name in names if name.startswith("part=")]
 
-    def _commit(self, part: str, last_commit: int, advance: Callable[[int], None]) -> bool:
+    def _commit(self, part: str, last_commit: int, advance: Advance) -> bool:
         """Score a part and publish it as the next commit; False if another run was faster."""
         staged = f"{self._job.staging}/commit"
         path, read = self._folder.path(staged), self._job.spark.read
@@ -103,9 +102,7 @@ class ClusterScorer:
         self._add_commit({(row.outcome, row.bin): row["count"] for row in counts}, advance)
         return True
 
-    def _add_commit(
-        self, counts: Mapping[tuple[str, int], int], advance: Callable[[int], None]
-    ) -> None:
+    def _add_commit(self, counts: dict[tuple[str, int], int], advance: Advance) -> None:
         """Add the rows of a commit, counted by outcome and bin, to what the run has done."""
         stored = rejected = 0
         for (outcome, bin_), row_count in counts.items():
@@ -114,8 +111,8 @@ class ClusterScorer:
                 stored += row_count
             else:
                 rejected += row_count
-        stored_before, rejected_before = self.run_counts.stored, self.run_counts.rejected
-        self.run_counts = RunCounts(stored_before + stored, rejected_before + rejected)
+        before = self.run_counts
+        self.run_counts = RunCounts(before.stored + stored, before.rejected + rejected)
         self.tally.rejected = self.run_counts.rejected
         advance(stored + rejected)
         if self.run_counts.rejected > self._limits.max_rejected:

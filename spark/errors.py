@@ -19,7 +19,7 @@ class UnverifiedModel(UserError):
 
 @contextmanager
 def translate_spark_errors() -> Iterator[None]:
-    """Translate the errors of Spark jobs that a user can do something about.
+    """Translate the errors of Spark jobs, except those that are bugs in this project.
 
     Raises:
         UnverifiedModel: the model in an executor is not the registered version.
@@ -35,33 +35,31 @@ def translate_spark_errors() -> Iterator[None]:
             if translation := _translate(java_exception, error):
                 raise translation from error
         if isinstance(error, PythonException | AnalysisException):
-            raise  # a bug in this project
-        raise SparkError(
-            f"Spark failed ({root_cause(error)}): see the logs of its executors."
-        ) from error
+            raise
+        reason = root_cause(error)
+        raise SparkError(f"Spark failed ({reason}): see the logs of its executors.") from error
 
 
 def root_cause(error: Exception) -> str:
     """The innermost Java exception behind an error, in one line."""
-    java_exceptions = _java_exceptions(error)
-    text = str(java_exceptions[-1].toString()) if java_exceptions else str(error)
+    *_, innermost = error, *_java_exceptions(error)
+    text = str(error) if innermost is error else str(innermost.toString())
     return one_line(text.partition("\n")[0])
 
 
-def _java_exceptions(error: Exception) -> list[Any]:
+def _java_exceptions(error: Exception) -> Iterator[Any]:
     """The Java exception behind an error of Py4J or PySpark, then its causes."""
     java_exception = getattr(error, "java_exception", None) or getattr(error, "_origin", None)
-    chain = []
     while java_exception is not None:
-        chain.append(java_exception)
+        yield java_exception
         java_exception = java_exception.getCause()
-    return chain
 
 
 def _translate(java_exception: Any, error: Exception) -> UserError | None:
-    class_name = java_exception.getClass().getName()
-    if class_name == "org.apache.spark.api.python.PythonException":
-        name, message = parse_worker_exception(java_exception.getMessageParameters()["traceback"])
+    java_class = java_exception.getClass().getName()
+    if java_class == "org.apache.spark.api.python.PythonException":
+        traceback = java_exception.getMessageParameters()["traceback"] or ""
+        name, message = parse_worker_exception(traceback)
         if name == "spark.executor.VersionMismatch":
             return UnverifiedModel(f"{message}: check whether its artifacts were changed.")
         if name in ("ImportError", "ModuleNotFoundError"):
@@ -69,18 +67,14 @@ def _translate(java_exception: Any, error: Exception) -> UserError | None:
                 f"The Python environment of the executors cannot run the model ({message}): ship "
                 "this environment to them, as described in docs/scale.md."
             )
-    if class_name == "java.lang.ClassNotFoundException" and (
-        java_exception.getMessage() == "org.postgresql.Driver"
-    ):
-        return SparkError(
-            "Spark has no JDBC driver for PostgreSQL: add its file with "
-            "--conf spark.jars=/path/to/postgresql.jar."
-        )
-    if class_name == "org.apache.spark.SparkException" and (
-        str(java_exception.getCondition()).startswith("FAILED_READ_FILE")
-    ):
-        path = java_exception.getMessageParameters()["path"]
-        return SparkError(f"The file {path} is damaged ({root_cause(error)}): fetch it again.")
+    if str(java_exception.toString()) == "java.lang.ClassNotFoundException: org.postgresql.Driver":
+        setting = "--conf spark.jars=/path/to/postgresql.jar"
+        return SparkError(f"Spark has no JDBC driver for PostgreSQL: add one with {setting}.")
+    if java_class == "org.apache.spark.SparkException":
+        condition, parameters = java_exception.getCondition(), java_exception.getMessageParameters()
+        if str(condition).startswith("FAILED_READ_FILE"):
+            file = parameters["path"]
+            return SparkError(f"The file {file} is damaged ({root_cause(error)}): fetch it again.")
     return None
 
 

@@ -20,12 +20,8 @@ from scoring.redact import redact_values
 
 # the scorer adds these columns; the underscore keeps them apart from a problem's own
 OUTCOME_LABEL, PROBABILITY, TRAINED_ON, REASON = "_word", "_probability", "_trained_on", "_reason"
-ANSWER_COLUMNS = {
-    OUTCOME_LABEL: pa.string(),
-    PROBABILITY: pa.float64(),
-    TRAINED_ON: pa.bool_(),
-    REASON: pa.string(),
-}
+ANSWER_COLUMNS = {OUTCOME_LABEL: pa.string(), PROBABILITY: pa.float64()}
+ANSWER_COLUMNS |= {TRAINED_ON: pa.bool_(), REASON: pa.string()}
 
 # maps a series of data frames to a series of probability pairs
 Predict = Callable[[Iterator[tuple[pd.DataFrame]]], Iterator[Any]]

@@ -53,9 +53,8 @@ class HadoopFolder:
 
     def create(self, name: str) -> None:
         with _translate_file_errors(self.root):
-            is_created = self._system.mkdirs(self._hadoop_path(name))
-        if not is_created:
-            raise SparkError(f"The folder {self.root} cannot be written to: choose another one.")
+            if not self._system.mkdirs(self._hadoop_path(name)):
+                raise SparkError(f"The folder {self.root} is not writable: choose another one.")
 
     def remove(self, name: str = "") -> None:
         with _translate_file_errors(self.root):

@@ -165,14 +165,8 @@ class VersionResults:
     def _results(self, outcome: str, *columns: str) -> DataFrame:
         """The row keys and content hashes of all results with an outcome."""
         key, key_column = self._scoring.key, self._scoring.results.key_column
-        schema = T.StructType(
-            [
-                T.StructField(key_column, SPARK_TYPES[describe_type(key)]),
-                T.StructField(CONTENT_HASH, T.LongType()),
-                T.StructField("reason", T.StringType()),
-                T.StructField("outcome", T.StringType()),
-            ]
-        )
+        schema = T.StructType().add(key_column, SPARK_TYPES[describe_type(key)])
+        schema.add(CONTENT_HASH, "long").add("reason", "string").add("outcome", "string")
         if self.last_commit():
             results = self._spark.read.schema(schema).parquet(self.folder.path(self._path))
         else:

@@ -23,7 +23,6 @@ from sqlalchemy import (
     Select,
     Table,
     and_,
-    delete,
     exists,
     func,
     literal,
@@ -202,7 +201,7 @@ class _OutcomeImport:
         added = self._count(stored) - stored_before
         if self._is_scored:  # a row is either scored or rejected, and the score counts
             rejected_table = self._scoring.results.rejected_table
-            self._connection.execute(delete(rejected_table).where(self._is_now_scored()))
+            self._connection.execute(rejected_table.delete().where(self._is_now_scored()))
         self._staging.drop(self._connection)
         return added, current_count
 

@@ -53,9 +53,9 @@ LOCAL_SETTINGS = {
 
 @contextmanager
 def start_session(name: str, master: str, settings: Sequence[str]) -> Iterator["SparkSession"]:
-    """Start a Spark session for the body, or use the active one.
+    """Start a session for the body with settings such as `spark.executor.memory=4g`.
 
-    `settings` are Spark's own, such as `spark.executor.memory=4g`.
+    If there is an active session, as in a notebook, use that one and do not stop it.
 
     Raises:
         SparkError: PySpark or Java is missing, a setting is invalid, or Spark does not start.
@@ -70,14 +70,12 @@ def start_session(name: str, master: str, settings: Sequence[str]) -> Iterator["
     if not os.environ.get("JAVA_HOME") and not shutil.which("java"):
         raise SparkError("Spark needs Java 17, but there is no `java` here: install a JRE.")
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    is_local = master.startswith("local")
-    if is_local:
+    options: dict[str, Any] = {**SETTINGS, "spark.app.name": name}
+    if master.startswith("local"):
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-    options: dict[str, Any] = (
-        SETTINGS | (LOCAL_SETTINGS if is_local else {}) | {"spark.app.name": name}
-    )
+        options |= LOCAL_SETTINGS
     options |= ({"spark.master": master} if master else {}) | _parse_settings(settings)
-    active_session = SparkSession.getActiveSession()  # of a notebook, which keeps it
+    active_session = SparkSession.getActiveSession()
     sigint_handler = signal.getsignal(signal.SIGINT)
     try:
         if not MASTER.fullmatch(master):

@@ -86,7 +86,11 @@ class SourceFiles:
         Raises:
             SourceError: together with the rows that have no parent, too many are rejected.
         """
-        rejected = [self._rejected(s) for s, report in self._reports.items() if report.rejected]
+        rejected = [
+            _rejected_columns(source, table.where(F.col(REASON).isNotNull()))
+            for source, table in self._tables.items()
+            if self._reports[source].rejected
+        ]
         key_table = self._problem.scoring.key.table
         (report,) = (r for source, r in self._reports.items() if source.table is key_table)
         if selected < report.rows - report.rejected.total():  # the joins have dropped some
@@ -142,16 +146,13 @@ class SourceFiles:
         is_repeated = F.col(REASON).isNull() & (F.col("_nth") > 1)
         if source.content_key is not None:
             (key,) = keys
-            numbered = F.concat(key, F.lit("-"), F.col("_nth").cast("string"))
-            changed = {key: numbered}
+            changed = {key: F.concat(key, F.lit("-"), F.col("_nth").cast("string"))}
         else:
             reason = F.lit(repeated_key_reason(source.table))
             changed = {ROW_VALUES: _row_values(source, rows), REASON: reason}
-        columns = {
-            name: F.when(is_repeated, value).otherwise(F.col(name))
-            for name, value in changed.items()
-        }
-        return rows.withColumns(columns).drop("_nth")
+        for name, value in changed.items():
+            changed[name] = F.when(is_repeated, value).otherwise(F.col(name))
+        return rows.withColumns(changed).drop("_nth")
 
     def _report(self, source: Source) -> FileReport:
         report = FileReport(self._names[source])
@@ -182,10 +183,6 @@ class SourceFiles:
             row_values = _row_values(source, orphans)
             orphans = orphans.withColumns({REASON: F.lit(reason), ROW_VALUES: row_values})
             yield _rejected_columns(source, orphans)
-
-    def _rejected(self, source: Source) -> DataFrame:
-        rows = self._tables[source].where(F.col(REASON).isNotNull())
-        return _rejected_columns(source, rows)
 
 
 def _rejected_columns(source: Source, rows: DataFrame) -> DataFrame:

@@ -74,7 +74,7 @@ def test_nothing_is_scored_from_a_bad_source(
         (("--results", "nowhere://scores"), "The folder nowhere://scores cannot be used"),
         (("--results", "hdfs://no.such.host/scores"), "cannot be used (java.net.UnknownHost"),
         (("--results", ""), "The folder with an empty name cannot be used"),
-        (("--results", "/proc/scores"), "The folder file:/proc/scores cannot be written to"),
+        (("--results", "/proc/scores"), "The folder file:/proc/scores is not writable"),
         (("--results", __file__), "Parent path is not a directory"),
         (("--results", "scores[1]"), "scores[1] contains [ ], which Spark reads as a pattern"),
         (("--source", "offers*"), "offers* contains *, which Spark reads as a pattern"),
