@@ -8,12 +8,12 @@ STORE ?= sqlite:///mlflow.db
 export PG_JDBC ?= /usr/share/java/postgresql.jar
 
 BIN := .venv/bin
-# uv installs in seconds what takes pip a minute; pip alone will do
+# uv is used if it is installed, because it is much faster than pip
 UV := $(shell command -v uv)
 INSTALL = $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
 
 PYTEST = $(BIN)/python -m pytest
-# slow folders start first; a file stays on one worker, as its tests share servers
+# Slow folders start first. The tests of a file share servers, so they run on one worker.
 PARALLEL = --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 TESTS = tests/e2e tests/integration tests/unit
 
@@ -23,45 +23,45 @@ TESTS = tests/e2e tests/integration tests/unit
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: .venv/run.stamp  ## sample data to scored offers, all steps; DATA=folder DB=file.db PROBLEM=name-or-folder
+run: .venv/run.stamp  ## ingest, train, promote, serve and score; DATA=folder DB=file.db PROBLEM=name-or-folder
 	$(BIN)/python pipeline.py --problem "$(PROBLEM)" --source "$(DATA)" --database "$(DB)"
 
-form: .venv/run.stamp  ## the form for trying served models by hand, at http://127.0.0.1:8000; PROBLEM=
+form: .venv/run.stamp  ## start the form at http://127.0.0.1:8000; DB=file.db PROBLEM=name-or-folder
 	$(BIN)/python -m form --problem "$(PROBLEM)" --database "$(DB)"
 
-# by the environment, where ps does not show a password, and as it stands
+# The address is passed in the environment, so that ps does not show its password. `value` keeps a $ in it.
 server: export MLFLOW_BACKEND_STORE_URI = $(value STORE)
-server: .venv/run.stamp  ## MLflow's tracking server at http://127.0.0.1:5000, artifacts behind it; STORE=postgresql://… FLAGS=
+server: .venv/run.stamp  ## start MLflow's tracking server at http://127.0.0.1:5000; STORE=postgresql://… FLAGS=
 	@$(BIN)/mlflow server --artifacts-destination mlartifacts $(FLAGS)
 
-test: .venv/dev.stamp .venv/browser.stamp  ## all tests except those of Spark, in parallel
+test: .venv/dev.stamp .venv/browser.stamp  ## run all tests except those of Spark, in parallel
 	$(PYTEST) $(PARALLEL) $(TESTS)
 
-test-unit: .venv/dev.stamp  ## the tests that need no process and no server, in seconds
+test-unit: .venv/dev.stamp  ## run the tests that need no other process, in seconds
 	$(PYTEST) tests/unit
 
-test-spark: .venv/dev.stamp .venv/spark.stamp .venv/java.stamp  ## the tests of score_spark.py, on a cluster of two executors
+test-spark: .venv/dev.stamp .venv/spark.stamp .venv/java.stamp  ## run the tests of score_spark.py on a cluster of two executors
 	$(PYTEST) tests/spark
 
-coverage: .venv/dev.stamp .venv/browser.stamp  ## `make test` with line and branch coverage, subprocesses included
+coverage: .venv/dev.stamp .venv/browser.stamp  ## run `make test` with line and branch coverage
 	$(PYTEST) $(PARALLEL) --cov --cov-report=term $(TESTS)
 
-soak: .venv/dev.stamp  ## kill client and server 50 and 10 times, swap versions and send nonsense 10,000 times, read 5,000 made-up files
+soak: .venv/dev.stamp  ## run the fault tests with many more kills, swaps, requests and damaged files
 	SOAK_CLIENT_KILLS=50 SOAK_SERVER_KILLS=10 SOAK_SHARING_KILLS=50 $(PYTEST) --timeout=0 \
 		tests/e2e/test_soak.py tests/e2e/test_sharing.py
 	SOAK_SWAPS=10 SOAK_SWAP_REQUESTS=10000 SOAK_FUZZ_REQUESTS=10000 SOAK_FUZZ_FILES=5000 $(PYTEST) --timeout=0 -s \
 		tests/e2e/test_serve_swaps.py tests/integration/test_serve_fuzz.py \
 		tests/integration/test_ingest_fuzz.py
 
-bench: .venv/dev.stamp  ## measure speed and memory into benchmarks/RESULTS.md, 45 minutes
+bench: .venv/dev.stamp  ## measure speed and memory into benchmarks/RESULTS.md (45 minutes); DATA=folder
 	$(BIN)/python -m benchmarks --source "$(abspath $(DATA))"
 
-lint: .venv/dev.stamp .venv/spark.stamp  ## style and types
+lint: .venv/dev.stamp .venv/spark.stamp  ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
 
-lock: .venv/dev.stamp  ## pin what requirements*.in ask for, in requirements*.txt and conda.yaml
+lock: .venv/dev.stamp  ## pin requirements*.in in requirements*.txt and conda.yaml; UPGRADE=--upgrade
 	$(BIN)/uv pip compile $(UPGRADE) --quiet --python-version 3.11 --no-annotate \
 		--custom-compile-command "make lock" requirements.in -o requirements.txt
 	$(BIN)/uv pip compile $(UPGRADE) --quiet --python-version 3.11 --no-annotate \
@@ -72,28 +72,28 @@ lock: .venv/dev.stamp  ## pin what requirements*.in ask for, in requirements*.tx
 	sed -n 's/^[^#].*/      - "&"/p' requirements.txt >> conda.yaml.new
 	mv conda.yaml.new conda.yaml
 
-# the tests of the page drive a real Chromium: this machine's, Debian's package, or a download
+# The tests of the form need Chromium: an installed one, Debian's package, or Playwright's download.
 .venv/browser.stamp: .venv/dev.stamp
 	@command -v chromium || command -v google-chrome \
 		|| { command -v apt-get >/dev/null && test "$$(id -u)" = 0 && apt-get update -qq \
 			&& apt-get install -y -qq chromium >/dev/null; } \
 		|| $(BIN)/playwright install chromium \
-		|| { echo "No browser: install Chromium, or see why the download failed, and try again"; exit 2; }
+		|| { echo "No browser was found or could be downloaded: install Chromium and try again."; exit 2; }
 	touch $@
 
-# Java 17, and PostgreSQL's driver for it: this machine's, or Debian's packages
+# The tests of score_spark.py need Java 17 and PostgreSQL's JDBC driver: installed ones, or Debian's packages.
 .venv/java.stamp: .venv/spark.stamp
 	@{ command -v java && test -e "$(PG_JDBC)"; } || { command -v apt-get >/dev/null \
 		&& test "$$(id -u)" = 0 && apt-get update -qq \
 		&& apt-get install -y -qq openjdk-17-jre-headless libpostgresql-jdbc-java >/dev/null; } \
-		|| { echo "Install Java 17 and PostgreSQL's JDBC driver, say PG_JDBC=/path/to/its.jar, and try again"; exit 2; }
+		|| { echo "Java 17 or PostgreSQL's JDBC driver is missing: install both, and set PG_JDBC=/path/to/the.jar if it is not at $(PG_JDBC)."; exit 2; }
 	touch $@
 
-clean:  ## remove databases, runs and models (not .venv)
+clean:  ## remove databases, runs, models and results (not .venv)
 	rm -rf even_financial.db* mlflow.db* mlruns mlartifacts scores .coverage*
 
 .venv/run.stamp: requirements.txt
-	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not installed: install Python 3.11, or say make PYTHON=/path/to/it"; exit 2; }
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not installed: install Python 3.11, or give its path with make PYTHON=/path/to/python3.11."; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(INSTALL) -r requirements.txt
 	touch $@

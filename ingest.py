@@ -1,22 +1,25 @@
-"""Load a folder of source files into the database.
+"""Load source files into the database.
 
-    python ingest.py                                     # the sample, into even_financial.db
-    python ingest.py --source ../data/even --database full.db
+    python ingest.py                       # the sample, into even_financial.db
+    python ingest.py --source path/to/folder --database full.db
 
-All or nothing: after an error the database is as it was. Loading the same files again changes
-nothing; changed and new rows update and add, and a changed row loses its scores, so that it is
-scored again. Bad rows are set aside in the table rejected_rows with their reason and values.
-A database remembers its sources, and takes rows from another one only with --add.
+A load is atomic: after an error, the database is unchanged. New rows are added
+and changed rows are updated; a changed row loses its results, so that it is
+scored again. Loading the same files twice changes nothing. Invalid rows are
+stored in the table rejected_rows, with the reason and their values. A database
+that holds rows from one source accepts those from another only with --add.
 
-    python ingest.py --results scores                    # what score_spark.py wrote there
+    python ingest.py --results scores      # a folder written by score_spark.py
 
-brings its results into the tables of results, each row once, however often it is done.
+This imports results instead of rows. It skips results that are already stored.
 """
 
 import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
+
+from sqlalchemy import URL
 
 import cli
 import problems
@@ -26,79 +29,86 @@ from db.loading import load_files
 from db.readers import open_sources
 from db.schema import require_tables
 from db.staging import FileReport, LoadRequest
-from spark import results_folder
+from spark.results_folder import ImportCounts, find_versions, import_version
 
 
 def parser() -> argparse.ArgumentParser:
-    made = cli.argument_parser(__doc__)
-    made.add_argument(
-        "--source", default="", metavar="DIR", help="folder of the files (default: the sample)"
+    parser = cli.argument_parser(__doc__)
+    parser.add_argument(
+        "--source", default="", metavar="DIR", help="folder of source files (default: the sample)"
     )
-    made.add_argument(
+    parser.add_argument(
         "--max-rejected",
         type=cli.fraction,
         default=0.01,
         metavar="SHARE",
-        help="bad rows allowed in a file, as a share of its rows (default: %(default)s)",
+        help="largest share of rejected rows allowed in a file (default: %(default)s)",
     )
-    made.add_argument(
-        "--results", default="", metavar="DIR", help="bring in results of score_spark.py instead"
+    parser.add_argument(
+        "--results", default="", metavar="DIR", help="import this folder of results instead"
     )
-    cli.add_yes_no_flag(made, "--add", "load a further source into a database that has one")
-    return made
+    cli.add_yes_no_flag(parser, "--add", "load a second source into a database that has one")
+    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     problem = problems.load(args.problem)
-    if args.results:
-        return bring_results(problem, args)
-    if not (given := args.source or problem.sample_folder):
+    if args.results and (args.source or args.add):
+        raise cli.UserError("Rows and results are loaded separately: give --source or --results.")
+    if not (path := args.results or args.source or problem.sample_folder):
         raise cli.UserError(f"{problem.name} has no sample: give a folder with --source.")
-    folder = Path(os.path.realpath(given))
+    folder, url = Path(os.path.realpath(path)), database_url(args.database)
+    title = f"{folder} -> {url.render_as_string(hide_password=True)}"
+    if args.results:
+        print_imports(title, import_results(problem, folder, url))
+    else:
+        print_reports(title, load_source(problem, folder, url, args.add, args.max_rejected))
+    return 0
+
+
+def load_source(
+    problem: problems.Problem, folder: Path, url: URL, add: bool, max_rejected: float
+) -> list[FileReport]:
+    """Load the files of a source folder."""
     files = open_sources(folder, problem.sources)
-    url = database_url(args.database)
-    scoring = problem.with_optional_columns(
-        problem.optional_columns
-    ).scoring  # a change of any feature counts
-    what = LoadRequest(problem.name, scoring, str(folder), args.add, args.max_rejected)
+    # a row that changes in an optional column loses its results, too
+    scoring = problem.with_optional_columns(problem.optional_columns).scoring
+    request = LoadRequest(problem.name, scoring, str(folder), add, max_rejected)
     with (
         open_database(url, create=True, enforce_references=False) as engine,
         progress("ingest", sum(file.row_count for file in files)) as bar,
     ):
-        reports = load_files(engine, what, files, bar.advance)
-    report(f"{folder} -> {url.render_as_string(hide_password=True)}", reports)
-    return 0
+        return load_files(engine, request, files, bar.advance)
 
 
-def bring_results(problem: problems.Problem, args: argparse.Namespace) -> int:
-    """Bring in what score_spark.py wrote, and say what became of it."""
-    if args.source or args.add:
-        raise cli.UserError("Rows and results go in one by one: give --source, or --results.")
-    folder, url = Path(os.path.realpath(args.results)), database_url(args.database)
-    found = results_folder.find_versions(folder, problem.scoring)
+def import_results(problem: problems.Problem, folder: Path, url: URL) -> list[ImportCounts]:
+    """Import the results that score_spark.py wrote to a folder."""
+    versions = find_versions(folder, problem.scoring)
     with open_database(url) as engine:
         require_tables(engine, problem.metadata)
-        with progress("ingest", sum(version.rows for version in found)) as bar:
-            brought = [
-                results_folder.import_version(engine, problem.scoring, folder, version, bar.advance)
-                for version in found
+        with progress("ingest", sum(version.rows for version in versions)) as bar:
+            return [
+                import_version(engine, problem.scoring, folder, version, bar.advance)
+                for version in versions
             ]
-    header = ("version", "results", "added", "known", "of rows that are others now")
-    rows = [(b.model_id, b.rows, b.added, b.already_stored, b.outdated) for b in brought]
-    print_table(f"{folder} -> {url.render_as_string(hide_password=True)}", header, rows)
-    return 0
 
 
-def report(title: str, reports: Sequence[FileReport]) -> None:
+def print_reports(title: str, reports: Sequence[FileReport]) -> None:
     header = ("file", "rows", "added", "updated", "unchanged", "rejected")
     rows = [(r.file, r.rows, r.added, r.updated, r.unchanged, r.rejected.total()) for r in reports]
     print_table(title, header, rows)
     for r in reports:
-        for reason, rows_of_it in r.rejected.most_common():
-            print(f"{r.file}: {rows_of_it:,} rejected: {reason}")
+        for reason, count in r.rejected.most_common():
+            print(f"{r.file}: {count:,} rejected: {reason}")
     if dropped := sum(r.results_dropped for r in reports):
-        print(f"{dropped:,} scores of changed rows dropped: they will be scored again")
+        print(f"Deleted {dropped:,} results of changed rows, which will be scored again.")
+
+
+def print_imports(title: str, counts: Sequence[ImportCounts]) -> None:
+    header = ("version", "results", "added", "already stored", "row has changed")
+    rows = [(c.model_id, c.rows, c.added, c.already_stored, c.outdated) for c in counts]
+    print_table(title, header, rows)
 
 
 if __name__ == "__main__":

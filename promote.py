@@ -1,24 +1,29 @@
-"""Decide which version serves.
+"""Decide which model version serves.
 
-    python promote.py                       # the best just trained, if it proves to be better
+    python promote.py                       # promote the best new version
     python promote.py --allow boosted_trees
     python promote.py --to 3 --why "as agreed on Monday"
     python promote.py --rollback
     python promote.py --history
 
-The challenger is the best of the versions that the latest training registered. On held-out rows
-that neither version has seen, it has to beat the champion (the first one: the base rate) in log
-loss, surely; to be calibrated; and to answer its canary rows as logged. If so, it becomes
-`champion`, and `previous` keeps the one it replaces; otherwise this says what fell short and ends
-with 3. Servers and clients that ask for models:/NAME@champion get the new one from then on. Every
-decision is a run of the MLflow experiment `promotions`.
+The challenger is the best version that the latest training registered. It is compared with the
+champion on held-out rows that neither version was trained on. It is promoted if:
+
+- its log loss is significantly lower than the champion's (or, if there is no champion, than the
+  base rate's),
+- its probabilities are calibrated, and
+- it passes the canary check: it answers its canary rows as it did at training.
+
+Then the challenger gets the alias `champion`, and the version that it replaces gets the alias
+`previous`. Servers and clients that use models:/NAME@champion switch to the new champion. If the
+challenger is refused, the script prints the reasons and exits with code 3. Every decision is logged
+as a run of the MLflow experiment `promotions`.
 """
 
 import argparse
 from collections.abc import Sequence
 
 from mlflow import MlflowClient
-from mlflow.entities.model_registry import ModelVersion
 
 import cli
 import problems
@@ -26,162 +31,145 @@ from cli.terminal import print_table
 from problems import Problem
 from registry import aliases, model_files, promotions, store, versions
 from registry.store import RegistryError
-from training import contest, data_source, selection
+from training import data_source, promotion, selection
+from training.data_source import DataSource
 from training.selection import Standing
 
 
 def parser() -> argparse.ArgumentParser:
-    made = cli.argument_parser(__doc__)
-    data_source.add_flags(made)
-    made.add_argument(
-        "--allow",
-        default="",
-        metavar="NAMES",
-        help="candidates that may serve although they are yardsticks, with commas between",
+    parser = cli.argument_parser(__doc__)
+    data_source.add_flags(parser)
+    parser.add_argument(
+        "--allow", default="", metavar="NAMES", help="benchmark models to allow, comma-separated"
     )
-    made.add_argument(
+    parser.add_argument(
         "--challenger",
         default="",
         metavar="NUMBER",
-        help="of the version to judge (default: the best of the latest training)",
+        help="number of the version to judge (default: the best one of the latest training)",
     )
-    made.add_argument(
+    parser.add_argument(
         "--margin",
         type=cli.finite_number,
         default=0.0,
-        help="by which the log loss must surely be less; below 0, it may be as much more "
-        "(default: 0)",
+        help="required improvement in log loss over the champion; a negative value accepts a log "
+        "loss that is higher by up to that much (default: 0)",
     )
-    cli.add_yes_no_flag(made, "--force", "judge although a version was trained on other data")
-    made.add_argument("--to", default="", metavar="NUMBER", help="make this version the champion")
-    cli.add_yes_no_flag(made, "--rollback", "make the version `previous` the champion again")
-    cli.add_yes_no_flag(made, "--history", "only show all decisions")
-    made.add_argument("--why", default="", help="the reason to note for --to and --rollback")
-    return made
+    cli.add_yes_no_flag(parser, "--force", "judge even if a version was trained on other data")
+    parser.add_argument("--to", default="", metavar="NUMBER", help="make this version the champion")
+    cli.add_yes_no_flag(parser, "--rollback", "make the version `previous` the champion again")
+    cli.add_yes_no_flag(parser, "--history", "only list all decisions")
+    parser.add_argument("--why", default="", help="reason to log for --to or --rollback")
+    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
-    by_hand = [f for f in ("to", "rollback", "history") if getattr(args, f)]
-    if len(by_hand) > 1:
-        raise cli.UserError(f"Give one of --{' and --'.join(by_hand)}, not both.")
+    actions = [flag for flag in ("to", "rollback", "history") if getattr(args, flag)]
+    if len(actions) > 1:
+        raise cli.UserError(f"Give only one of --{' and --'.join(actions)}.")
     problem = problems.load(args.problem)
     client = store.connect()
-    if by_hand == ["history"]:
-        show_history(client, problem)
+    if args.history:
+        print_history(client, problem.model_name)
         return 0
     with store.lock_on_this_machine():
-        if by_hand:
-            number = args.to
-            if args.rollback:
-                number = aliases.previous_version_number(client, problem.model_name)
-            move(client, problem, number, args)
-            return 0
-        return decide(client, problem, args)
-
-
-def decide(client: MlflowClient, problem: Problem, args: argparse.Namespace) -> int:
-    """Judge the challenger, and promote it if nothing falls short; returns the exit code."""
-    ranked = contenders(client, problem, args)
-    number, name = str(ranked[0].version), problem.model_name
-    champion = aliases.version_number(client, name, aliases.CHAMPION)
-    if champion == number:
-        print(f"{name}/{number} ({ranked[0].tags['candidate']}) is the champion already.")
-        return 0
-    rivals = contest.prepare_comparison(client, problem, number, champion, args)
-    aliases.set_challenger(client, name, number)
-    with promotions.decision_run(name, champion, number):
-        verdict = contest.judge(rivals, args.margin)
-        contest.log_verdict(rivals, verdict, args)
-        print(contest.summarize(rivals, verdict, args.margin))
-        if not verdict.is_promoted:
-            promotions.record_outcome(promotions.REFUSED, "; ".join(verdict.refusal_reasons))
-            return cli.EXIT_REFUSED
-        why = contest.promotion_reason(rivals, verdict, args.margin)
-        promotions.move_champion(client, name, champion, number, promotions.PROMOTED, why)
-    runner_up = next((str(v.version) for v in ranked[1:] if str(v.version) != champion), None)
-    aliases.set_challenger(client, name, runner_up)
-    show_aliases(client, name)
+        if not actions:
+            return judge(client, problem, args)
+        number = args.to or aliases.previous_version_number(client, problem.model_name)
+        outcome = promotions.ROLLED_BACK if args.rollback else promotions.MOVED
+        move(client, problem, number, outcome, args.why or "no reason given")
     return 0
 
 
-def contenders(
-    client: MlflowClient, problem: Problem, args: argparse.Namespace
-) -> list[ModelVersion]:
-    """The versions that may serve of the latest training, or the one named, the best first."""
-    if args.challenger:
-        found = [versions.get_version(client, problem.model_name, args.challenger)]
-    else:
-        found = versions.latest_training_versions(client, problem)
+def judge(client: MlflowClient, problem: Problem, args: argparse.Namespace) -> int:
+    """Judge the challenger, and promote it if it passes the gate; returns the exit code."""
     allowed = {name for name in args.allow.split(",") if name}
-    names = {version.tags.get("candidate", "") for version in found}
+    challenger, *others = ranked_candidates(client, problem, args.challenger, allowed)
+    number, name = challenger.number, problem.model_name
+    champion = aliases.version_number(client, name, aliases.CHAMPION)
+    if champion == number:
+        print(f"{name}/{number} ({challenger.name}) is already the champion.")
+        return 0
+    source = DataSource(args.database, args.table, args.label)
+    comparison = promotion.prepare_comparison(
+        client, problem, source, number, champion, force=args.force
+    )
+    aliases.set_challenger(client, name, number)
+    with promotions.decision_run(name, champion, number):
+        verdict = promotion.judge(comparison, args.margin)
+        promotion.log_verdict(comparison, verdict, forced=args.force)
+        print(promotion.summarize(comparison, verdict))
+        if not verdict.is_promoted:
+            promotions.record_outcome(promotions.REFUSED, "; ".join(verdict.refusal_reasons))
+            return cli.EXIT_REFUSED
+        reason = promotion.promotion_reason(comparison, verdict)
+        promotions.move_champion(client, name, champion, number, promotions.PROMOTED, reason)
+    runner_up = next((other.number for other in others if other.number != champion), None)
+    aliases.set_challenger(client, name, runner_up)
+    print_aliases(client, name)
+    return 0
+
+
+def ranked_candidates(
+    client: MlflowClient, problem: Problem, challenger: str, allowed: set[str]
+) -> list[Standing]:
+    """Rank the versions of the latest training, or the version `challenger` alone.
+
+    Raises:
+        RegistryError: `allowed` has an unknown candidate, or there are only benchmark models.
+    """
+    if challenger:
+        registered = [versions.get_version(client, problem.model_name, challenger)]
+    else:
+        registered = versions.latest_training_versions(client, problem)
+    standings = [Standing.from_tags(str(version.version), version.tags) for version in registered]
+    names = {standing.name for standing in standings}
+    listed = ", ".join(sorted(names))
     if unknown := allowed - names:
         raise RegistryError(
-            f"There is no candidate {', '.join(sorted(unknown))} to allow: there is "
-            f"{', '.join(sorted(names))}."
+            f"--allow has unknown candidates ({', '.join(sorted(unknown))}): choose from {listed}."
         )
-    may_serve = {
-        str(version.version): version
-        for version in found
-        if version.tags.get("yardstick") != "yes" or version.tags["candidate"] in allowed
-    }
-    if not may_serve:
+    candidates = [s for s in standings if not s.is_benchmark or s.name in allowed]
+    if not candidates:
         raise RegistryError(
-            f"None may serve of {', '.join(sorted(names))}, which is to compare with: "
-            "name it with --allow."
+            f"Benchmark models are not promoted unless they are allowed: give --allow {listed}."
         )
-    standings = [
-        Standing(
-            number,
-            float(version.tags["cv_log_loss"]),
-            float(version.tags.get("cv_log_loss_se", 0)),
-            float(version.tags.get("single_row_ms", 0)),
-        )
-        for number, version in may_serve.items()
-    ]
-    return [may_serve[standing.name] for standing in selection.rank(standings)]
+    return selection.rank(candidates)
 
 
-def move(client: MlflowClient, problem: Problem, number: str, args: argparse.Namespace) -> None:
-    """Move the alias by hand."""
+def move(client: MlflowClient, problem: Problem, number: str, outcome: str, reason: str) -> None:
+    """Make a version the champion without judging it."""
     name = problem.model_name
     version = versions.resolve(client, f"models:/{name}/{number}")
     versions.problem_for_version(version, problem)
     with model_files.checked_copy(version):
-        pass  # what servers would refuse to load is no champion
+        pass  # servers would refuse to load a version that fails this check
     champion = aliases.version_number(client, name, aliases.CHAMPION)
     if champion == version.number:
-        print(f"{version.model_id} is the champion already.")
+        print(f"{version.model_id} is already the champion.")
         return
-    outcome = promotions.ROLLED_BACK if args.rollback else promotions.MOVED
     with promotions.decision_run(name, champion, version.number):
-        why = args.why or "no reason given"
-        promotions.move_champion(client, name, champion, version.number, outcome, why)
-    show_aliases(client, name)
+        promotions.move_champion(client, name, champion, version.number, outcome, reason)
+    print_aliases(client, name)
 
 
-def show_aliases(client: MlflowClient, name: str) -> None:
-    """Print where the aliases point now."""
+def print_aliases(client: MlflowClient, name: str) -> None:
+    """Print the version of each alias."""
     for alias in (aliases.CHAMPION, aliases.PREVIOUS, aliases.CHALLENGER):
         if number := aliases.version_number(client, name, alias):
             tags = versions.get_version(client, name, number).tags
             print(f"{alias}: {name}/{number} ({tags.get('candidate', 'unknown')})")
 
 
-def show_history(client: MlflowClient, problem: Problem) -> None:
-    """Print every decision about the problem's model, the latest first."""
+def print_history(client: MlflowClient, name: str) -> None:
+    """Print every decision about a model, the newest first."""
     rows = [
-        (
-            f"{e.time:%Y-%m-%d %H:%M:%S}",
-            e.user,
-            f"{e.from_version} to {e.to_version}",
-            e.outcome,
-            e.reason,
-        )
-        for e in promotions.history(client, problem.model_name)
+        (f"{d.time:%F %T}", d.user, f"{d.from_version} to {d.to_version}", d.outcome, d.reason)
+        for d in promotions.history(client, name)
     ]
-    header = ("UTC", "who", "champion", "outcome", "why")
-    print_table(f"{problem.model_name}: {len(rows)} decisions, the latest first", header, rows)
+    title = f"{name}: decisions, newest first ({len(rows)})"
+    print_table(title, ("UTC", "user", "champion", "outcome", "reason"), rows)
 
 
 if __name__ == "__main__":

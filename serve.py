@@ -1,16 +1,17 @@
-"""Serve a problem's champion over REST, and take up the next one without a restart.
+"""Serve the champion over REST, and switch to a new one without a restart.
 
     python serve.py                                         # on port 5001
     python serve.py --alias champion,challenger --workers 4
 
-Answers what `mlflow models serve` answers, to the same requests, by MLflow's
-own scoring application. Besides, each answer tells the version that gave it
-(X-Model-Version), a moved alias is taken up while requests go on, and there are
-limits, logins, metrics and a log: see docs/serving.md. Asked once, it finishes
-what is in flight before it stops; asked twice, it stops at once.
+The server accepts the same requests and returns the same predictions as
+`mlflow models serve`. In addition, each response names the model version
+(X-Model-Version), a moved alias takes effect while requests are in progress,
+and there are limits, tokens, metrics and a log: see docs/serving.md. The first
+Ctrl-C or SIGTERM stops the server after the requests in progress, the second
+stops it at once.
 
-With --tokens FILE only those who send `Authorization: Bearer TOKEN` are
-answered. The first of these prints a token and keeps its hash:
+With --tokens FILE, a client must send `Authorization: Bearer TOKEN`. The first
+of these commands prints a new token and stores its hash:
 
     python serve.py --tokens tokens.txt --new-token scoring
     python serve.py --tokens tokens.txt --host 0.0.0.0
@@ -36,22 +37,21 @@ from serving import connections, tokens
 from serving.settings import METRICS_FOLDER, Settings
 
 MIB = 2**20
-# a worker that has not answered its supervisor for so long hangs; a large body may take seconds
-HANGS_SECONDS = 30
+WORKER_TIMEOUT_SECONDS = 30  # until a worker that does not respond is replaced
 
 
-class Workers(Multiprocess):
-    """uvicorn's supervisor, which remembers the signal that stopped it."""
+class Supervisor(Multiprocess):
+    """uvicorn's supervisor of worker processes, which remembers the signal that stopped it."""
 
     stopped_by = 0
 
     def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
         super().__init__(config, sockets)
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._ask)
+            signal.signal(number, self._stop)
 
-    def _ask(self, number: int, _frame: object) -> None:
-        """Stop when the workers are looked after next; asked twice, at once."""
+    def _stop(self, number: int, _frame: object) -> None:
+        """Stop at the next check of the workers; a second signal kills them at once."""
         if self.stopped_by:
             for process in self.processes:
                 process.process.kill()
@@ -61,116 +61,121 @@ class Workers(Multiprocess):
 
 
 def parser() -> argparse.ArgumentParser:
-    made = cli.argument_parser(__doc__, database=False)
-    made.add_argument(
+    parser = cli.argument_parser(__doc__, database=False)
+    parser.add_argument(
         "--alias",
         default=aliases.CHAMPION,
-        help="whose versions to serve, with commas between; /invocations is the first one's, "
-        "/ALIAS/invocations each one's (default: %(default)s)",
-    )
-    made.add_argument("--host", default="127.0.0.1", help="(default: %(default)s)")
-    made.add_argument(
-        "--port",
-        type=cli.at_least(1, 65535),
-        default=5001,
-        help="(default: %(default)s)",
+        help="aliases to serve, separated by commas; /invocations serves the first one, and "
+        "/ALIAS/invocations serves each of them (default: %(default)s)",
     )
     for flag, kind, default, help in (
-        ("--workers", cli.at_least(1, 256), 2, "processes that answer"),
-        ("--refresh", cli.positive_seconds, 5.0, "seconds between looks at the aliases"),
-        ("--timeout", cli.positive_seconds, 60.0, "seconds that a request may take"),
-        ("--in-flight", cli.at_least(1, 10_000), 64, "most requests at once in a worker"),
-        ("--max-body", cli.at_least(1, 1024), 32, "most MiB of a request"),
-        ("--max-rows", cli.at_least(1, 10_000_000), 100_000, "most rows of a request"),
+        ("--host", str, "127.0.0.1", "address to listen on"),
+        ("--port", cli.at_least(1, 65535), 5001, "port to listen on"),
+        ("--workers", cli.at_least(1, 256), 2, "number of worker processes"),
+        ("--refresh", cli.positive_seconds, 5.0, "seconds between refreshes of the aliases"),
+        ("--timeout", cli.positive_seconds, 60.0, "time limit of a request in seconds"),
+        ("--in-flight", cli.at_least(1, 10_000), 64, "maximum concurrent requests per worker"),
+        ("--max-body", cli.at_least(1, 1024), 32, "maximum size of a request in MiB"),
+        ("--max-rows", cli.at_least(1, 10_000_000), 100_000, "maximum rows of a request"),
     ):
-        made.add_argument(flag, type=kind, default=default, help=f"{help} (default: %(default)s)")
-    made.add_argument("--tokens", default="", metavar="FILE", help="who may ask, by bearer tokens")
-    made.add_argument(
-        "--new-token", default="", metavar="NAME", help="add one to the file, and end"
+        parser.add_argument(flag, type=kind, default=default, help=f"{help} (default: %(default)s)")
+    parser.add_argument(
+        "--tokens", default="", metavar="FILE", help="require a bearer token from this file"
     )
-    cli.add_yes_no_flag(made, "--insecure", "let other machines ask without tokens")
-    return made
+    parser.add_argument(
+        "--new-token",
+        default="",
+        metavar="NAME",
+        help="add a token of this name to the file, print it, and exit",
+    )
+    cli.add_yes_no_flag(parser, "--insecure", "allow other machines to connect without tokens")
+    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
-    file = Path(args.tokens) if args.tokens else None
+    token_file = Path(args.tokens) if args.tokens else None
     if args.new_token:
-        return new_token(file, args.new_token)
-    if file:
-        tokens.read(file)
+        return print_new_token(token_file, args.new_token)
+    if token_file:
+        tokens.read(token_file)
     elif not args.insecure and not cli.is_loopback(args.host):
         raise cli.UserError(
-            f"On {args.host} other machines could ask without a login: give --tokens FILE, or say "
-            "--insecure if something in front of it asks for one."
+            f"On {args.host} other machines could connect without a token: give --tokens FILE, or "
+            "give --insecure if a proxy in front of this server authenticates clients."
         )
-    connections.raise_descriptor_limit()  # before the workers start, which inherit it
     problem = problems.load(args.problem)
-    wanted = tuple(dict.fromkeys(alias for alias in re.split("[, ]+", args.alias) if alias))
-    if not wanted:
-        raise cli.UserError("--alias names none: give one, or several with commas between.")
-    found = resolved(problem.model_name, wanted)
+    served_aliases = tuple(dict.fromkeys(alias for alias in re.split("[, ]+", args.alias) if alias))
+    if not served_aliases:
+        raise cli.UserError("--alias is empty: give one alias, or several separated by commas.")
     settings = Settings(
         model_name=problem.model_name,
-        words=problem.outcome_labels,
-        aliases=wanted,
-        refresh=args.refresh,
-        timeout=args.timeout,
-        in_flight=args.in_flight,
-        max_body=args.max_body * MIB,
+        outcome_labels=problem.outcome_labels,
+        aliases=served_aliases,
+        refresh_seconds=args.refresh,
+        timeout_seconds=args.timeout,
+        max_in_flight=args.in_flight,
+        max_body_bytes=args.max_body * MIB,
         max_rows=args.max_rows,
-        tokens=str(file.resolve()) if file else "",
+        token_file=str(token_file.resolve()) if token_file else "",
     )
-    with (
-        connections.listen(args.host, args.port) as listener,
-        tempfile.TemporaryDirectory() as metrics,
-    ):
-        settings.to_environment()
-        os.environ[METRICS_FOLDER] = metrics
-        # one row's small matrices gain nothing from a second thread, which then spins for work
-        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-        print_message(
-            f"Starting {found} at http://{cli.host_and_port(args.host, args.port)}; Ctrl-C ends it."
-        )
-        config = uvicorn.Config(
-            "serving.application:create",
-            factory=True,
-            http=connections.Connection,
-            workers=args.workers,
-            backlog=connections.backlog(),
-            access_log=False,  # ours has no query strings
-            server_header=False,
-            proxy_headers=False,  # what they say of a caller goes into the log
-            timeout_graceful_shutdown=int(args.timeout) + 1,
-            timeout_worker_healthcheck=HANGS_SECONDS,
-        )
-        workers = Workers(config, sockets=[listener])
-        workers.run()
-    return 128 + workers.stopped_by if workers.stopped_by else 1
+    return serve(settings, args.host, args.port, args.workers)
 
 
-def new_token(file: Path | None, name: str) -> int:
+def print_new_token(file: Path | None, name: str) -> int:
     if file is None:
-        raise cli.UserError("--new-token adds to a file: name it with --tokens FILE.")
+        raise cli.UserError("--new-token needs a file for the token: give --tokens FILE.")
     print(tokens.issue(file, name))
-    print_message(f"Only its hash is kept, in {file}: whoever asks gives it as ENDPOINT_TOKEN.")
+    print_message(f"{file} has only its hash: clients pass the token as ENDPOINT_TOKEN.")
     return 0
 
 
-def resolved(model_name: str, wanted: Sequence[str]) -> str:
-    """Which versions the aliases mean now, in words.
+def serve(settings: Settings, host: str, port: int, workers: int) -> int:
+    """Run the workers until a signal stops them, and return the exit code."""
+    connections.raise_descriptor_limit()  # the workers inherit it
+    description = describe_versions(settings)
+    with (
+        connections.listen(host, port) as listener,
+        tempfile.TemporaryDirectory() as metrics_folder,
+    ):
+        settings.to_environment()
+        os.environ[METRICS_FOLDER] = metrics_folder
+        # a second thread gains nothing for the small matrices of one row, and wastes a core
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        address = cli.host_and_port(host, port)
+        print_message(f"Serving {description} at http://{address}. Press Ctrl-C to stop.")
+        config = uvicorn.Config(
+            "serving.application:create_app",
+            factory=True,
+            http=connections.Connection,
+            workers=workers,
+            backlog=connections.backlog(),
+            access_log=False,  # it would contain query strings, unlike our own log
+            server_header=False,
+            proxy_headers=False,  # clients could forge their address in the log
+            timeout_graceful_shutdown=int(settings.timeout_seconds) + 1,
+            timeout_worker_healthcheck=WORKER_TIMEOUT_SECONDS,
+        )
+        supervisor = Supervisor(config, sockets=[listener])
+        supervisor.run()
+    return 128 + supervisor.stopped_by if supervisor.stopped_by else 1
+
+
+def describe_versions(settings: Settings) -> str:
+    """The current version of each alias, such as "NAME/3 as champion".
 
     Raises:
-        RegistryError: the first alias means none, or what it means cannot be served.
+        RegistryError: the first alias has no version, or a version cannot be served.
     """
-    client, found = store.connect(), []
-    for alias in wanted:
-        if alias != wanted[0] and not aliases.version_number(client, model_name, alias):
-            found.append(f"nothing yet as {alias}")
+    client, descriptions = store.connect(), []
+    for alias in settings.aliases:
+        is_first = alias == settings.aliases[0]
+        if not is_first and not aliases.version_number(client, settings.model_name, alias):
+            descriptions.append(f"no version yet as {alias}")
             continue
-        version = versions.resolve(client, f"models:/{model_name}@{alias}")
-        found.append(f"{version.model_id} as {alias}")
-    return ", ".join(found)
+        version = versions.resolve(client, f"models:/{settings.model_name}@{alias}")
+        descriptions.append(f"{version.model_id} as {alias}")
+    return ", ".join(descriptions)
 
 
 if __name__ == "__main__":

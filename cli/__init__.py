@@ -1,81 +1,111 @@
-"""What the person at the keyboard meets: one-sentence errors, exit codes, shared flags."""
+"""What all scripts share: flags, errors, exit codes and signals."""
 
 import argparse
 import errno
 import ipaddress
 import math
 import os
-import signal
+import re
+import shlex
 import sys
 import textwrap
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import NoReturn
 
 from cli.proxies import bypass_proxies_for_loopback
+from cli.signals import raise_on_stop_signals
+from cli.signals import stop_gracefully as stop_gracefully
 
-EXIT_REFUSED = 3  # the exit code of the gate
-WEEK = 7 * 24 * 60 * 60  # seconds
-# not in a docstring, which is gone with PYTHONOPTIMIZE=2
+VERSION = "0.2.0"  # must equal the version in pyproject.toml
+EXIT_REFUSED = 3  # the promotion gate refused the challenger
+SECONDS_PER_WEEK = 7 * 24 * 60 * 60
+# This text is not a docstring, because PYTHONOPTIMIZE=2 removes docstrings.
 EXIT_CODES = """\
-Every script ends with one of these codes:
+All scripts use the same exit codes:
 
-    0    done
-    1    a fault of this program (a traceback is shown; please report it)
-    2    something given to it is wrong: a flag, a file, a database, a registry
+    0    success
+    1    an error in the program itself (with a traceback; please report it)
+    2    invalid input: a flag, a file, a database or a registry
     3    the challenger was refused; the champion stays
-    4    the endpoint does not answer, or not as the chosen version does
-    5    not everything was scored, or the counts do not agree
+    4    the endpoint does not respond, or does not serve the chosen version
+    5    not every row was scored, or the counts do not agree
     130  stopped by Ctrl-C
-    141  whoever read its output has left
+    141  the reader of the output, such as `head`, has exited
     143  stopped by SIGTERM
 
-A scoring client that is asked to stop first stores what is in flight; asked twice, it does not.
+On the first Ctrl-C or SIGTERM, a scoring client stores the results of its requests in flight; on
+the second one, it stops at once.
 """
 
 
 class UserError(Exception):
-    """Something the user can mend; its text is one sentence: tried, found, what to do."""
+    """An error that the user can fix; its text is one sentence, printed without a traceback."""
 
     exit_code = 2
 
+    def __init__(self, message: str, *, exit_code: int | None = None) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code or self.exit_code
 
-def argument_parser(doc: str | None, *, database: bool = True) -> argparse.ArgumentParser:
-    """A script's argument parser: its docstring as help, and the flags all scripts share."""
-    made = argparse.ArgumentParser(
-        description=doc,
+
+class _HelpFormatter(argparse.HelpFormatter):
+    """Wrap text at the terminal's width, but keep indented lines, list items and words whole."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:  # noqa: ARG002
+        parts = re.split(r"(\n\n|\n(?=- ))", text.strip("\n"))
+        return "".join(
+            part if part[:1].isspace() else "\n".join(self._split_lines(part, width))
+            for part in parts
+        )
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        hanging = "  " if text.startswith("- ") else ""
+        return textwrap.wrap(
+            " ".join(text.split()), width, subsequent_indent=hanging, break_on_hyphens=False
+        )
+
+
+def argument_parser(description: str | None, *, database: bool = True) -> argparse.ArgumentParser:
+    """Create a script's argument parser with the flags that all scripts share."""
+    parser = argparse.ArgumentParser(
+        description=description,
         epilog=EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_HelpFormatter,
         allow_abbrev=False,
     )
-    made.add_argument(
+    parser.add_argument("--version", action="version", version=f"Loan Offers {VERSION}")
+    parser.add_argument(
         "--problem",
         default="",
-        help="a problem's name, or the path of its folder (default: the project's own)",
+        help="name of a problem, or path of its folder (default: the project's default problem)",
     )
     if database:
-        made.add_argument(
+        parser.add_argument(
             "--database",
             default="",
             metavar="URL",
-            help="sqlite:///file.db, a file's path, or postgresql://user@host/name "
-            "(default: $DATABASE_URL, else even_financial.db in the current folder)",
+            help="path of a SQLite file, sqlite:///file.db or postgresql://user@host/name "
+            "(default: $DATABASE_URL if set, otherwise even_financial.db in the current folder)",
         )
-    return made
+    return parser
 
 
-def add_yes_no_flag(to: argparse.ArgumentParser, flag: str, help: str) -> None:
-    """Add a boolean flag that works bare (`--add`) and with yes or no, as MLproject needs."""
-    to.add_argument(
+def add_yes_no_flag(parser: argparse.ArgumentParser, flag: str, help: str) -> None:
+    """Add a boolean flag that is given alone (`--add`) or, as in MLproject, with yes or no."""
+    parser.add_argument(
         flag, nargs="?", const=True, default=False, type=_boolean, metavar="yes|no", help=help
     )
 
 
 def yes_or_no(value: bool) -> str:
-    """The value of a boolean flag as text."""
+    """Format the value of a boolean flag."""
     return "yes" if value else "no"
+
+
+def format_flags(**values: str) -> str:
+    """Format flags for a command line, with a space before each; empty values are left out."""
+    return "".join(f" --{name} {shlex.quote(value)}" for name, value in values.items() if value)
 
 
 def _boolean(text: str) -> bool:
@@ -85,7 +115,7 @@ def _boolean(text: str) -> bool:
 
 
 def fraction(text: str) -> float:
-    """Parse a flag's value that must lie between 0 and 1."""
+    """Parse a number from 0 to 1."""
     value = float(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{value} is not between 0 and 1")
@@ -93,30 +123,30 @@ def fraction(text: str) -> float:
 
 
 def finite_number(text: str) -> float:
-    """Parse a flag's value that must be a number, and neither infinite nor none."""
+    """Parse a number that is neither infinite nor NaN."""
     value = float(text)
     if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"{value} is no number to compare with")
+        raise argparse.ArgumentTypeError(f"{value} is not a finite number")
     return value
 
 
 def seconds(text: str) -> float:
-    """Parse a flag's value that must be a number of seconds, from 0 to a week."""
+    """Parse a number of seconds from 0 to a week."""
     value = float(text)
-    if not 0 <= value <= WEEK:
-        raise argparse.ArgumentTypeError(f"{value} is not between 0 and {WEEK}, a week")
+    if not 0 <= value <= SECONDS_PER_WEEK:
+        raise argparse.ArgumentTypeError(f"{value} is not between 0 and {SECONDS_PER_WEEK}, a week")
     return value
 
 
 def positive_seconds(text: str) -> float:
-    """Parse a flag's value that must be a number of seconds, and more than none."""
+    """Parse a number of seconds greater than 0, up to a week."""
     if (value := seconds(text)) == 0:
-        raise argparse.ArgumentTypeError("0 seconds are none")
+        raise argparse.ArgumentTypeError("must be greater than 0")
     return value
 
 
 def at_least(minimum: int, maximum: int = 2**31) -> Callable[[str], int]:
-    """A parser of a flag's value that must be a whole number, not less than this, nor more."""
+    """Return a parser of whole numbers from `minimum` to `maximum`."""
 
     def whole_number(text: str) -> int:
         value = int(text)
@@ -130,23 +160,26 @@ def at_least(minimum: int, maximum: int = 2**31) -> Callable[[str], int]:
 
 
 def one_line(text: str, limit: int = 300) -> str:
-    """The text on one line, shortened to `limit` characters, without a period at its end."""
-    return textwrap.shorten(text, limit, placeholder=" …").rstrip(".")
+    """Join lines, shorten the text to `limit` characters, and remove the period at its end.
+
+    Control characters are escaped: a server's text must not change what the terminal shows.
+    """
+    return escape_control_characters(textwrap.shorten(text, limit, placeholder=" …").rstrip("."))
 
 
 def is_running(pid: int) -> bool:
-    """Is there such a process on this machine."""
+    """Return whether this machine has a process with this id."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # somebody else's
+    except PermissionError:  # the process belongs to another user
         pass
     return True
 
 
 def is_loopback(host: str) -> bool:
-    """Can only this machine reach what listens on this address."""
+    """Return whether only this machine can connect to a server that listens on this host."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -154,69 +187,21 @@ def is_loopback(host: str) -> bool:
 
 
 def host_and_port(host: str, port: int) -> str:
-    """A host and a port as they stand in a URL."""
+    """Format a host and a port for a URL."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-@dataclass
-class StopRequest:
-    """Whether SIGINT or SIGTERM has asked us to stop; `signal` is its number."""
-
-    requested: threading.Event = field(default_factory=threading.Event)
-    signal_number: int = 0
-
-    @property
-    def exit_code(self) -> int:
-        """The code to exit with if asked to stop, else 0."""
-        return 128 + self.signal_number if self.requested.is_set() else 0
-
-
-@contextmanager
-def stop_gracefully() -> Iterator[StopRequest]:
-    """The first SIGINT or SIGTERM only asks the body to finish what is begun; a second stops it."""
-    stop = StopRequest()
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def ask(number: int, _frame: object) -> None:
-        restore()
-        stop.signal_number = number
-        stop.requested.set()
-        # not print: the signal may have come in the middle of one
-        os.write(2, b"\nFinishing what is in flight; once more stops at once.\n")
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    for number, handler in before.items():
-        if handler is not signal.SIG_IGN:  # as a shell asks of what it starts in the background
-            signal.signal(number, ask)
-    try:
-        yield stop
-    finally:
-        restore()
-
-
 def run(main: Callable[[], int]) -> NoReturn:
-    """Run a script's `main` and exit with its code, a user's mistake as one sentence."""
-
-    def stop(signum: int, _frame: object) -> NoReturn:
-        threading.excepthook = lambda _args: None  # threads that our end cuts off tell nothing new
-        if signum == signal.SIGINT:
-            raise KeyboardInterrupt
-        raise SystemExit(128 + signum)  # an exception, so that every `finally` still runs
-
-    signal.signal(signal.SIGTERM, stop)
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not told to ignore it
-        signal.signal(signal.SIGINT, stop)
+    """Run a script's `main`, print a `UserError` as one line, and exit with the right code."""
+    raise_on_stop_signals()
     bypass_proxies_for_loopback()
     try:
-        with _usable_paths():
+        with _translate_path_errors():
             code = main()
     except UserError as error:
-        print(f"error: {_on_one_line(str(error))}", file=sys.stderr)
+        print(f"error: {escape_control_characters(str(error))}", file=sys.stderr)
         code = error.exit_code
-    except BrokenPipeError:  # whoever read our output has left
+    except BrokenPipeError:  # the reader of our output has exited
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 141
     except KeyboardInterrupt:
@@ -226,22 +211,24 @@ def run(main: Callable[[], int]) -> NoReturn:
 
 
 @contextmanager
-def _usable_paths() -> Iterator[None]:
-    """Raises UserError for a path that no system call or no database takes."""
+def _translate_path_errors() -> Iterator[None]:
+    """Raise UserError for a path that the operating system or a database cannot use."""
     try:
         yield
     except OSError as error:
         if error.errno not in (errno.ENAMETOOLONG, errno.ELOOP):
             raise
         raise UserError(
-            f"The path {error.filename} cannot be used ({error.strerror}): give another one."
+            f"The path {error.filename} cannot be used ({error.strerror}): choose another one."
         ) from error
     except UnicodeEncodeError as error:
-        if error.reason != "surrogates not allowed":  # Python's way to keep other bytes of a name
+        if error.reason != "surrogates not allowed":  # Python decodes invalid bytes to surrogates
             raise
-        raise UserError("A path or a flag is not UTF-8: rename that file or folder.") from error
+        raise UserError(
+            "A path or a flag is not valid UTF-8: rename that file or folder."
+        ) from error
 
 
-def _on_one_line(text: str) -> str:
-    """The text with line breaks and other control characters, which a path may have, escaped."""
+def escape_control_characters(text: str) -> str:
+    """Escape line breaks and other control characters, which a path or a response may contain."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

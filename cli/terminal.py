@@ -1,4 +1,4 @@
-"""Tables and progress for the terminal: a bar on a terminal, plain lines elsewhere."""
+"""Messages, progress and tables for the terminal."""
 
 import sys
 import time
@@ -12,50 +12,47 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-LEAST_ROOM = 10  # characters
-SECONDS_BETWEEN_LINES = 5.0  # often enough to see it live, seldom enough for a log
+MIN_TEXT_WIDTH = 10  # characters
+SECONDS_BETWEEN_LINES = 5.0
 
 
 def print_message(text: str) -> None:
-    """A line for the person at the keyboard, apart from a script's output."""
+    """Print a message to stderr, apart from the script's output."""
     print(text, file=sys.stderr, flush=True)
 
 
 class ProgressCounter:
-    """What a long step advances as it goes; shown by `progress`."""
+    """Count the finished units of a long step, and print a line every few seconds."""
 
     def __init__(self, description: str, total: int | None, unit: str = "rows") -> None:
         self.description = description
         self.total = total
         self.unit = unit
         self.done = 0
-        self.started = self._shown = time.monotonic()
-        self._said = -1
+        self.started = self._printed_at = time.monotonic()
+        self._printed = -1
 
     def advance(self, by: int) -> None:
         self.done += by
-        if time.monotonic() - self._shown >= SECONDS_BETWEEN_LINES:
-            self._shown = time.monotonic()
-            self.show()
+        if time.monotonic() - self._printed_at >= SECONDS_BETWEEN_LINES:
+            self._printed_at = time.monotonic()
+            self.print_line()
 
     def print_message(self, text: str) -> None:
-        """A line beside the progress, for what the person should know meanwhile."""
+        """Print a message without disturbing the progress bar."""
         print_message(text)
 
-    def show(self) -> None:
-        if self.done == self._said:
+    def print_line(self) -> None:
+        if self.done == self._printed:
             return
-        self._said = self.done
-        of = f" of {self.total:,}" if self.total is not None else ""
+        self._printed = self.done
+        total = f" of {self.total:,}" if self.total is not None else ""
         rate = self.done / max(time.monotonic() - self.started, 1e-9)
-        digits = 0 if rate >= 10 else 1
-        print(
-            f"{self.description}: {self.done:,}{of} {self.unit}, {rate:,.{digits}f} a second",
-            flush=True,
-        )
+        speed = f"{rate:,.{0 if rate >= 10 else 1}f} per second"
+        print(f"{self.description}: {self.done:,}{total} {self.unit}, {speed}", flush=True)
 
 
-class _Bar(ProgressCounter):
+class _ProgressBar(ProgressCounter):
     def __init__(self, description: str, total: int | None, bar: Progress) -> None:
         super().__init__(description, total)
         self._bar, self._task = bar, bar.add_task(description, total=total)
@@ -64,28 +61,29 @@ class _Bar(ProgressCounter):
         self.done += by
         self._bar.advance(self._task, by)
 
-    def say(self, text: str) -> None:
+    def print_message(self, text: str) -> None:
         self._bar.console.print(Text(text))
 
 
 @contextmanager
 def progress(description: str, total: int | None, unit: str = "rows") -> Iterator[ProgressCounter]:
-    """Show how far a step over `total` rows, or other units, is."""
+    """Show the progress of a step: as a bar on a terminal, as lines elsewhere."""
     console = Console()
     if not console.is_terminal:
         counter = ProgressCounter(description, total, unit)
         yield counter
-        counter.show()
+        counter.print_line()
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeRemainingColumn(elapsed_when_finished=True), console=console) as b:
-        yield _Bar(description, total, b)
+    remaining = TimeRemainingColumn(elapsed_when_finished=True)
+    with Progress(*columns, remaining, console=console) as bar:
+        yield _ProgressBar(description, total, bar)
 
 
 def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a table; numbers to the right, whole numbers with thousands, others to 4 places."""
+    """Print a table; integers have thousands separators, other numbers 4 decimal places."""
     console = Console(highlight=False)
-    shown = Table(
+    table = Table(
         title=title,
         title_justify="left",
         box=box.SIMPLE_HEAD,
@@ -93,22 +91,22 @@ def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[objec
         show_header=any(header),
     )
     cells = [[_format(value) for value in row] for row in rows]
-    numeric = [any(isinstance(row[at], int | float) for row in rows) for at in range(len(header))]
+    numeric = [any(isinstance(row[i], int | float) for row in rows) for i in range(len(header))]
     widths = [
         2 + max(len(line) for cell in (name, *column) for line in cell.split("\n"))
         for name, *column in zip(header, *cells, strict=True)
     ]
-    # numbers stay whole where that leaves the words beside them some room
+    # numbers are not wrapped if that leaves enough room for the texts beside them
     room = console.width - sum(
-        w for w, is_numeric in zip(widths, numeric, strict=True) if is_numeric
+        width for width, is_numeric in zip(widths, numeric, strict=True) if is_numeric
     )
     for name, is_numeric in zip(header, numeric, strict=True):
         justify: Literal["left", "right"] = "right" if is_numeric else "left"
-        whole = is_numeric and room >= LEAST_ROOM
-        shown.add_column(name, justify=justify, overflow="fold", no_wrap=whole)
+        no_wrap = is_numeric and room >= MIN_TEXT_WIDTH
+        table.add_column(name, justify=justify, overflow="fold", no_wrap=no_wrap)
     for row in cells:
-        shown.add_row(*map(Text, row))
-    console.print(shown)
+        table.add_row(*map(Text, row))
+    console.print(table)
 
 
 def _format(value: object) -> str:

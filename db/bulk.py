@@ -1,7 +1,7 @@
-"""Put many rows into a table, given as columns, several times as fast as SQLAlchemy's own insert.
+"""Insert many rows, given as columns, several times as fast as SQLAlchemy's own insert.
 
-On SQLite SQLAlchemy compiles the statement and the driver runs it over tuples; on PostgreSQL the
-rows go by COPY. Values are bound or copied, never part of a statement.
+On SQLite, SQLAlchemy compiles the statement and the driver executes it for tuples. On PostgreSQL,
+rows are sent by COPY. Values are always bound or copied, never part of a statement.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -9,6 +9,7 @@ from itertools import repeat
 from typing import Any
 
 from sqlalchemy import Boolean, Column, Connection, MetaData, Table, literal, select, true
+from sqlalchemy.exc import DBAPIError
 
 from db.engine import dialect_insert
 
@@ -16,7 +17,7 @@ Columns = Mapping[str, Sequence[Any]]
 
 
 def insert_rows(connection: Connection, table: Table, columns: Columns) -> None:
-    """Add rows to a table that has nothing in their way."""
+    """Insert rows whose keys are not in the table yet."""
     if connection.dialect.name == "sqlite":
         _execute_many(connection, dialect_insert(connection)(table), columns, {})
     else:
@@ -26,53 +27,61 @@ def insert_rows(connection: Connection, table: Table, columns: Columns) -> None:
 def insert_new_rows(
     connection: Connection, table: Table, columns: Columns, constants: Mapping[str, Any]
 ) -> None:
-    """Add those of the rows that the table does not have; `same` is what they have in common."""
-    put = dialect_insert(connection)(table)
+    """Insert the rows that the table lacks; `constants` are columns with one value for all rows."""
+    statement = dialect_insert(connection)(table)
     if connection.dialect.name == "sqlite":
-        _execute_many(connection, put.on_conflict_do_nothing(), columns, constants)
+        _execute_many(connection, statement.on_conflict_do_nothing(), columns, constants)
         return
     received = Table(
         f"received_{table.name}",
         MetaData(),
         *(Column(name, table.c[name].type) for name in columns),
         prefixes=["TEMPORARY"],
-        postgresql_on_commit="DELETE ROWS",  # kept for the next batch of this connection
+        postgresql_on_commit="DELETE ROWS",  # the connection's next batch uses the table again
     )
     received.create(connection, checkfirst=True)
     _copy(connection, received, columns)
-    common = (literal(value, table.c[name].type) for name, value in constants.items())
-    rows = select(*received.c, *common).where(true())
-    connection.execute(put.from_select([*columns, *constants], rows).on_conflict_do_nothing())
+    literals = (literal(value, table.c[name].type) for name, value in constants.items())
+    rows = select(*received.c, *literals).where(true())
+    connection.execute(statement.from_select([*columns, *constants], rows).on_conflict_do_nothing())
 
 
-def _execute_many(connection: Connection, put: Any, columns: Columns, same: Mapping) -> None:
-    compiled = put.compile(dialect=connection.dialect, column_keys=[*columns, *same])
-    number = len(next(iter(columns.values())))
+def _execute_many(
+    connection: Connection, statement: Any, columns: Columns, constants: Mapping
+) -> None:
+    compiled = statement.compile(dialect=connection.dialect, column_keys=[*columns, *constants])
+    count = len(next(iter(columns.values())))
+    if not count:  # the driver would execute the statement once, without values
+        return
 
-    def bound(name: str) -> Iterable[Any]:
-        process = _processor(connection, put.table.c[name])
-        if name in same:
-            return repeat(process(same[name]) if process else same[name], number)
+    def bind(name: str) -> Iterable[Any]:
+        process = _bind_processor(connection, statement.table.c[name])
+        if name in constants:
+            return repeat(process(constants[name]) if process else constants[name], count)
         return map(process, columns[name]) if process else columns[name]
 
-    rows = list(zip(*map(bound, compiled.positiontup), strict=True))
+    rows = list(zip(*map(bind, compiled.positiontup), strict=True))
     connection.exec_driver_sql(compiled.string, rows)
 
 
-def _processor(connection: Connection, column: Column) -> Callable[[Any], Any] | None:
-    """What makes the driver's value of ours, as a text of a timestamp; None if it takes ours."""
-    if isinstance(column.type, Boolean):  # SQLAlchemy would check each; SQLite's driver takes them
+def _bind_processor(connection: Connection, column: Column) -> Callable[[Any], Any] | None:
+    """Return the function that converts values for the driver, or None if none is needed."""
+    if isinstance(column.type, Boolean):  # SQLite's driver accepts booleans; skip the slow check
         return None
     return column.type.dialect_impl(connection.dialect).bind_processor(connection.dialect)
 
 
 def _copy(connection: Connection, table: Table, columns: Columns) -> None:
-    quoted = connection.dialect.identifier_preparer
-    names = ", ".join(map(quoted.quote, columns))
-    cursor: Any = connection.connection.cursor()  # psycopg's, which knows more than DB-API's
-    with (
-        cursor,
-        cursor.copy(f"COPY {quoted.format_table(table)} ({names}) FROM STDIN") as copy,
-    ):
-        for row in zip(*columns.values(), strict=True):
-            copy.write_row(row)
+    preparer = connection.dialect.identifier_preparer
+    target = f"{preparer.format_table(table)} ({', '.join(map(preparer.quote, columns))})"
+    cursor: Any = connection.connection.cursor()  # a psycopg cursor, which supports COPY
+    statement = f"COPY {target} FROM STDIN"
+    driver: Any = connection.dialect.loaded_dbapi
+    try:
+        with cursor, cursor.copy(statement) as copy:
+            for row in zip(*columns.values(), strict=True):
+                copy.write_row(row)
+    except driver.Error as error:  # as SQLAlchemy raises the errors of its own statements
+        raise DBAPIError.instance(
+            statement, None, error, driver.Error, dialect=connection.dialect
+        ) from error

@@ -1,21 +1,21 @@
-"""The rows of a CSV file, in bounded memory."""
+"""Read the rows of a CSV file in bounded memory."""
 
 import csv
 from collections.abc import Iterator
 from functools import partial
 from typing import TextIO
 
-MAX_ROW_LENGTH = 2**20  # characters of a row; the csv module itself allows 2**17 in a field
-CHUNK_LENGTH = 2**24  # characters of the rows that are in memory at once, beside a last one
+MAX_ROW_LENGTH = 2**20  # characters in a row; the csv module allows 2**17 in a field
+CHUNK_LENGTH = 2**24  # a chunk ends with the row that reaches this number of characters
 
-Rows = Iterator[tuple[int, list[str]]]  # the number of characters that a row takes; its fields
+Rows = Iterator[tuple[int, list[str]]]  # the length of each row in characters, and its fields
 
 
 def read_rows(lines: TextIO) -> Rows:
-    """The rows of a CSV file, with the number of characters that each takes.
+    """Yield the length in characters and the fields of each row.
 
     Raises:
-        csv.Error: a row is longer than `MAX_ROW_LENGTH`, of which no more is kept in memory.
+        csv.Error: a row is longer than `MAX_ROW_LENGTH`; no more than that is read of it.
     """
     length = 0
 
@@ -28,17 +28,17 @@ def read_rows(lines: TextIO) -> Rows:
             yield line
 
     for fields in csv.reader(limited_lines(), strict=True):
-        if fields:  # a blank line is no row
+        if fields:  # a blank line is not a row
             yield length, fields
         length = 0
 
 
-def next_rows(rows: Rows, most: int) -> list[list[str]]:
-    """The next rows: at most so many, and fewer if they are long; none at the end."""
+def next_rows(rows: Rows, limit: int) -> list[list[str]]:
+    """Return up to `limit` rows, fewer if they are long, and none at the end."""
     chunk: list[list[str]] = []
-    room = CHUNK_LENGTH
-    while room > 0 and len(chunk) < most and (row := next(rows, None)):
+    remaining = CHUNK_LENGTH
+    while remaining > 0 and len(chunk) < limit and (row := next(rows, None)):
         length, fields = row
-        room -= length
+        remaining -= length
         chunk.append(fields)
     return chunk

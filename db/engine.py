@@ -1,4 +1,4 @@
-"""From a database's address to a SQLAlchemy engine, on SQLite or PostgreSQL."""
+"""Open SQLite and PostgreSQL databases with SQLAlchemy."""
 
 import os
 import sqlite3
@@ -11,40 +11,38 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
-from cli import UserError
+from cli import UserError, one_line
 from db.sqlite_file import DatabaseFile
 
 POSTGRESQL_DRIVERS = ("postgresql", "postgresql+psycopg")
 DRIVERS = ("sqlite", "sqlite+pysqlite", *POSTGRESQL_DRIVERS)
 DEFAULT_URL = "sqlite:///even_financial.db"
-LOAD_LOCK_ID = 7_305_001  # any number of ours: PostgreSQL's advisory lock of loads
-LOCK_SECONDS = 60.0  # how long to wait for another process's lock
-CONNECT_SECONDS = 10  # how long to wait for PostgreSQL, if its address does not say
-# after which PostgreSQL ends a session that stopped in the middle of a transaction, with its locks
-IDLE_SECONDS = 60
-# SQLite's codes and PostgreSQL's classes of states that pass: locked, full, restarting, deadlock,
-# idle for too long
-PASSING_CODES = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL}
-NOT_ALLOWED = "42501"
-PASSING_STATES = ("08", "25P03", "40", "53", "55P03", "57P")
+LOAD_LOCK_ID = 7_305_001  # an arbitrary number: the key of PostgreSQL's advisory lock for loads
+LOCK_SECONDS = 60.0  # how long a statement waits for another process's lock
+CONNECT_SECONDS = 10  # how long a connection to PostgreSQL may take, unless the URL says otherwise
+IDLE_SECONDS = 60  # PostgreSQL ends a session that is idle in a transaction for this long
+# Errors that may go away: locked, full, restarting, deadlock, idle for too long.
+TRANSIENT_SQLITE_CODES = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL}
+TRANSIENT_SQLSTATES = ("08", "25P03", "40", "53", "55P03", "57P")
+INSUFFICIENT_PRIVILEGE = "42501"
 
 
 class DatabaseError(UserError):
-    """The database cannot be used as asked."""
+    """The database cannot be used."""
 
 
-def database_url(given: str = "") -> URL:
-    """The address from the argument, else `DATABASE_URL`, else the default file.
+def database_url(text: str = "") -> URL:
+    """Return the URL of the database: `text`, else `DATABASE_URL`, else the default file.
 
     A text without `://` is the path of a SQLite file.
 
     Raises:
-        DatabaseError: it is no address, or of a database other than the two supported.
+        DatabaseError: the text is not a valid URL, or not one of a supported database.
     """
-    text = given or os.environ.get("DATABASE_URL") or DEFAULT_URL
+    text = text or os.environ.get("DATABASE_URL") or DEFAULT_URL
     if "://" not in text:
         text = URL.create("sqlite", database=text).render_as_string()
-    elif text.startswith("postgres://"):  # the older spelling, still handed out by hosts
+    elif text.startswith("postgres://"):  # the older spelling, which some hosts still use
         text = text.replace("postgres://", "postgresql://", 1)
     try:
         url = make_url(text)
@@ -55,18 +53,18 @@ def database_url(given: str = "") -> URL:
     if backend not in ("sqlite", "postgresql") or url.drivername not in DRIVERS:
         if scheme in POSTGRESQL_DRIVERS:
             raise DatabaseError(
-                f"The {scheme} address cannot be read: give postgresql://user@host:port/name; in a "
-                "user or password write @ as %40, : as %3A and / as %2F."
+                f"The {scheme} URL cannot be parsed: use the form postgresql://user@host:port/name "
+                "and, in a user or password, write @ as %40, : as %3A and / as %2F."
             )
         raise DatabaseError(
-            f"The address of kind {scheme!r} is not one of a database that is supported: give "
-            "sqlite:///file.db, a file's path or postgresql://user@host/name."
+            f"The database type {scheme!r} is not supported: use sqlite:///file.db, the path of "
+            "a file, or postgresql://user@host/name."
         )
     if "@" in (url.host or ""):
-        raise DatabaseError(f"The {scheme} address has an @ too many: in a password write it %40.")
+        raise DatabaseError(f"The {scheme} URL contains an extra @: write @ in a password as %40.")
     if backend == "sqlite" and url.database in (None, "", ":memory:"):
-        raise DatabaseError("A database in memory is gone after one step: give a file's path.")
-    if "password" in url.query:  # where nothing would hide it
+        raise DatabaseError("An in-memory database does not outlive a script: use a file instead.")
+    if "password" in url.query:  # SQLAlchemy would not hide it there
         url = url.difference_update_query(["password"]).set(password=str(url.query["password"]))
     return url
 
@@ -79,22 +77,23 @@ def open_database(
     lock_seconds: float = LOCK_SECONDS,
     enforce_references: bool = True,
 ) -> Iterator[Engine]:
-    """An engine for the body, whose database was reached; `create` makes a missing SQLite file.
+    """Connect to the database and yield an engine for it.
 
-    If the body fails, a file that was made and has no table is removed, unless another process has
-    it open. A statement waits for another process's lock for `lock_seconds` and then fails. Whoever
-    checks references between tables himself can save SQLite doing so row by row.
+    With `create`, a missing SQLite file is created. If the body fails, a created file that has no
+    table is removed, unless another process has it open. A statement waits up to `lock_seconds`
+    for another process's lock. Callers that check foreign keys themselves can turn SQLite's
+    row-by-row check off with `enforce_references`.
 
     Raises:
-        DatabaseError: there is no such file, or the database cannot be used, now or in the body;
-            or the SQLite file was deleted or replaced during the body.
+        DatabaseError: the file does not exist, the database cannot be used, or the SQLite file
+            was deleted or replaced while it was open.
     """
-    file = _file(Path(str(url.database)), create) if url.get_backend_name() == "sqlite" else None
-    patience = {"connect_timeout": CONNECT_SECONDS}
-    if url.get_backend_name() == "sqlite" or patience.keys() <= url.query.keys():
-        patience = {}
-    # errors must not show people's data
-    engine = create_engine(url, hide_parameters=True, connect_args=patience)
+    is_sqlite = url.get_backend_name() == "sqlite"
+    file = _database_file(Path(str(url.database)), create) if is_sqlite else None
+    has_timeout = is_sqlite or "connect_timeout" in url.query
+    connect_args = {} if has_timeout else {"connect_timeout": CONNECT_SECONDS}
+    # hide_parameters: error messages must not show personal data
+    engine = create_engine(url, hide_parameters=True, connect_args=connect_args)
     milliseconds = round(lock_seconds * 1000)
     if file is None:
         event.listen(engine, "connect", partial(_prepare_postgresql, milliseconds))
@@ -118,7 +117,7 @@ def open_database(
         engine.dispose()
 
 
-def _file(path: Path, create: bool) -> DatabaseFile:
+def _database_file(path: Path, create: bool) -> DatabaseFile:
     try:
         if not path.parent.is_dir():
             raise DatabaseError(f"There is no folder {path.parent} for the database {path.name}.")
@@ -137,50 +136,50 @@ def _file(path: Path, create: bool) -> DatabaseFile:
 
 @contextmanager
 def translate_database_errors(url: URL) -> Iterator[None]:
-    """Turn the database's own errors (unreachable, locked, full, forbidden) into a sentence.
+    """Raise errors of the database (unreachable, locked, full, forbidden) as `DatabaseError`.
 
-    Faults of our own statements (`ProgrammingError`, `IntegrityError`) pass through as bugs.
+    Errors of our own statements (`ProgrammingError`, `IntegrityError`) are bugs and pass through.
     """
     try:
         yield
     except DBAPIError as error:
-        # exactly these two classes: the others, their subclasses, say that a statement is wrong
-        ours = type(error).__name__ not in ("OperationalError", "DatabaseError")
-        not_allowed = getattr(error.orig, "sqlstate", None) == NOT_ALLOWED
-        connecting = error.statement is None  # with an option that it does not know
-        if ours and not (not_allowed or connecting or is_transient(error)):
+        # Compare the exact class: subclasses such as IntegrityError mean a faulty statement.
+        is_bug = type(error).__name__ not in ("OperationalError", "DatabaseError")
+        is_forbidden = getattr(error.orig, "sqlstate", None) == INSUFFICIENT_PRIVILEGE
+        is_connecting = error.statement is None  # for example with an unknown connection option
+        if is_bug and not (is_forbidden or is_connecting or is_transient(error)):
             raise
-        reason = " ".join(str(error.orig).split()).rstrip(".?")
-        shown = url.render_as_string(hide_password=True)
-        raise DatabaseError(f"The database {shown} cannot be used: {reason}.") from error
+        reason = one_line(str(error.orig)).rstrip("?")
+        name = url.render_as_string(hide_password=True)
+        raise DatabaseError(f"The database {name} cannot be used: {reason}.") from error
 
 
 def is_transient(error: DBAPIError) -> bool:
-    """May the same statement succeed later: is the database locked, full, or restarting."""
+    """Return whether a retry may succeed: the database is locked, full or restarting."""
     if isinstance(error.orig, sqlite3.Error):
-        # an error of the driver itself has no code
-        return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in PASSING_CODES
+        # errors that the driver itself raises have no code
+        return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in TRANSIENT_SQLITE_CODES
     state = getattr(error.orig, "sqlstate", None)
-    if state is None:  # not the server's word
+    if state is None:  # the error does not come from the server
         return error.connection_invalidated or type(error).__name__ == "OperationalError"
-    return state.startswith(PASSING_STATES)
+    return state.startswith(TRANSIENT_SQLSTATES)
 
 
 @contextmanager
 def read_transaction(engine: Engine) -> Iterator[Connection]:
-    """A transaction whose selects all see the database as it was at the first of them."""
+    """Begin a transaction in which every select sees the state as of the first one."""
     with engine.connect() as connection:
-        if connection.dialect.name == "postgresql":  # on SQLite every transaction does
+        if connection.dialect.name == "postgresql":  # on SQLite this is the default
             connection = connection.execution_options(isolation_level="REPEATABLE READ")
         yield connection
 
 
 @contextmanager
 def write_transaction(engine: Engine) -> Iterator[Connection]:
-    """A transaction that writes: all of it is committed, or none.
+    """Begin a transaction that commits all of its changes, or none if the body fails.
 
-    On SQLite it takes the write lock at once: a transaction that starts with a read fails when
-    another writer came between, however long it waits.
+    On SQLite it takes the write lock at once. A transaction that starts with a read would fail,
+    without waiting, if another process wrote in the meantime.
     """
     with engine.connect() as connection:
         connection = connection.execution_options(takes_write_lock=True)
@@ -188,18 +187,18 @@ def write_transaction(engine: Engine) -> Iterator[Connection]:
             yield connection
 
 
-def acquire_load_lock(connection: Connection, *, loading: bool = False) -> None:
-    """Until this transaction ends no load comes between; `loading` keeps out stores as well.
+def acquire_load_lock(connection: Connection, *, exclusive: bool = False) -> None:
+    """Block loads until this transaction ends; `exclusive` blocks storing results as well.
 
-    On SQLite, which has one writer, `writing` does that already.
+    SQLite allows only one writer, so `write_transaction` already has this effect.
     """
     if connection.dialect.name == "postgresql":
-        lock = func.pg_advisory_xact_lock if loading else func.pg_advisory_xact_lock_shared
+        lock = func.pg_advisory_xact_lock if exclusive else func.pg_advisory_xact_lock_shared
         connection.execute(select(lock(LOAD_LOCK_ID)))
 
 
 def dialect_insert(connection: Connection):  # type: ignore[no-untyped-def]
-    """The `insert` of this connection's dialect: both know ON CONFLICT, by the same methods."""
+    """Return the `insert` of the connection's dialect, which supports ON CONFLICT."""
     return sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
 
 
@@ -210,13 +209,13 @@ def _prepare_postgresql(milliseconds: int, dbapi_connection, _record) -> None:  
 
 
 def _prepare_sqlite(milliseconds: int, references: bool, dbapi_connection, _record) -> None:  # type: ignore[no-untyped-def]
-    dbapi_connection.isolation_level = None  # we begin transactions, not the driver
+    dbapi_connection.isolation_level = None  # SQLAlchemy's event begins transactions, not sqlite3
     for pragma in (
         f"busy_timeout={milliseconds:d}",
         "journal_mode=WAL",  # readers and a writer do not block each other
-        "synchronous=NORMAL",  # safe against a killed process; a power cut may cost the last batch
+        "synchronous=NORMAL",  # safe if the process is killed; a power cut may lose the last batch
         f"foreign_keys={references:d}",
-        "cache_size=-16000",  # KiB; the default of 2,000 is read from the disk again and again
+        "cache_size=-16000",  # KiB; the default of 2,000 KiB makes SQLite read pages repeatedly
     ):
         dbapi_connection.execute(f"PRAGMA {pragma}")
 

@@ -1,57 +1,61 @@
-"""Load source files into their tables: streamed, checked, all or nothing.
+"""Load all source files of a problem into their tables.
 
-One transaction covers all files, so a failure or a kill at any point leaves the database as it was.
+One transaction covers all files, so a load that fails or is killed changes nothing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from sqlalchemy import Connection, Engine, and_, delete, insert, select
 
 from db.engine import acquire_load_lock, write_transaction
 from db.readers import SourceError, SourceFile
 from db.schema import create_tables
-from db.staging import FileReport, LoadRequest, StagedFile
+from db.staging import FileLoader, FileReport, LoadRequest
 from db.tables import loads, rejected_rows, utc_now
 
 
 def load_files(
-    engine: Engine, what: LoadRequest, files: Sequence[SourceFile], advance: Callable[[int], None]
+    engine: Engine, request: LoadRequest, files: list[SourceFile], advance: Callable[[int], None]
 ) -> list[FileReport]:
-    """Load all files in one transaction, parents first; `advance` is told of rows read.
+    """Load the files in one transaction; call `advance` with the number of rows read.
 
     Raises:
-        SourceError: another source is already loaded, a file is damaged, or too many rows are bad.
+        SourceError: the database holds another source, a file is damaged, or too many rows are bad.
     """
-    metadata = what.scoring.key.table.metadata
-    in_order = sorted(files, key=lambda file: metadata.sorted_tables.index(file.source.table))
+    metadata = request.scoring.key.table.metadata
+    tables = metadata.sorted_tables  # referenced tables come first
     with write_transaction(engine) as connection:
-        acquire_load_lock(connection, loading=True)
+        acquire_load_lock(connection, exclusive=True)
         create_tables(connection, metadata)
-        known = _known_sources(connection, what)
-        previously_rejected = _forget_rejected(connection, what)
+        known_sources = _check_sources(connection, request)
+        deleted = _delete_rejected_rows(connection, request)
         load_id = connection.execute(
             insert(loads)
-            .values(problem=what.problem, source=what.source, loaded_at=utc_now())
+            .values(problem=request.problem, source=request.source, loaded_at=utc_now())
             .returning(loads.c.id)
         ).scalar_one()
-        reports = [StagedFile(what, connection, file, load_id).run(advance) for file in in_order]
+        reports = [
+            FileLoader(request, connection, file, load_id).run(advance)
+            for file in sorted(files, key=lambda file: tables.index(file.source.table))
+        ]
         changed = any(r.added or r.updated or r.rejected for r in reports)
-        if what.source in known and not changed and not previously_rejected:
-            connection.rollback()  # the same files again: not even the load's row stays
+        if request.source in known_sources and not changed and not deleted:
+            connection.rollback()  # the files are unchanged, so do not record this load
     return reports
 
 
-def _known_sources(connection: Connection, what: LoadRequest) -> set[str]:
-    query = select(loads.c.source).where(loads.c.problem == what.problem).distinct()
-    known = set(connection.scalars(query))
-    if known and what.source not in known and not what.add:
+def _check_sources(connection: Connection, request: LoadRequest) -> set[str]:
+    query = select(loads.c.source).where(loads.c.problem == request.problem).distinct()
+    sources = set(connection.scalars(query))
+    if sources and request.source not in sources and not request.add:
         raise SourceError(
-            f"This database holds rows from {', '.join(sorted(known))}: to mix in those from "
-            f"{what.source} say --add, or load them into another one with --database."
+            f"The database already holds rows from {', '.join(sorted(sources))}: to add those "
+            f"from {request.source} use --add, or load them into another database with --database."
         )
-    return known
+    return sources
 
 
-def _forget_rejected(connection: Connection, what: LoadRequest) -> int:
-    mine = and_(rejected_rows.c.problem == what.problem, rejected_rows.c.source == what.source)
-    return connection.execute(delete(rejected_rows).where(mine)).rowcount
+def _delete_rejected_rows(connection: Connection, request: LoadRequest) -> int:
+    columns = rejected_rows.c
+    is_own = and_(columns.problem == request.problem, columns.source == request.source)
+    return connection.execute(delete(rejected_rows).where(is_own)).rowcount

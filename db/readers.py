@@ -1,7 +1,8 @@
-"""Source files, Parquet or CSV, as streams of checked record batches, in bounded memory."""
+"""Read source files, Parquet or CSV, as checked record batches in bounded memory."""
 
 import csv
 import gzip
+import os
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlalchemy import Column
 
-from cli import UserError
+from cli import UserError, one_line
 from db.csv_rows import Rows, next_rows, read_rows
 from db.table_specs import ROW_NUMBER, Source, describe_type
 from db.validation import RejectedRow, can_hold, check_batch, content_keys
@@ -28,17 +29,18 @@ class SourceError(UserError):
 
 
 class ParquetReader:
-    """A Parquet file's columns and rows."""
+    """Reads the columns and rows of a Parquet file."""
 
-    kind = "parquet file"
+    format_name = "Parquet file"
 
     def __init__(self, path: Path) -> None:
         self._file = pq.ParquetFile(
             path,
-            pre_buffer=False,  # else it keeps all that it has read
+            pre_buffer=False,  # otherwise all that was read stays in memory
             page_checksum_verification=True,
+            coerce_int96_timestamp_unit="us",  # nanoseconds overflow after 2262
         )
-        self.rows = self._file.metadata.num_rows
+        self.row_count = self._file.metadata.num_rows
         self.schema = self._file.schema_arrow
 
     def batches(self, names: Sequence[str]) -> Batches:
@@ -50,19 +52,20 @@ class ParquetReader:
 
 
 class CsvReader:
-    """A CSV file's columns and rows, all of them text; an empty field is a null.
+    """Reads the columns and rows of a CSV file as text; an empty field is a null.
 
-    UTF-8, commas, a first line with the columns' names. It is read once when opened, to know that
-    it is whole and how many rows it has.
+    The file is UTF-8 with commas and a header. Opening it reads it once, to check that it is
+    complete and to count its rows.
     """
 
-    kind = "CSV file in UTF-8"
+    format_name = "CSV file in UTF-8"
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._state: tuple[int, ...] = ()
         with self._rows() as rows:
             _, self._header = next(rows, (0, []))
-            self.rows = sum(1 for _ in rows)
+            self.row_count = sum(1 for _ in rows)
         self.schema = pa.schema([(name, pa.string()) for name in self._header])
 
     def batches(self, names: Sequence[str]) -> Batches:
@@ -72,24 +75,29 @@ class CsvReader:
             first = 1
             while chunk := next_rows(rows, BATCH_ROWS):
                 numbered = list(enumerate(chunk, first))
-                whole = [(number, fields) for number, fields in numbered if len(fields) == width]
+                complete = [(number, fields) for number, fields in numbered if len(fields) == width]
                 columns = {
-                    name: pa.array([fields[at] or None for _, fields in whole], pa.string())
-                    for name, at in zip(names, positions, strict=True)
+                    name: pa.array([fields[i] or None for _, fields in complete], pa.string())
+                    for name, i in zip(names, positions, strict=True)
                 }
-                columns[ROW_NUMBER] = pa.array([number for number, _ in whole], pa.int64())
-                broken = [
+                columns[ROW_NUMBER] = pa.array([number for number, _ in complete], pa.int64())
+                rejected = [
                     RejectedRow(n, f"has {len(f)} fields instead of {width}", {"fields": f})
                     for n, f in numbered
                     if len(f) != width
                 ]
-                yield pa.table(columns), broken
+                yield pa.table(columns), rejected
                 first += len(chunk)
 
     @contextmanager
     def _rows(self) -> Iterator[Rows]:
-        opened = gzip.open if self._path.suffix == ".gz" else open
-        with opened(self._path, "rt", encoding="utf-8-sig", newline="") as lines:
+        open_text = gzip.open if self._path.suffix == ".gz" else open
+        with open_text(self._path, "rt", encoding="utf-8-sig", newline="") as lines:
+            status = os.fstat(lines.fileno())
+            state = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+            if self._state not in ((), state):
+                raise csv.Error("it was replaced or changed after it was opened")
+            self._state = state
             yield read_rows(lines)
 
 
@@ -103,7 +111,7 @@ READERS: dict[str, type[ParquetReader] | type[CsvReader]] = {
 
 @dataclass(frozen=True)
 class SourceFile:
-    """An opened source file whose columns were checked against its table."""
+    """An open source file whose columns match its table."""
 
     source: Source
     name: str
@@ -111,125 +119,127 @@ class SourceFile:
 
     @property
     def row_count(self) -> int:
-        return self.content.rows
+        return self.content.row_count
 
     @property
     def columns(self) -> list[Column]:
-        """The columns of the table that this file fills, a key made of its content first."""
+        """The columns of the table that this file fills, starting with a content key."""
         key = self.source.content_key
-        return [*([] if key is None else [key]), *self._read]
+        return [*([] if key is None else [key]), *self._file_columns]
 
     @property
-    def _read(self) -> list[Column]:
+    def _file_columns(self) -> list[Column]:
         return columns_in_file(self.source, self.content.schema.names)
 
     def batches(self) -> Batches:
-        """The good rows in the table's types, with `row_number`, and the bad ones, in turn.
+        """Yield valid rows in the table's types, with `row_number`, and the rejected rows.
 
         Raises:
-            SourceError: the file's contents are damaged.
+            SourceError: the content of the file is damaged.
         """
-        key = self.source.content_key
-        for batch, broken in self._whole(self.content.batches([c.name for c in self._read])):
-            good, rejected = check_batch(batch, self._read)
+        key, columns = self.source.content_key, self._file_columns
+        for batch, malformed in self._read([column.name for column in columns]):
+            valid, rejected = check_batch(batch, columns)
             if key is not None:
-                hashes = content_keys(good, key.info["content_of"])
-                good = good.append_column(key.name, hashes)
-            yield good, [*broken, *rejected]
+                hashes = content_keys(valid, key.info["content_of"])
+                valid = valid.append_column(key.name, hashes)
+            yield valid, [*malformed, *rejected]
 
-    def _whole(self, batches: Batches) -> Batches:
-        done = 0
+    def _read(self, names: Sequence[str]) -> Batches:
+        count = 0
         try:
-            for batch, broken in batches:
-                yield batch, broken
-                done += batch.num_rows + len(broken)
+            for batch, malformed in self.content.batches(names):
+                yield batch, malformed
+                count += batch.num_rows + len(malformed)
+            if count != self.row_count:
+                raise EOFError(f"it has {self.row_count:,} rows, but {count:,} could be read")
         except READ_ERRORS as error:
             raise SourceError(
-                f"{self.name} is damaged after row {done:,} ({_reason(error)}): "
-                "nothing was loaded; fetch the file again."
+                f"{self.name} is damaged after row {count:,} ({_reason(error)}): "
+                "nothing was loaded; get a new copy of the file."
             ) from error
 
 
-def open_sources(given: Path, sources: Sequence[Source]) -> list[SourceFile]:
-    """Open every file of a source folder; a problem's only file may be given itself.
+def open_sources(path: Path, sources: Sequence[Source]) -> list[SourceFile]:
+    """Open every file of a source folder; `path` may be the file itself if there is one source.
 
     Raises:
-        SourceError: files are missing, unreadable, empty, or lack columns; all that is wrong in
-            any of them is named at once, with what was expected and what was found.
+        SourceError: files are missing, unreadable or empty, or lack columns; the message lists
+            all errors in all files.
     """
-    opened, faults = [], []
-    for source, path in zip(sources, _paths(given, sources), strict=True):
-        read = _format(path)
+    files, errors = [], []
+    for source, file_path in zip(sources, _find_files(path, sources), strict=True):
+        reader = next(r for suffix, r in READERS.items() if file_path.name.endswith(suffix))
         try:
-            file = SourceFile(source, path.name, read(path))
+            file = SourceFile(source, file_path.name, reader(file_path))
         except READ_ERRORS as error:
-            faults.append(f"{path.name} is not a whole {read.kind} ({_reason(error)})")
+            name = reader.format_name
+            errors.append(f"{file_path.name} is not a complete {name} ({_reason(error)})")
             continue
-        opened.append(file)
-        faults += find_column_errors(source, file.name, file.content.schema, text=read is CsvReader)
+        files.append(file)
+        is_text = reader is CsvReader
+        errors += find_column_errors(source, file.name, file.content.schema, is_text=is_text)
         if file.row_count == 0:
-            faults.append(f"{file.name} has no rows")
-    if faults:
-        raise SourceError(f"Nothing was loaded from {given}: {'; '.join(faults)}.")
-    return opened
+            errors.append(f"{file.name} has no rows")
+    if errors:
+        raise SourceError(f"Nothing was loaded from {path}: {'; '.join(errors)}.")
+    return files
 
 
-def _paths(given: Path, sources: Sequence[Source]) -> list[Path]:
-    """Where each source lies, in the folder that was given."""
-    endings = " or ".join([", ".join(list(READERS)[:-1]), list(READERS)[-1]])
-    wanted = f"{', '.join(source.file for source in sources)} (as {endings})"
-    if given.is_file():
-        if len(sources) == 1 and given.name.endswith(tuple(READERS)):
-            return [given]
-        raise SourceError(f"{given} is a file: give the folder that holds {wanted}.")
-    if not given.is_dir():
-        raise SourceError(f"There is no folder {given}: give one that holds {wanted}.")
-    found = {
-        source.file: [p for e in READERS if (p := given / f"{source.file}{e}").is_file()]
+def _find_files(folder: Path, sources: Sequence[Source]) -> list[Path]:
+    """Return the path of each source's file."""
+    *suffixes, last = READERS
+    names = ", ".join(source.file for source in sources)
+    expected = f"{names} (as {', '.join(suffixes)} or {last})"
+    if folder.is_file():
+        if len(sources) == 1 and folder.name.endswith(tuple(READERS)):
+            return [folder]
+        raise SourceError(f"{folder} is a file: give the folder that contains {expected}.")
+    if not folder.is_dir():
+        raise SourceError(f"There is no folder {folder}: give one that contains {expected}.")
+    paths = {
+        source.file: [p for s in READERS if (p := folder / f"{source.file}{s}").is_file()]
         for source in sources
     }
-    if missing := [file for file, paths in found.items() if not paths]:
-        raise SourceError(f"{given} lacks {', '.join(missing)}: give a folder with {wanted}.")
-    for paths in found.values():
-        if len(paths) > 1:
-            both = " and ".join(path.name for path in paths)
-            raise SourceError(f"{given} holds {both}: keep the one that is to be loaded.")
-    return [path for (path,) in found.values()]
-
-
-def _format(path: Path) -> type[ParquetReader] | type[CsvReader]:
-    return next(read for ending, read in READERS.items() if path.name.endswith(ending))
+    if missing := [name for name, matches in paths.items() if not matches]:
+        raise SourceError(
+            f"{folder} does not contain {', '.join(missing)}: give a folder with {expected}."
+        )
+    for matches in paths.values():
+        if len(matches) > 1:
+            both = " and ".join(match.name for match in matches)
+            raise SourceError(f"{folder} contains {both}: keep only the file to load.")
+    return [match for (match,) in paths.values()]
 
 
 def _reason(error: Exception) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0].rstrip(".") if text else "no reason given"
+    return one_line(str(error)) or "no reason given"
 
 
-def find_column_errors(source: Source, file: str, schema: pa.Schema, *, text: bool) -> list[str]:
-    """What is wrong with a file's columns, if it is to fill this table; `text`: all are text."""
+def find_column_errors(source: Source, file: str, schema: pa.Schema, *, is_text: bool) -> list[str]:
+    """List how the columns of a file differ from its table; `is_text`: all columns are text."""
     columns = source.columns
     required = [column for column in columns if not column.info.get("optional")]
     if not any(column.name in schema.names for column in columns):
-        # a CSV file without a header would show somebody's row here, so what it has is not said
-        header = ": its first line must be the columns' names, separated by commas"
+        # If a CSV file has no header, its first line is data: never show it in a message.
+        hint = ": the first line must contain the column names, separated by commas"
         names = ", ".join(column.name for column in required)
-        return [f"{file} has no column {names}{header if text else ''}"]
-    faults = []
+        return [f"{file} has no column {names}{hint if is_text else ''}"]
+    errors = []
     for column in columns:
-        where = f"column {column.name} of {file} must be {describe_type(column)}"
+        rule = f"column {column.name} of {file} must be {describe_type(column)}"
         if column.name not in schema.names:
             if column in required:
-                faults.append(f"{where}, but is missing")
+                errors.append(f"{rule}, but is missing")
         elif schema.names.count(column.name) > 1:
-            faults.append(f"{where}, but is there more than once")
-        elif not text:
-            found = schema.field(column.name).type
-            if not can_hold(found, describe_type(column)):
-                faults.append(f"{where}, but is {found}")
-    return faults
+            errors.append(f"{rule}, but occurs more than once")
+        elif not is_text:
+            file_type = schema.field(column.name).type
+            if not can_hold(file_type, describe_type(column)):
+                errors.append(f"{rule}, but is {file_type}")
+    return errors
 
 
 def columns_in_file(source: Source, names: Sequence[str]) -> list[Column]:
-    """The columns of a table that a file with columns of these names brings."""
+    """Return the columns of the table that a file with these column names fills."""
     return [c for c in source.columns if c.name in names or not c.info.get("optional")]

@@ -1,10 +1,11 @@
-"""Make the tables of a database, check them, and bring those of an earlier release up to date."""
+"""Create, check and upgrade the tables of a database."""
 
 import uuid
 
 from sqlalchemy import Connection, Engine, MetaData, func, insert, inspect, select, update
 from sqlalchemy.exc import ProgrammingError
 
+from cli import one_line
 from cli.terminal import print_message
 from db.engine import DatabaseError, acquire_load_lock, write_transaction
 from db.tables import common_metadata, database_info, utc_now
@@ -13,12 +14,12 @@ SCHEMA_VERSION = 2
 
 
 def create_tables(connection: Connection, problem_tables: MetaData) -> None:
-    """Make what is missing, within the caller's transaction, and bring the rest up to date.
+    """Create missing tables and upgrade the others, within the caller's transaction.
 
     Raises:
-        DatabaseError: a table is there already, but made for something else, or by a later release.
+        DatabaseError: a table lacks columns, or the schema is that of a later release.
     """
-    _bring_up_to_date(connection)
+    _upgrade(connection)
     common_metadata.create_all(connection)
     problem_tables.create_all(connection)
     _require_columns(connection, problem_tables)
@@ -28,75 +29,73 @@ def create_tables(connection: Connection, problem_tables: MetaData) -> None:
 
 
 def require_tables(engine: Engine, problem_tables: MetaData) -> None:
-    """Make sure that the database was loaded; an earlier release's is brought up to date.
+    """Check that the database has all tables, and upgrade one of an earlier release.
 
     Raises:
-        DatabaseError: a table or a column is missing, or the schema is a later release's.
+        DatabaseError: a table or column is missing, or the schema is that of a later release.
     """
     with engine.connect() as connection:
-        version = _version(connection)
+        version = _schema_version(connection)
     if version not in (None, SCHEMA_VERSION):
         with write_transaction(engine) as connection:
-            acquire_load_lock(connection, loading=True)
-            _bring_up_to_date(connection)
-    there = set(inspect(engine).get_table_names())
-    if missing := {*common_metadata.tables, *problem_tables.tables} - there:
+            acquire_load_lock(connection, exclusive=True)
+            _upgrade(connection)
+    existing_tables = set(inspect(engine).get_table_names())
+    if missing := {*common_metadata.tables, *problem_tables.tables} - existing_tables:
         raise DatabaseError(
-            f"The database {_shown(engine)} has no table {min(missing)}: load it with "
+            f"The database {_display_name(engine)} has no table {min(missing)}: load it with "
             "`python ingest.py` and the same --problem, or name another with --database."
         )
     with engine.connect() as connection:
         _require_columns(connection, problem_tables)
 
 
-def _bring_up_to_date(connection: Connection) -> None:
-    """Do all steps from the database's schema to ours, within the caller's transaction.
+def _upgrade(connection: Connection) -> None:
+    """Run the migrations up to our schema version, within the caller's transaction.
 
     Raises:
-        DatabaseError: its schema is a later release's, or its tables are not ours to change.
+        DatabaseError: the schema is that of a later release, or this user may not change it.
     """
-    version, shown = _version(connection), _shown(connection.engine)
-    if version is None:
+    version, name = _schema_version(connection), _display_name(connection.engine)
+    if version is None or version == SCHEMA_VERSION:
         return
     if version > SCHEMA_VERSION:
         raise DatabaseError(
-            f"The database {shown} has schema {version}, of a later release than this one, which "
-            f"knows {SCHEMA_VERSION}: use that release, or another --database."
+            f"The database {name} has schema version {version} of a later release, but this "
+            f"release supports {SCHEMA_VERSION}: use that release, or another --database."
         )
-    if version == SCHEMA_VERSION:
-        return
-    from db import migrations  # here, as it takes a tenth of a second that others need not wait
+    from db import migrations  # imported only here, because it takes 0.1 s
 
     try:
         migrations.run_steps(connection, range(version, SCHEMA_VERSION))
     except ProgrammingError as error:
-        reason = " ".join(str(error.orig).split())
         raise DatabaseError(
-            f"The database {shown} has schema {version} and could not be brought to "
-            f"{SCHEMA_VERSION} ({reason}): run this once as the owner of its tables."
+            f"The database {name} could not be upgraded from schema version {version} to "
+            f"{SCHEMA_VERSION} ({one_line(str(error.orig))}): run this once as the owner of its "
+            "tables."
         ) from error
     connection.execute(update(database_info).values(schema_version=SCHEMA_VERSION))
-    print_message(f"Bringing {shown} up to date: from schema {version} to {SCHEMA_VERSION}.")
+    print_message(f"Upgrading {name} from schema version {version} to {SCHEMA_VERSION}.")
 
 
-def _version(connection: Connection) -> int | None:
-    """The schema's; None if there is none yet."""
+def _schema_version(connection: Connection) -> int | None:
+    """Return the schema version of the database, or None if it has no tables yet."""
     if not inspect(connection).has_table(database_info.name):
         return None
     return connection.scalar(select(database_info.c.schema_version))
 
 
 def _require_columns(connection: Connection, problem_tables: MetaData) -> None:
-    """The problem may have changed since its tables were made."""
+    """Check the columns, because a problem may have changed since its tables were created."""
     inspector = inspect(connection)
     for name, table in problem_tables.tables.items():
-        there = {column["name"] for column in inspector.get_columns(name)}
-        if missing := [c.name for c in table.columns if c.name not in there]:
+        existing_columns = {column["name"] for column in inspector.get_columns(name)}
+        if missing := [c.name for c in table.columns if c.name not in existing_columns]:
             raise DatabaseError(
-                f"Table {name} of this database has no column {', '.join(missing)}: it was made "
-                "for something else; load the source files into a new database with --database."
+                f"Table {name} of this database has no column {', '.join(missing)}: the "
+                "problem has changed since; load the source files into a new one with --database."
             )
 
 
-def _shown(engine: Engine) -> str:
+def _display_name(engine: Engine) -> str:
     return engine.url.render_as_string(hide_password=True)

@@ -1,6 +1,6 @@
-"""One source file on its way into its table, by a staging table that the database checks.
+"""Load one source file into its table through a staging table.
 
-Repeated keys and unknown references are found, set aside and merged by SQL: in bounded memory.
+SQL statements find repeated keys and missing references and merge the rows, in bounded memory.
 """
 
 from collections import Counter
@@ -46,36 +46,36 @@ from db.validation import RejectedRow, to_json_values
 
 @dataclass
 class FileReport:
-    """What became of a file's rows."""
+    """How many rows of a file were added, updated and rejected."""
 
     file: str
     rows: int = 0
     added: int = 0
     updated: int = 0
     rejected: Counter[str] = field(default_factory=Counter)  # reason -> rows
-    results_dropped: int = 0  # scores of rows that changed, which will be scored again
+    results_dropped: int = 0  # results of rows that changed, which will be scored again
 
     @property
     def unchanged(self) -> int:
         return self.rows - self.added - self.updated - self.rejected.total()
 
-    def raise_if_too_many_rejected(self, max_rejected: float, done: str) -> None:
-        """Raises SourceError if more than this share of the rows is rejected: nothing is `done`."""
+    def raise_if_too_many_rejected(self, max_rejected: float, action: str) -> None:
+        """Raise SourceError if a larger share is rejected; `action` is "loaded" or "scored"."""
         if self.rejected.total() > max_rejected * self.rows:
-            counts = ", ".join(f"{n:,} {reason}" for reason, n in self.rejected.most_common())
+            counts = ", ".join(f"{reason}: {n:,}" for reason, n in self.rejected.most_common())
             raise SourceError(
-                f"More than {max_rejected:.2%} of the {self.rows:,} rows of {self.file} are bad "
-                f"({counts}, and perhaps more): nothing was {done}; mend the file or allow more "
-                "with --max-rejected."
+                f"More than {max_rejected:.2%} of the {self.rows:,} rows of {self.file} are "
+                f"invalid ({counts}, and perhaps more): nothing was {action}; correct the file or "
+                "raise --max-rejected."
             )
 
 
 @dataclass(frozen=True)
 class LoadRequest:
-    """What is loaded: the problem's name and scoring, and the source's address.
+    """What to load: the problem's name and scoring spec, and the path of the source.
 
-    `max_rejected` is the largest share of a file's rows that may be rejected; `add` says that the
-    source may join another one.
+    `add` permits a database that already holds another source. `max_rejected` is the largest
+    share of rejected rows in a file.
     """
 
     problem: str
@@ -85,13 +85,13 @@ class LoadRequest:
     max_rejected: float
 
 
-class StagedFile:
-    """One file on its way through staging into its table."""
+class FileLoader:
+    """Loads one file into its table."""
 
     def __init__(
-        self, load: LoadRequest, connection: Connection, file: SourceFile, load_id: int
+        self, request: LoadRequest, connection: Connection, file: SourceFile, load_id: int
     ) -> None:
-        self.load, self.connection, self.file, self.load_id = load, connection, file, load_id
+        self.request, self.connection, self.file, self.load_id = request, connection, file, load_id
         self.table = file.source.table
         self.keys = [column.name for column in self.table.primary_key]
         self.staging = Table(
@@ -104,50 +104,46 @@ class StagedFile:
         self.report = FileReport(file.name, rows=file.row_count)
 
     def run(self, advance: Callable[[int], None]) -> FileReport:
-        """Stage, check and merge the file; `advance` is told of rows read.
+        """Stage, check and merge the file; call `advance` with the number of rows read.
 
         Raises:
-            SourceError: the file is damaged, or too many of its rows are bad.
+            SourceError: the file is damaged, or too many of its rows are invalid.
         """
         self.staging.create(self.connection)
-        for good, rejected in self.file.batches():
-            self._reject(rejected)
-            columns = {name: good[name].to_pylist() for name in good.column_names}
+        for valid, rejected in self.file.batches():
+            self._store_rejected(rejected)
+            columns = {name: valid[name].to_pylist() for name in valid.column_names}
             bulk.insert_rows(self.connection, self.staging, columns)
-            advance(good.num_rows + len(rejected))
+            advance(valid.num_rows + len(rejected))
         if self.file.source.content_key is not None:
-            self._number_repeated(self.file.source.content_key.name)
-        self._set_aside(self._repeated(), repeated_key_reason(self.table))
-        for column, parent in referenced_columns(self.table).items():
-            if self._has_unknown(column.name, parent):
-                self._set_aside(
-                    self._unknown(column.name, parent), missing_reference_reason(column, parent)
-                )
+            self._number_repeated_keys(self.file.source.content_key.name)
+        self._reject_staged(self._repeated_key_condition(), repeated_key_reason(self.table))
+        for column, referenced in referenced_columns(self.table).items():
+            if self._has_missing_reference(column.name, referenced):
+                condition = self._missing_reference_condition(column.name, referenced)
+                self._reject_staged(condition, missing_reference_reason(column, referenced))
         self._merge()
         self.staging.drop(self.connection)
         return self.report
 
-    def _reject(self, rows: Iterable[RejectedRow]) -> None:
-        same = {
+    def _store_rejected(self, rows: Iterable[RejectedRow]) -> None:
+        common = {
             "load_id": self.load_id,
-            "problem": self.load.problem,
-            "source": self.load.source,
+            "problem": self.request.problem,
+            "source": self.request.source,
             "table_name": self.table.name,
         }
-        found: list[dict[str, Any]] = [
-            {**same, "row_number": r.row_number, "reason": r.reason, "row_values": r.values}
+        records: list[dict[str, Any]] = [
+            {**common, "row_number": r.row_number, "reason": r.reason, "row_values": r.values}
             for r in rows
         ]
-        if found:
-            self.connection.execute(insert(rejected_rows), found)
-            self.report.rejected.update(row["reason"] for row in found)
-        self._stop_if_too_many()
+        if records:
+            self.connection.execute(insert(rejected_rows), records)
+            self.report.rejected.update(record["reason"] for record in records)
+        self.report.raise_if_too_many_rejected(self.request.max_rejected, "loaded")
 
-    def _stop_if_too_many(self) -> None:
-        self.report.raise_if_too_many_rejected(self.load.max_rejected, "loaded")
-
-    def _number_repeated(self, key: str) -> None:
-        """Tell rows with the same content apart by how many of them came before in the file."""
+    def _number_repeated_keys(self, key: str) -> None:
+        """Append -2, -3 and so on to the content keys of repeated rows, in the file's order."""
         staged = self.staging
         nth = func.row_number().over(partition_by=staged.c[key], order_by=staged.c[ROW_NUMBER])
         rows = select(staged.c[ROW_NUMBER], nth.label("nth")).subquery()
@@ -157,66 +153,66 @@ class StagedFile:
             .values({key: staged.c[key] + "-" + rows.c.nth.cast(String)})
         )
 
-    def _repeated(self) -> ColumnElement[bool]:
-        """A row whose key an earlier row of the file has: the first one counts."""
+    def _repeated_key_condition(self) -> ColumnElement[bool]:
+        """Return the condition that an earlier row of the file has the same key."""
         other = self.staging.alias()
         keys = [other.c[name] for name in self.keys]
-        firsts = (
+        first_rows = (
             select(*keys, func.min(other.c[ROW_NUMBER]).label("first"))
             .group_by(*keys)
             .having(func.count() > 1)
             .subquery()
         )
-        same_key = and_(*(firsts.c[name] == self.staging.c[name] for name in self.keys))
-        return exists().where(same_key, self.staging.c[ROW_NUMBER] > firsts.c.first)
+        same_key = and_(*(first_rows.c[name] == self.staging.c[name] for name in self.keys))
+        return exists().where(same_key, self.staging.c[ROW_NUMBER] > first_rows.c.first)
 
-    def _has_unknown(self, name: str, parent: Column) -> bool:
-        """By sorting both sides: 46 million single look-ups took a quarter of the load."""
-        child = self.staging.c[name]
-        others = select(child).where(child.is_not(None)).except_(select(parent))
-        return self.connection.execute(others.order_by(name).limit(1)).first() is not None
+    def _has_missing_reference(self, name: str, referenced: Column) -> bool:
+        """Compare the sorted columns, which is much faster than a look-up for every row."""
+        column = self.staging.c[name]
+        missing = select(column).where(column.is_not(None)).except_(select(referenced))
+        return self.connection.execute(missing.order_by(name).limit(1)).first() is not None
 
-    def _unknown(self, name: str, parent: Column) -> ColumnElement[bool]:
-        child = self.staging.c[name]
-        return and_(child.is_not(None), ~exists().where(parent == child))
+    def _missing_reference_condition(self, name: str, referenced: Column) -> ColumnElement[bool]:
+        column = self.staging.c[name]
+        return and_(column.is_not(None), ~exists().where(referenced == column))
 
-    def _set_aside(self, fault: ColumnElement[bool], reason: str) -> None:
-        """Move the staged rows with this fault to the rejected ones."""
-        if not (faulty := self._count(self.staging, fault)):
+    def _reject_staged(self, condition: ColumnElement[bool], reason: str) -> None:
+        """Move the staged rows that meet the condition to the rejected rows."""
+        if not (count := self._count(self.staging, condition)):
             return
-        allowed = self.load.max_rejected * self.file.row_count
-        if faulty + self.report.rejected.total() > allowed:  # before they fill our memory
-            self.report.rejected[reason] += faulty
-            self._stop_if_too_many()
-        found = self.connection.execute(select(self.staging).where(fault)).mappings().all()
-        self._reject(
-            RejectedRow(row[ROW_NUMBER], reason, _without_number(dict(row))) for row in found
+        max_rejected = self.request.max_rejected
+        if count + self.report.rejected.total() > max_rejected * self.file.row_count:
+            self.report.rejected[reason] += count  # raise before so many rows are in memory
+            self.report.raise_if_too_many_rejected(max_rejected, "loaded")
+        query = select(self.staging).where(condition)
+        rows = [dict(row) for row in self.connection.execute(query).mappings()]
+        self._store_rejected(
+            RejectedRow(row.pop(ROW_NUMBER), reason, to_json_values(row)) for row in rows
         )
-        self.connection.execute(delete(self.staging).where(fault))
+        self.connection.execute(delete(self.staging).where(condition))
 
     def _merge(self) -> None:
-        """Put the staged rows into their table: new ones are added, changed ones updated."""
+        """Insert new rows into the table and update those that changed."""
         names = [column.name for column in self.file.columns]
         values = [name for name in names if name not in self.keys]
-        self.report.updated = self._count(self._differing(values))
-        # a label that becomes known later changes no score
-        if scored := [v for v in values if self.table.c[v] in self.load.scoring.columns]:
-            self._drop_results_of_changed(scored)
-        put = dialect_insert(self.connection)(self.table)
+        self.report.updated = self._count(self._changed_keys(values))
+        # columns that are not scored, such as labels, do not invalidate results
+        if scored := [v for v in values if self.table.c[v] in self.request.scoring.columns]:
+            self._delete_outdated_results(scored)
+        statement = dialect_insert(self.connection)(self.table)
         staged = select(*(self.staging.c[n] for n in names), literal(self.load_id)).where(true())
-        put = put.from_select([*names, "load_id"], staged).on_conflict_do_update(
+        new = statement.excluded
+        statement = statement.from_select([*names, "load_id"], staged).on_conflict_do_update(
             index_elements=self.keys,
-            set_={name: put.excluded[name] for name in [*values, "load_id"]},
-            where=or_(
-                false(), *(self.table.c[v].is_distinct_from(put.excluded[v]) for v in values)
-            ),
+            set_={name: new[name] for name in [*values, "load_id"]},
+            where=or_(false(), *(self.table.c[v].is_distinct_from(new[v]) for v in values)),
         )
-        before = self._count(self.table)
-        self.connection.execute(put)
-        self.report.added = self._count(self.table) - before
+        count_before = self._count(self.table)
+        self.connection.execute(statement)
+        self.report.added = self._count(self.table) - count_before
 
-    def _drop_results_of_changed(self, values: Sequence[str]) -> None:
-        """A row made of a changed one loses its results, so that it is scored again."""
+    def _delete_outdated_results(self, values: Sequence[str]) -> None:
+        """Delete the results of rows whose values change, so that they are scored again."""
         changed = Table(
             f"changed_{self.table.name}",
             MetaData(),
@@ -224,17 +220,17 @@ class StagedFile:
             prefixes=["TEMPORARY"],
         )
         changed.create(self.connection)
-        self.connection.execute(insert(changed).from_select(self.keys, self._differing(values)))
-        scoring = self.load.scoring
+        self.connection.execute(insert(changed).from_select(self.keys, self._changed_keys(values)))
+        scoring = self.request.scoring
         same_key = and_(*(self.table.c[key] == changed.c[key] for key in self.keys))
         affected = scoring.rows.with_only_columns(scoring.key).join(changed, same_key)
         for table in (scoring.results.table, scoring.results.rejected_table):
-            dropped = delete(table).where(table.c[scoring.results.key_column].in_(affected))
-            self.report.results_dropped += self.connection.execute(dropped).rowcount
+            statement = delete(table).where(table.c[scoring.results.key_column].in_(affected))
+            self.report.results_dropped += self.connection.execute(statement).rowcount
         changed.drop(self.connection)
 
-    def _differing(self, values: Sequence[str]) -> Select:
-        """The keys of stored rows that a staged one would change in these columns."""
+    def _changed_keys(self, values: Sequence[str]) -> Select:
+        """Select the keys of stored rows that differ from their staged row in these columns."""
         stored, staged = self.table.c, self.staging.c
         return select(*(stored[key] for key in self.keys)).where(
             *(stored[key] == staged[key] for key in self.keys),
@@ -242,11 +238,6 @@ class StagedFile:
         )
 
     def _count(self, rows: Table | Select, *where: ColumnElement[bool]) -> int:
-        counted = rows if isinstance(rows, Table) else rows.subquery()
-        count = select(func.count()).select_from(counted).where(*where)
+        source = rows if isinstance(rows, Table) else rows.subquery()
+        count = select(func.count()).select_from(source).where(*where)
         return self.connection.execute(count).scalar_one()
-
-
-def _without_number(row: dict[str, object]) -> dict[str, object]:
-    row.pop(ROW_NUMBER)
-    return to_json_values(row)

@@ -1,17 +1,17 @@
-"""How a problem declares its tables: sources, what is scored of them, and where results go."""
+"""Declare the tables of a problem: its sources, what is scored, and where results go."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     ColumnElement,
     DateTime,
     Double,
     ForeignKey,
-    Integer,
     MetaData,
     Select,
     String,
@@ -24,16 +24,16 @@ from sqlalchemy.types import TypeEngine
 from db.tables import IdType, common_metadata, loads, model_versions, scoring_runs
 
 HASH_LENGTH = 32  # hexadecimal digits of a content key
-KINDS: dict[type[TypeEngine], str] = {  # what a source's column may be, and must then hold
+TYPE_DESCRIPTIONS: dict[type[TypeEngine], str] = {  # the types that a source column may have
     Double: "a number",
-    Integer: "a whole number",
+    BigInteger: "a whole number",
     String: "text",
     DateTime: "a timestamp",
 }
-INFO = {"minimum", "maximum", "optional", "content_of"}  # what its info may say
-ROW_NUMBER = "row_number"  # a column that a file's reader adds: the row's number, from 1
-OURS = ("load_id", ROW_NUMBER)  # columns that we add to what a source brings
-OF_RESULTS = (  # columns that every table of results has
+INFO_KEYS = {"minimum", "maximum", "optional", "content_of"}  # the keys that `info` may have
+ROW_NUMBER = "row_number"  # a column that the readers add: the row's number in the file, from 1
+RESERVED_COLUMNS = ("load_id", ROW_NUMBER)  # columns that we add to those of a source
+RESULT_COLUMNS = (  # columns that every results table has
     "id",
     "model_id",
     "process_time",
@@ -46,11 +46,11 @@ OF_RESULTS = (  # columns that every table of results has
 
 @dataclass(frozen=True)
 class Source:
-    """A table and the file of the source folder that fills it, named without its ending.
+    """A table, and the name (without extension) of the file that fills it.
 
-    Checks follow from the table: its primary key is neither null nor repeated, its foreign keys
-    exist, its numbers are finite and within a column's `info={"minimum": …, "maximum": …}`. A
-    column with `info={"optional": True}` may be missing in the file.
+    The table defines the checks: a primary key is neither null nor repeated, foreign keys exist,
+    numbers are finite and within a column's `info={"minimum": …, "maximum": …}`. A column with
+    `info={"optional": True}` may be missing from the file.
     """
 
     table: Table
@@ -58,34 +58,34 @@ class Source:
 
     @property
     def columns(self) -> list[Column]:
-        """The columns that a file may bring: all but those that are ours."""
-        ours = ("load_id", "" if self.content_key is None else self.content_key.name)
-        return [column for column in self.table.columns if column.name not in ours]
+        """The columns that a file may contain: all but those that we add."""
+        added = ("load_id", "" if self.content_key is None else self.content_key.name)
+        return [column for column in self.table.columns if column.name not in added]
 
     @property
     def content_key(self) -> Column | None:
-        """The table's key, if it is made of the row's content."""
+        """The table's primary key, if it is a hash of the row's content."""
         keys = self.table.primary_key.columns
         return next((key for key in keys if "content_of" in key.info), None)
 
 
 @dataclass(frozen=True)
 class ResultTables:
-    """Where the scores of a problem's rows go, and under which column names."""
+    """The tables that store the results of a problem, and the names of their columns."""
 
     table: Table
     rejected_table: Table
     key_column: str
-    value_columns: Mapping[str, str]  # feature -> the column that keeps the value that was scored
+    value_columns: Mapping[str, str]  # feature -> the column that stores its scored value
     outcome_column: str
     probability_column: str
 
 
 @dataclass(frozen=True)
 class ScoringSpec:
-    """What is scored: a select with one row a key, and where its results go.
+    """What is scored: a select with one row per key, and the tables for the results.
 
-    `labelled` says which of the rows have an outcome to learn from; without it all have.
+    `has_label` selects the rows whose outcome is known; without it, all rows have one.
     """
 
     rows: Select
@@ -95,82 +95,80 @@ class ScoringSpec:
 
     @cached_property
     def tables(self) -> list[Table]:
-        """The source tables that a scored row is made of."""
-        return [t for t in self.key.table.metadata.sorted_tables if self._reads(t)]
+        """The source tables that a scored row is joined from."""
+        tables = (t for t in self.key.table.metadata.sorted_tables if "load_id" in t.c)
+        froms = self.rows.get_final_froms()
+        return [t for t in tables if any(f.is_derived_from(t) for f in froms)]
 
     @property
     def columns(self) -> set[Column]:
-        """The columns that a scored row depends on: those that the select shows, joins or asks."""
+        """The source columns that the select uses, whether for output, joins or conditions."""
         parts = visitors.iterate(self.rows)
         return {part for part in parts if isinstance(part, Column) and part.table in self.tables}
 
-    def _reads(self, table: Table) -> bool:
-        if "load_id" not in table.c:
-            return False
-        return any(f.is_derived_from(table) for f in self.rows.get_final_froms())
-
 
 def describe_type(column: Column) -> str:
-    """What a column of a source table must hold, in words."""
-    return next(words for of, words in KINDS.items() if isinstance(column.type, of))
+    """Describe what a source column must contain, such as "a number"."""
+    return next(text for type_, text in TYPE_DESCRIPTIONS.items() if isinstance(column.type, type_))
 
 
 def repeated_key_reason(table: Table) -> str:
-    """Why a row is set aside whose key an earlier row of its source has."""
+    """Return the reason to reject a row whose key occurs earlier in its source."""
     return f"{' and '.join(column.name for column in table.primary_key)} is repeated"
 
 
 def referenced_columns(table: Table) -> dict[Column, Column]:
-    """The columns of a source table that must be found in another one's, and those."""
-    found = {c: key.column for c in table.columns for key in c.foreign_keys}
-    return {column: parent for column, parent in found.items() if column.name not in OURS}
+    """Map each foreign key column of a source table to the column that it references."""
+    keys = {column: key.column for column in table.columns for key in column.foreign_keys}
+    return {column: key for column, key in keys.items() if column.name not in RESERVED_COLUMNS}
 
 
-def missing_reference_reason(column: Column, parent: Column) -> str:
-    """Why a row is set aside whose value is not among its parents."""
-    return f"{column.name} is not in {parent.table.name}"
+def missing_reference_reason(column: Column, referenced: Column) -> str:
+    """Return the reason to reject a row whose foreign key does not exist."""
+    return f"{column.name} is not in {referenced.table.name}"
 
 
-def content_key(name: str, *, of: Sequence[str]) -> Column:
-    """A primary key for rows that have none in their file: a hash of these columns' values.
+def content_key(name: str, *, columns: Sequence[str]) -> Column:
+    """Define a primary key for files without one: a hash of the values of these columns.
 
-    The second row of the file with the same values gets the hash and `-2`, and so on. Leave out
-    what becomes known later, as the label: a row whose other values change is a new row.
+    If several rows have equal values, the second one gets the hash followed by `-2`, and so on.
+    Leave out columns that become known later, such as the label: a new hash means a new row.
     """
-    return Column(name, String, primary_key=True, info={"content_of": tuple(of)})
+    return Column(name, String, primary_key=True, info={"content_of": tuple(columns)})
 
 
 def source_table(name: str, metadata: MetaData, *columns: Column) -> Table:
-    """A problem's own table; it also remembers which load last wrote each of its rows.
+    """Define a source table; the added column `load_id` names the load that last wrote a row.
 
     Raises:
-        ValueError: it cannot be one; says why.
+        ValueError: the definition is invalid.
     """
-    table = Table(
-        name, metadata, *columns, Column("load_id", ForeignKey(loads.c.id), nullable=False)
-    )
+    load_id: Column = Column("load_id", ForeignKey(loads.c.id), nullable=False)
+    table = Table(name, metadata, *columns, load_id)
     if name in common_metadata.tables:
-        raise ValueError(f"the name {name} is taken by a table of our own")
+        raise ValueError(f"the table name {name} is reserved")
     if not table.primary_key.columns:
         raise ValueError(f"table {name} has no primary key: declare one, or a content_key")
-    for fault in (fault for column in columns for fault in _column_faults(table, column)):
-        raise ValueError(f"column {fault}")
+    for error in (error for column in columns for error in _column_errors(table, column)):
+        raise ValueError(f"column {error}")
     return table
 
 
-def _column_faults(table: Table, column: Column) -> Iterator[str]:
-    where = f"{column.name} of table {table.name}"
+def _column_errors(table: Table, column: Column) -> Iterator[str]:
+    name = f"{column.name} of table {table.name}"
     bounds = (column.info.get("minimum", 0), column.info.get("maximum", 0))
-    if column.name in OURS:
-        yield f"{where} has a name that is taken: {', '.join(OURS)}"
-    if not isinstance(column.type, tuple(KINDS)):
-        yield f"{where} must be a Double, BigInteger, String or DateTime"
-    if unknown := column.info.keys() - INFO:
-        yield f"{where} has unknown info {', '.join(unknown)}"
+    if column.name in RESERVED_COLUMNS:
+        yield f"{name} has a reserved name ({', '.join(RESERVED_COLUMNS)})"
+    # PostgreSQL would refuse values that do not fit into an Integer or a String(length)
+    has_length = getattr(column.type, "length", None) is not None
+    if has_length or not isinstance(column.type, tuple(TYPE_DESCRIPTIONS)):
+        yield f"{name} must be a Double, BigInteger, DateTime, or String without a length"
+    if unknown := column.info.keys() - INFO_KEYS:
+        yield f"{name} has unknown info {', '.join(unknown)}"
     if not all(isinstance(bound, int | float) for bound in bounds):
-        yield f"{where} has a minimum or maximum that is no number"
+        yield f"{name} has a minimum or maximum that is not a number"
     if missing := set(column.info.get("content_of", ())) - set(table.columns.keys()):
-        yield f"{where} is made of {', '.join(missing)}, which the table lacks"
+        yield f"{name} is computed from {', '.join(missing)}, which the table does not have"
 
 
 def results_tables(
@@ -179,34 +177,35 @@ def results_tables(
     *,
     key: Column,
     values: Mapping[str, Column] | Sequence[Column],
-    word: str,
+    outcome: str,
     probability: str,
 ) -> ResultTables:
-    """The table of results for rows with this key, and the table of rows no model could score.
+    """Define the table of results for rows with this key, and the one of rejected rows.
 
-    A row is scored once by a version: unique on version and key. The key is null for a row that
-    came from a form. `values` names, for each feature, the column that keeps what was scored;
-    given the features' own columns, it is one of the same name and type.
+    Each model version scores a row once: version and key are unique together. The key is null for
+    a row from the form. `values` maps each feature to the column that stores its scored value. If
+    it is a sequence of source columns, each is stored under its own name and type. `outcome` and
+    `probability` name the columns for the outcome label and its probability.
     """
     if not isinstance(values, Mapping):
-        values = {column.name: Column(_free(column), column.type) for column in values}
-    key_name = _free(key)
+        values = {column.name: Column(_result_name(column), column.type) for column in values}
+    key_name = _result_name(key)
     table = Table(
         name,
         metadata,
         Column("id", IdType, primary_key=True),
         Column("model_id", ForeignKey(model_versions.c.model_id), nullable=False),
-        Column("process_time", DateTime, nullable=False),  # UTC, as are all times
+        Column("process_time", DateTime, nullable=False),  # in UTC, like all times
         Column(key_name, ForeignKey(key)),
         *values.values(),
-        Column(word, String, nullable=False),
+        Column(outcome, String, nullable=False),
         Column(probability, Double, nullable=False),
-        Column("trained_on", Boolean),  # was this row, as it is, among the training rows
+        Column("trained_on", Boolean),  # whether the version was trained on this row
         Column("source", String, nullable=False),  # batch or form
         Column("scoring_run_id", ForeignKey(scoring_runs.c.id)),
-        UniqueConstraint(key_name, "model_id"),  # also finds a row's results of all versions
+        UniqueConstraint(key_name, "model_id"),  # also the index to find a row's results
     )
-    rejects = Table(
+    rejected_table = Table(
         f"{name}_rejected",
         metadata,
         Column("id", IdType, primary_key=True),
@@ -217,10 +216,10 @@ def results_tables(
         Column("scoring_run_id", ForeignKey(scoring_runs.c.id), nullable=False),
         UniqueConstraint(key_name, "model_id"),
     )
-    names = {feature: column.name for feature, column in values.items()}
-    return ResultTables(table, rejects, key_name, names, word, probability)
+    value_columns = {feature: column.name for feature, column in values.items()}
+    return ResultTables(table, rejected_table, key_name, value_columns, outcome, probability)
 
 
-def _free(column: Column) -> str:
-    """The column's name among results, with its table's in front where we have one of that name."""
-    return f"{column.table.name}_{column.name}" if column.name in OF_RESULTS else column.name
+def _result_name(column: Column) -> str:
+    """Return the column's name, prefixed with its table's if results tables use that name."""
+    return f"{column.table.name}_{column.name}" if column.name in RESULT_COLUMNS else column.name

@@ -1,4 +1,4 @@
-"""The tables that every problem shares; schema.py makes them and brings them up to date."""
+"""The tables that all problems share."""
 
 from datetime import UTC, datetime
 
@@ -19,7 +19,7 @@ from sqlalchemy import (
     select,
 )
 
-# On SQLite only a column declared INTEGER is the row's own key; elsewhere 32 bits are too few.
+# SQLite generates ids only in a column declared INTEGER; PostgreSQL needs 64 bits.
 IdType = BigInteger().with_variant(Integer, "sqlite")
 
 common_metadata = MetaData()
@@ -27,12 +27,12 @@ common_metadata = MetaData()
 database_info = Table(
     "database_info",
     common_metadata,
-    Column("id", String, primary_key=True),  # tells a load number of this database from others'
+    Column("id", String, primary_key=True),  # a UUID: load numbers are unique only per database
     Column("schema_version", Integer, nullable=False),
     Column("created_at", DateTime, nullable=False),
 )
 
-loads = Table(  # one row for every ingest that changed something: where rows came from, and when
+loads = Table(  # one row for each run of ingest.py that changed something
     "loads",
     common_metadata,
     Column("id", Integer, primary_key=True),
@@ -41,7 +41,7 @@ loads = Table(  # one row for every ingest that changed something: where rows ca
     Column("loaded_at", DateTime, nullable=False),
 )
 
-rejected_rows = Table(  # rows of a source that could not be loaded, as they were found
+rejected_rows = Table(  # rows of a source that could not be loaded, with their original values
     "rejected_rows",
     common_metadata,
     Column("id", IdType, primary_key=True),
@@ -55,7 +55,7 @@ rejected_rows = Table(  # rows of a source that could not be loaded, as they wer
     Index("ix_rejected_rows_source", "problem", "source"),
 )
 
-model_versions = Table(  # what results refer to; model_id is a name and a number
+model_versions = Table(  # model_id is a name and a version number, such as name/3
     "model_versions",
     common_metadata,
     Column("model_id", String, primary_key=True),
@@ -76,40 +76,40 @@ scoring_runs = Table(
     Column("outcome", String, nullable=False),  # running, finished, limited, failed, interrupted
     Column("stored", BigInteger, nullable=False),
     Column("rejected", BigInteger, nullable=False),
-    Column("host", String),  # where it runs, as which process, and when it last said so
+    Column("host", String),  # the machine and process of the client, and its last sign of life
     Column("pid", Integer),
     Column("seen_at", DateTime),
 )
 
-claims = Table(  # rows that a scoring run has to itself: from one key to another, as in JSON
+claims = Table(  # ranges of row keys, as JSON, that only one scoring run works on
     "claims",
     common_metadata,
     Column("id", IdType, primary_key=True),
     Column("scoring_run_id", ForeignKey(scoring_runs.c.id), nullable=False),
     Column("first_key", JSON, nullable=False),
     Column("last_key", JSON, nullable=False),
-    sqlite_autoincrement=True,  # else a claim might get the number of one that was taken away
+    sqlite_autoincrement=True,  # never reuse the id of a deleted claim
 )
 
 
 def utc_now() -> datetime:
-    """The time as every table keeps it: UTC, without a zone."""
+    """Return the current time as all tables store it: in UTC, without a time zone."""
     return datetime.now(UTC).replace(tzinfo=None)
 
 
 def database_now(connection: Connection) -> datetime:
-    """The same by the database's clock: those of the machines that work on it may disagree."""
-    if connection.dialect.name == "sqlite":  # whose machine is this one
+    """Return the time by the database's clock, because its clients' clocks may disagree."""
+    if connection.dialect.name == "sqlite":  # the database runs in this process
         return utc_now()
     clock = select(func.timezone("UTC", func.clock_timestamp()))
     return connection.execute(clock).scalar_one()
 
 
 def database_id(connection: Connection) -> str:
-    """The identity of this database, which a load number belongs to."""
+    """Return the unique id of this database."""
     return connection.execute(select(database_info.c.id)).scalar_one()
 
 
 def last_load_id(connection: Connection) -> int:
-    """The number of the latest load; while it stands, no loaded row has changed."""
+    """Return the id of the latest load, or 0. It changes whenever a loaded row changes."""
     return connection.execute(select(func.coalesce(func.max(loads.c.id), 0))).scalar_one()

@@ -1,4 +1,4 @@
-"""Check the cells of a source file against its table, and bring them into the table's types."""
+"""Validate the cells of a source file and convert them to the types of its table."""
 
 import hashlib
 import json
@@ -12,65 +12,64 @@ import pyarrow.compute as pc
 from sqlalchemy import Column
 
 from db.table_specs import HASH_LENGTH, ROW_NUMBER, describe_type
-from db.text_cells import LARGEST_EXACT_INTEGER, parse_cells
+from db.text_cells import FIRST_INEXACT_INTEGER, parse_cells
 
-# a missing number, as pandas, R and databases write it into text files
-MISSING = pa.array(["na", "nan", "n/a", "null", "none"])
+# how pandas, R and databases write a missing number into text files
+NULL_TEXTS = pa.array(["na", "nan", "n/a", "null", "none"])
 
-UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}  # of a timestamp, in a second
-# of the years that Python and the databases have, since 1970
+UNITS_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+# the years 1 to 9999, which Python and the databases support, in seconds since 1970
 FIRST_SECOND, LAST_SECOND = -62_135_596_800, 253_402_300_799
 
-Faults = list[tuple[str, pa.Array]]  # a reason, and a mask of the cells that it is true of
+Errors = list[tuple[str, pa.Array]]  # a reason, and a mask of the cells that it applies to
 
 
 @dataclass(frozen=True)
 class RejectedRow:
-    """A row that is set aside: its number in the file (from 1), why, and what it held."""
+    """A row that cannot be loaded: its number in the file (from 1), the reason and its values."""
 
     row_number: int
     reason: str
     values: dict[str, Any]
 
 
-def can_hold(found: pa.DataType, expected: str) -> bool:
-    """Can a typed file's column hold what is expected of it."""
-    if pa.types.is_dictionary(found):
-        found = found.value_type
-    number = pa.types.is_integer(found) or pa.types.is_floating(found)
-    fitting = {
-        "a number": number or pa.types.is_decimal(found),
-        # pandas writes whole numbers with a null among them as doubles
-        "a whole number": number or pa.types.is_boolean(found),
-        "text": pa.types.is_string(found) or pa.types.is_large_string(found),
-        "a timestamp": pa.types.is_timestamp(found),
+def can_hold(file_type: pa.DataType, expected: str) -> bool:
+    """Return whether a column of this type in a typed file can hold the expected values."""
+    if pa.types.is_dictionary(file_type):
+        file_type = file_type.value_type
+    is_number = pa.types.is_integer(file_type) or pa.types.is_floating(file_type)
+    matches = {
+        "a number": is_number or pa.types.is_decimal(file_type),
+        # pandas writes whole numbers with nulls as doubles
+        "a whole number": is_number or pa.types.is_boolean(file_type),
+        "text": pa.types.is_string(file_type) or pa.types.is_large_string(file_type),
+        "a timestamp": pa.types.is_timestamp(file_type),
     }
-    return fitting[expected] or pa.types.is_null(found)
+    return matches[expected] or pa.types.is_null(file_type)
 
 
 def check_batch(batch: pa.Table, columns: Sequence[Column]) -> tuple[pa.Table, list[RejectedRow]]:
-    """Split a batch into good rows in the table's types and rejected ones with reasons."""
+    """Split a batch into valid rows in the table's types and rejected rows with their reasons."""
     reasons = pa.nulls(batch.num_rows, pa.string())
     arrays = []
     for column in columns:
-        array, faults = _typed(batch[column.name].combine_chunks(), column)
-        for reason, at in faults:
-            reasons = pc.if_else(pc.and_(pc.is_null(reasons), at), reason, reasons)
+        array, errors = _convert(batch[column.name].combine_chunks(), column)
+        for reason, mask in errors:
+            reasons = pc.if_else(pc.and_(pc.is_null(reasons), mask), reason, reasons)
         arrays.append(array)
     names = [*(column.name for column in columns), ROW_NUMBER]
     table = pa.table([*arrays, batch[ROW_NUMBER]], names=names)
-    good = pc.is_null(reasons)
+    is_valid = pc.is_null(reasons)
     rejected = []
-    for i in pc.indices_nonzero(pc.invert(good)).to_pylist():
-        values = {name: _shown(batch[name][i]) for name in batch.column_names}
-        rejected.append(
-            RejectedRow(values.pop(ROW_NUMBER), reasons[i].as_py(), to_json_values(values))
-        )
-    return table.filter(good), rejected
+    for i in pc.indices_nonzero(pc.invert(is_valid)).to_pylist():
+        values = {name: _to_python(batch[name][i]) for name in batch.column_names}
+        number = values.pop(ROW_NUMBER)
+        rejected.append(RejectedRow(number, reasons[i].as_py(), to_json_values(values)))
+    return table.filter(is_valid), rejected
 
 
 def content_keys(rows: pa.Table, names: Sequence[str]) -> pa.Array:
-    """A hash of each row's values in these columns, the same from a file of any format."""
+    """Hash the values of these columns in each row, independently of the file's format."""
     return pa.array(
         hashlib.blake2b(
             json.dumps(values, default=str).encode(), digest_size=HASH_LENGTH // 2
@@ -79,93 +78,90 @@ def content_keys(rows: pa.Table, names: Sequence[str]) -> pa.Array:
     )
 
 
-def to_json_values(values: dict[str, Any]) -> dict[str, Any]:
-    """A row's values as JSON can keep them: what it has no word for becomes text."""
+def to_json_values(row: dict[str, Any]) -> dict[str, Any]:
+    """Convert the values of a row that JSON does not support to text."""
 
-    def plain(value: Any) -> Any:
-        if isinstance(value, float) and not math.isfinite(value):
-            return str(value)
-        return value
+    def finite(value: Any) -> Any:
+        return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
-    return json.loads(json.dumps({k: plain(v) for k, v in values.items()}, default=str))
+    return json.loads(json.dumps({k: finite(v) for k, v in row.items()}, default=str))
 
 
-def _shown(cell: pa.Scalar) -> Any:
-    """A cell of a rejected row, as text if Python has no value for it."""
+def _to_python(cell: pa.Scalar) -> Any:
+    """Return the value of a cell, or a description if Python cannot represent it."""
     try:
         return cell.as_py()
     except UnicodeDecodeError:
         cell = cell.value if isinstance(cell, pa.DictionaryScalar) else cell
         return bytes(cell.as_buffer()).decode(errors="replace")
-    except (ValueError, OverflowError, KeyError):  # a time outside Python's years, or no such zone
+    except (ValueError, OverflowError, KeyError):  # the year or the time zone does not exist
         return f"{cell.value} {cell.type.unit} since 1970"
 
 
-def _typed(found: pa.Array, column: Column) -> tuple[pa.Array, Faults]:
-    """A column in its table's type, and masks of the cells that are wrong."""
+def _convert(cells: pa.Array, column: Column) -> tuple[pa.Array, Errors]:
+    """Convert cells to the type of the column, and find those that are invalid."""
     expected, name = describe_type(column), column.name
-    faults: Faults = []
-    if pa.types.is_dictionary(found.type):
-        found = found.dictionary_decode()
-    if pa.types.is_string(found.type) and expected != "text":
-        found = pc.if_else(_true(pc.is_in(pc.utf8_lower(found), MISSING)), None, found)
-        values = parse_cells(found, expected)
-        said_otherwise = pc.and_(pc.is_null(values), pc.is_valid(found))
-        faults.append((f"{name} is not {expected}", said_otherwise))
-        found = values
-    if pa.types.is_floating(found.type):
-        found = found.cast(pa.float64())  # some functions know no half precision
-        found = pc.if_else(pc.is_nan(found), None, found)  # pandas' other way to say null
+    errors: Errors = []
+    if pa.types.is_dictionary(cells.type):
+        cells = cells.dictionary_decode()
+    if pa.types.is_string(cells.type) and expected != "text":
+        cells = pc.if_else(_is_true(pc.is_in(pc.utf8_lower(cells), NULL_TEXTS)), None, cells)
+        values = parse_cells(cells, expected)
+        is_unparsed = pc.and_(pc.is_null(values), pc.is_valid(cells))
+        errors.append((f"{name} is not {expected}", is_unparsed))
+        cells = values
+    if pa.types.is_floating(cells.type):
+        cells = cells.cast(pa.float64())  # some functions do not support half precision
+        cells = pc.if_else(pc.is_nan(cells), None, cells)  # pandas writes nulls as NaN
     convert = {
-        "a number": _numbers,
-        "a whole number": _whole_numbers,
-        "text": _texts,
-        "a timestamp": _timestamps,
+        "a number": _to_numbers,
+        "a whole number": _to_whole_numbers,
+        "text": _to_texts,
+        "a timestamp": _to_timestamps,
     }
-    array, more = convert[expected](found, column)
-    faults += more
+    array, type_errors = convert[expected](cells, column)
+    errors += type_errors
     if not column.nullable:
-        faults.append((f"{name} is null", pc.is_null(array)))
-    return array, faults
+        errors.append((f"{name} is null", pc.is_null(array)))
+    return array, errors
 
 
-def _numbers(found: pa.Array, column: Column) -> tuple[pa.Array, Faults]:
-    array = found.cast(pa.float64(), safe=False)  # beyond 2^53 whole numbers are rounded
-    infinite = (f"{column.name} is infinite", _true(pc.is_inf(array)))
-    return array, [infinite, *_out_of_bounds(array, column)]
+def _to_numbers(cells: pa.Array, column: Column) -> tuple[pa.Array, Errors]:
+    array = cells.cast(pa.float64(), safe=False)  # rounds whole numbers beyond 2^53
+    infinite = (f"{column.name} is infinite", _is_true(pc.is_inf(array)))
+    return array, [infinite, *_bound_errors(array, column)]
 
 
-def _whole_numbers(found: pa.Array, column: Column) -> tuple[pa.Array, Faults]:
-    array, faults = found.cast(pa.int64(), safe=False), []
-    if pa.types.is_floating(found.type):
-        inexact = pc.or_(
-            pc.not_equal(pc.trunc(found), found),
-            pc.greater(pc.abs(found), LARGEST_EXACT_INTEGER),
+def _to_whole_numbers(cells: pa.Array, column: Column) -> tuple[pa.Array, Errors]:
+    array, errors = cells.cast(pa.int64(), safe=False), []
+    if pa.types.is_floating(cells.type):
+        is_inexact = pc.or_(
+            pc.not_equal(pc.trunc(cells), cells),
+            pc.greater_equal(pc.abs(cells), FIRST_INEXACT_INTEGER),
         )
-        faults.append((f"{column.name} is not a whole number", _true(inexact)))
-    if pa.types.is_uint64(found.type):
-        most = pa.scalar(2**63 - 1, pa.uint64())
-        faults.append((f"{column.name} is too large", _true(pc.greater(found, most))))
-    return array, faults + _out_of_bounds(array, column)
+        errors.append((f"{column.name} is not a whole number", _is_true(is_inexact)))
+    if pa.types.is_uint64(cells.type):
+        maximum = pa.scalar(2**63 - 1, pa.uint64())
+        errors.append((f"{column.name} is too large", _is_true(pc.greater(cells, maximum))))
+    return array, errors + _bound_errors(array, column)
 
 
-def _texts(found: pa.Array, column: Column) -> tuple[pa.Array, Faults]:
-    broken = _not_utf8(found)
-    array = pc.if_else(broken, None, found).cast(pa.string())
-    # PostgreSQL cannot keep it, and no honest text has it
-    with_nul = _true(pc.match_substring(array, "\0"))
+def _to_texts(cells: pa.Array, column: Column) -> tuple[pa.Array, Errors]:
+    is_invalid = _is_not_utf8(cells)
+    array = pc.if_else(is_invalid, None, cells).cast(pa.string())
+    has_nul = _is_true(pc.match_substring(array, "\0"))  # PostgreSQL cannot store NUL bytes
     return array, [
-        (f"{column.name} is not UTF-8", broken),
-        (f"{column.name} holds a NUL byte", with_nul),
+        (f"{column.name} is not UTF-8", is_invalid),
+        (f"{column.name} holds a NUL byte", has_nul),
     ]
 
 
-def _not_utf8(texts: pa.Array) -> pa.Array:
+def _is_not_utf8(texts: pa.Array) -> pa.Array:
     try:
         texts.validate(full=True)
     except pa.ArrowInvalid:
-        raw = texts.cast(pa.large_binary())
-        return pa.array([text is not None and not _is_utf8(text) for text in raw.to_pylist()])
+        cells = texts.cast(pa.large_binary()).to_pylist()
+        return pa.array([cell is not None and not _is_utf8(cell) for cell in cells])
     return pa.repeat(pa.scalar(False), len(texts))
 
 
@@ -177,31 +173,31 @@ def _is_utf8(text: bytes) -> bool:
     return True
 
 
-def _timestamps(found: pa.Array, column: Column) -> tuple[pa.Array, Faults]:
-    if pa.types.is_null(found.type):
-        found = found.cast(pa.timestamp("us"))
-    per_second = UNITS[found.type.unit]
-    first = max(FIRST_SECOND * per_second, -(2**63))  # nanoseconds do not reach so far
-    last = min((LAST_SECOND + 1) * per_second - 1, 2**63 - 1)
-    counts = found.cast(pa.int64())
-    outside = _true(pc.or_(pc.less(counts, first), pc.greater(counts, last)))
-    zone = "UTC" if found.type.tz else None
-    array = pc.if_else(outside, None, found).cast(pa.timestamp("us", zone), safe=False)
-    faults = [(f"{column.name} is not in the years 1 to 9999", outside)]
-    return array.cast(pa.timestamp("us")), faults
+def _to_timestamps(cells: pa.Array, column: Column) -> tuple[pa.Array, Errors]:
+    if pa.types.is_null(cells.type):
+        cells = cells.cast(pa.timestamp("us"))
+    units = UNITS_PER_SECOND[cells.type.unit]
+    first = max(FIRST_SECOND * units, -(2**63))  # 64 bits of nanoseconds span fewer years
+    last = min((LAST_SECOND + 1) * units - 1, 2**63 - 1)
+    counts = cells.cast(pa.int64())
+    is_outside = _is_true(pc.or_(pc.less(counts, first), pc.greater(counts, last)))
+    zone = "UTC" if cells.type.tz else None
+    array = pc.if_else(is_outside, None, cells).cast(pa.timestamp("us", zone), safe=False)
+    errors = [(f"{column.name} is not in the years 1 to 9999", is_outside)]
+    return array.cast(pa.timestamp("us")), errors
 
 
-def _out_of_bounds(array: pa.Array, column: Column) -> Faults:
+def _bound_errors(array: pa.Array, column: Column) -> Errors:
     minimum, maximum = column.info.get("minimum"), column.info.get("maximum")
-    faults: Faults = []
+    errors: Errors = []
     if minimum is not None:
-        below = "is negative" if minimum == 0 else f"is below {minimum}"
-        faults.append((f"{column.name} {below}", _true(pc.less(array, minimum))))
+        reason = "is negative" if minimum == 0 else f"is below {minimum}"
+        errors.append((f"{column.name} {reason}", _is_true(pc.less(array, minimum))))
     if maximum is not None:
-        above = _true(pc.greater(array, maximum))
-        faults.append((f"{column.name} is above {maximum}", above))
-    return faults
+        is_above = _is_true(pc.greater(array, maximum))
+        errors.append((f"{column.name} is above {maximum}", is_above))
+    return errors
 
 
-def _true(mask: pa.Array) -> pa.Array:
+def _is_true(mask: pa.Array) -> pa.Array:
     return pc.fill_null(mask, False)

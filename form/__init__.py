@@ -1,1 +1,1 @@
-"""A page where people try a problem's models by hand: one row, or several that compete."""
+"""A web form for scoring rows entered by hand."""

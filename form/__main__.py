@@ -1,13 +1,17 @@
-"""A form in the browser: enter one row by hand, and a served model says what it thinks of it.
+"""Serve a web form that scores rows entered by hand with a served model.
 
-    python serve.py --alias champion,challenger   # in a terminal
-    python -m form --challenger http://127.0.0.1:5001/challenger   # in another, or: make form
+    python serve.py --alias champion,challenger   # in one terminal
+    python -m form --challenger http://127.0.0.1:5001/challenger   # in another
 
-Opens at http://127.0.0.1:8000. The fields are those of the problem, the choices those of its
-tables. Rows that compete, as the offers to one person do, are entered together and ranked. Each
-answer is proved to be the version's and stored among the problem's results, as `source` form; all
-that was entered can be had as a CSV file, to label it and train on it. Needs a database filled by
-ingest.py; there is no login, so it listens to this machine only, unless told --insecure.
+The form is at http://127.0.0.1:8000. It has a field for each feature of the
+problem, and the choices are the values in the problem's tables. Rows that
+compete with each other, such as the offers to one person, are entered together
+and ranked. Each prediction is checked to come from the chosen model version,
+and is stored with the problem's other results as source `form`. All entries can
+be downloaded as a CSV file to add labels and train on them.
+
+The form needs a database that ingest.py has filled. It has no login, so it
+accepts connections only from this machine unless --insecure is given.
 """
 
 import argparse
@@ -28,60 +32,60 @@ from registry import aliases, store
 from scoring.endpoint import ModelEndpoint, Timeouts
 from serving import connections
 
-LOCK_SECONDS = 5.0  # that the person waits for a database which is locked
-TIMEOUT = 30.0  # seconds that a person waits for an answer
+LOCK_SECONDS = 5.0  # how long a request waits for a locked database
+TIMEOUT_SECONDS = 30.0  # how long a request waits for a prediction
 
 
 def parser() -> argparse.ArgumentParser:
-    made = cli.argument_parser(__doc__)
-    made.prog = "python -m form"
-    for alias, default in ((aliases.CHAMPION, "http://127.0.0.1:5001"), (aliases.CHALLENGER, "")):
-        made.add_argument(
-            f"--{alias}", default=default, metavar="URL",
-            help=f"where the {alias} is served (default: {default or 'it is not asked'})",
-        )  # fmt: skip
-    made.add_argument("--host", default="127.0.0.1", help="(default: %(default)s)")
-    made.add_argument(
-        "--port", type=cli.at_least(1, 65535), default=8000, help="(default: %(default)s)"
-    )
-    cli.add_yes_no_flag(made, "--insecure", "let other machines see and enter rows")
-    return made
+    parser = cli.argument_parser(__doc__)
+    parser.prog = "python -m form"
+    for alias, url in ((aliases.CHAMPION, "http://127.0.0.1:5001"), (aliases.CHALLENGER, "")):
+        help = f"address of the served {alias} (default: {url or 'not offered'})"
+        parser.add_argument(f"--{alias}", default=url, metavar="URL", help=help)
+    for flag, kind, default, help in (
+        ("--host", str, "127.0.0.1", "address to listen on"),
+        ("--port", cli.at_least(1, 65535), 8000, "port to listen on"),
+    ):
+        parser.add_argument(flag, type=kind, default=default, help=f"{help} (default: %(default)s)")
+    cli.add_yes_no_flag(parser, "--insecure", "allow other machines to see and enter rows")
+    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     if not args.insecure and not cli.is_loopback(args.host):
         raise cli.UserError(
-            f"On {args.host} other machines could see what was entered: put something that asks "
-            "for a login in front of it, and say --insecure."
+            f"On {args.host} other machines could see what is entered: give --insecure if a proxy "
+            "in front of the form authenticates its users."
         )
     problem = problems.load(args.problem)
     token = os.environ.get("ENDPOINT_TOKEN", "")
+    urls = {aliases.CHAMPION: args.champion, aliases.CHALLENGER: args.challenger}
     endpoints = {
-        alias: ModelEndpoint(url, Timeouts(read=TIMEOUT), token)
-        for alias, url in ((a, getattr(args, a)) for a in (aliases.CHAMPION, aliases.CHALLENGER))
+        alias: ModelEndpoint(url, Timeouts(read=TIMEOUT_SECONDS), token)
+        for alias, url in urls.items()
         if url
     }
     store.connect()
     connections.raise_descriptor_limit()
-    address = cli.host_and_port(args.host, args.port)
-    hosts = ("localhost", args.host) if cli.is_loopback(args.host) else ()
+    host = f"[{args.host}]" if ":" in args.host else args.host
+    hosts = ("localhost", host) if cli.is_loopback(args.host) else ()
     with (
         open_database(database_url(args.database), lock_seconds=LOCK_SECONDS) as engine,
         connections.listen(args.host, args.port) as listener,
     ):
         require_tables(engine, problem.metadata)
-        print_message(f"The form for {problem.name} is at http://{address}; Ctrl-C ends it.")
-        app = create_app(EntryScorer(engine, problem, endpoints), hosts)
+        address = cli.host_and_port(args.host, args.port)
+        print_message(f"The form for {problem.name} is at http://{address}. Press Ctrl-C to stop.")
         config = uvicorn.Config(
-            ThreadedApp(app, MAX_BODY_BYTES),
+            ThreadedApp(create_app(EntryScorer(engine, problem, endpoints), hosts), MAX_BODY_BYTES),
             http=connections.Connection,
             backlog=connections.backlog(),
             lifespan="off",
             log_level="warning",
             server_header=False,
             proxy_headers=False,
-            timeout_graceful_shutdown=3,  # browsers keep connections open that they do not use
+            timeout_graceful_shutdown=3,  # browsers keep idle connections open
         )
         uvicorn.Server(config).run(sockets=[listener])
     return 0

@@ -1,10 +1,9 @@
-"""Ask a version about rows entered by hand, and keep the answers among the problem's results."""
+"""Score rows that were entered by hand, and store them with the problem's results."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlflow import MlflowClient
 from sqlalchemy import Engine
 
 from db import entries, runs
@@ -17,26 +16,27 @@ from scoring.verified_endpoint import VerifiedEndpoint
 
 @dataclass(frozen=True)
 class EntryScorer:
-    """What a page's requests need: the tables, the problem, and an endpoint for each alias."""
+    """Scores entries for one problem with the endpoint of each alias."""
 
     engine: Engine
     problem: Problem
     endpoints: Mapping[str, ModelEndpoint]
 
-    def ask(self, alias: str, columns: Mapping[str, Sequence[Any]]) -> list[int]:
-        """Have the version with this alias score the rows; returns the ids of their results.
+    def score_and_store(self, alias: str, columns: Mapping[str, Sequence[Any]]) -> list[int]:
+        """Score rows with the version of this alias, store the results and return their ids.
 
         Raises:
-            EndpointError, RegistryError, DatabaseError: it was not so; nothing is stored.
+            EndpointError, RegistryError, DatabaseError: this failed, and nothing was stored.
         """
-        uri = f"models:/{self.problem.model_name}@{alias}"
-        version = versions.resolve(client(), uri)
+        with store.without_retries():
+            client = store.connect()
+        version = versions.resolve(client, f"models:/{self.problem.model_name}@{alias}")
         problem = versions.problem_for_version(version, self.problem)
-        rows = len(next(iter(columns.values())))
-        whole = {name: columns.get(name, [None] * rows) for name in problem.feature_names}
+        row_count = len(next(iter(columns.values())))
+        features = {name: columns.get(name, [None] * row_count) for name in problem.feature_names}
         endpoint = VerifiedEndpoint(self.endpoints[alias], version, problem.features)
-        answers = endpoint.predict(whole)
-        words = version.decide(answers, problem.outcome_labels)
+        probabilities = endpoint.predict(features)
+        labels = version.decide(probabilities, problem.outcome_labels)
         with translate_database_errors(self.engine.url):
             runs.remember_version(
                 self.engine,
@@ -47,11 +47,6 @@ class EntryScorer:
                 problem.scoring,
                 version.model_id,
                 columns,
-                answers.tolist(),
-                words.tolist(),
+                probabilities.tolist(),
+                labels.tolist(),
             )
-
-
-def client() -> MlflowClient:
-    with store.without_retries():
-        return store.connect()

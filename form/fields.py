@@ -1,4 +1,4 @@
-"""The form for a problem's rows, derived from what the problem declares and its tables hold."""
+"""The fields of the form, derived from the declarations of a problem and from its tables."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -16,129 +16,129 @@ from problems import Feature, Problem
 from problems.spec import MAX_CATEGORIES
 
 NUMBER = Feature("", "number")
-NOT_KNOWN = ""  # what stands for a null in a form
-EXACT = 1e15  # up to here a whole number is written without an exponent
-FIRST = 4  # lines for rows that compete, at first; a button gives as many more
-MAX_RIVALS = 48
-RIVALS, MODEL = "rivals", "model"  # names of fields
+UNKNOWN = ""  # the text of a field whose value is null
+MAX_PLAIN_INTEGER = 1e15  # larger numbers are displayed with an exponent
+LINES_PER_STEP = 4  # lines for competing rows at first, and lines that a button adds
+MAX_LINES = 48
+LINES, MODEL = "lines", "model"  # field names
 
 
 def load_choices(engine: Engine, problem: Problem) -> dict[str, list[str]]:
-    """The texts that the table holds in each text column, in the order of the alphabet."""
-    rows, found = problem.scoring.rows.subquery(), {}
+    """The most common texts of each text column in alphabetical order."""
+    rows, choices = problem.scoring.rows.subquery(), {}
     with read_transaction(engine) as connection:
         for name in problem.texts:
             column = rows.c[name]
             query = select(column).where(column.is_not(None)).group_by(column)
             common = connection.scalars(query.order_by(func.count().desc()).limit(MAX_CATEGORIES))
-            found[name] = sorted(common)
-    return found
+            choices[name] = sorted(common)
+    return choices
 
 
 def build_form_class(
-    problem: Problem, texts: Mapping[str, Sequence[str]], models: Sequence[str]
+    problem: Problem, choices: Mapping[str, Sequence[str]], aliases: Sequence[str]
 ) -> type[FlaskForm]:
-    """The class of the problem's form: which model is asked, a field for each feature.
+    """Build the form class of a problem, with a field for each feature.
 
-    Features in which rows compete are fields of each of several lines. Fields are called by
-    number: a feature may have any name, also one that means something to a form or to HTML.
+    Features in which competing rows differ have a field in each of several lines. Field names are
+    numbered because a feature can have any name, even one with a meaning in HTML or in a form.
     """
-    rivals = problem.competing_features
-    fields = {
-        name: _field(problem, feature, texts)
-        for name, feature in features_by_field_name(problem).items()
-        if feature not in rivals
-    }
-    if rivals:
-        lines = {
-            n: _field(problem, f, texts)
-            for n, f in features_by_field_name(problem).items()
-            if f in rivals
-        }
-        line: Any = FormField(type("Line", (Form,), lines))
-        fields[RIVALS] = FieldList(line, min_entries=FIRST, max_entries=MAX_RIVALS)
-    if len(models) > 1:
-        labels = [(model, model.capitalize()) for model in models]
-        fields[MODEL] = RadioField("Ask", choices=labels, default=models[0])
+    shared, competing = _split_features(problem)
+    fields = {name: _field(problem, feature, choices) for name, feature in shared.items()}
+    if competing:
+        line_fields = {name: _field(problem, f, choices) for name, f in competing.items()}
+        line: Any = FormField(type("Line", (Form,), line_fields))
+        fields[LINES] = FieldList(line, min_entries=LINES_PER_STEP, max_entries=MAX_LINES)
+    if len(aliases) > 1:
+        labels = [(alias, alias.capitalize()) for alias in aliases]
+        fields[MODEL] = RadioField("Model", choices=labels, default=aliases[0])
     return type("RowForm", (FlaskForm,), fields)
 
 
 def features_by_field_name(problem: Problem) -> dict[str, Feature]:
-    """The feature behind each name of a field."""
     return {f"field_{number}": feature for number, feature in enumerate(problem.features)}
 
 
-def read_columns(form: FlaskForm, problem: Problem) -> dict[str, list[Any]]:
-    """The rows that a valid form holds, as columns: None where nothing is known.
+def _split_features(problem: Problem) -> tuple[dict[str, Feature], dict[str, Feature]]:
+    """The features that all entered rows share and those that differ, by their field names."""
+    features = features_by_field_name(problem)
+    competing = {n: f for n, f in features.items() if f in problem.competing_features}
+    return {n: f for n, f in features.items() if n not in competing}, competing
 
-    A line of rivals that is empty is no row; there is always one row.
+
+def read_columns(form: FlaskForm, problem: Problem) -> dict[str, list[Any]]:
+    """The columns of the rows in a valid form, with None for unknown values.
+
+    Empty lines are ignored, but there is always at least one row.
     """
-    names, rivals = features_by_field_name(problem), problem.competing_features
-    own = {f.name: _value(f, form[n].data) for n, f in names.items() if f not in rivals}
+    shared, competing = _split_features(problem)
+    values = {feature.name: _parse(feature, form[name].data) for name, feature in shared.items()}
     lines = [
-        {f.name: _value(f, line.form[n].data) for n, f in names.items() if f in rivals}
-        for line in (form[RIVALS] if rivals else ())
+        {feature.name: _parse(feature, line.form[name].data) for name, feature in competing.items()}
+        for line in (form[LINES] if competing else ())
     ]
-    rows = [own | line for line in lines if any(v is not None for v in line.values())]
-    rows = rows or [own | dict.fromkeys(f.name for f in rivals)]
+    rows = [values | line for line in lines if any(v is not None for v in line.values())]
+    rows = rows or [values | dict.fromkeys(feature.name for feature in competing.values())]
     return {name: [row[name] for row in rows] for name in problem.feature_names}
 
 
 def form_data(problem: Problem, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What a form holds that these rows were entered in: the texts of its fields."""
+    """The data of a form in which these rows were entered."""
     if not rows:
         return {}
-    names, rivals = features_by_field_name(problem), problem.competing_features
-    found: dict[str, Any] = {n: _text(rows[0][f.name]) for n, f in names.items() if f not in rivals}
-    lines = [{n: _text(row[f.name]) for n, f in names.items() if f in rivals} for row in rows]
-    return found | {RIVALS: lines + [{}] * (FIRST - len(lines))} if rivals else found
+    shared, competing = _split_features(problem)
+    data: dict[str, Any] = {name: _to_text(rows[0][f.name]) for name, f in shared.items()}
+    if competing:
+        lines = [{name: _to_text(row[f.name]) for name, f in competing.items()} for row in rows]
+        data[LINES] = lines + [{}] * (LINES_PER_STEP - len(lines))
+    return data
 
 
 def is_empty(columns: Mapping[str, Sequence[Any]]) -> bool:
-    """Is nothing known of any row."""
+    """Whether all values are unknown."""
     return all(value is None for values in columns.values() for value in values)
 
 
-def _field(problem: Problem, feature: Feature, texts: Mapping[str, Sequence[str]]) -> Field:
+def _field(problem: Problem, feature: Feature, choices: Mapping[str, Sequence[str]]) -> Field:
+    label, unit = feature.display_name, feature.unit
     if feature.kind == "text":
-        known = [(NOT_KNOWN, "not known"), *((text, text) for text in texts[feature.name])]
-        return SelectField(feature.display_name, choices=known, description=feature.unit)
+        options = [(UNKNOWN, "unknown"), *((text, text) for text in choices[feature.name])]
+        return SelectField(label, choices=options, description=unit)
     column = problem.source_column(feature)
     bounds = column.info if column is not None else {}
     return StringField(
-        feature.display_name,
-        description=feature.unit,
-        validators=[partial(_a_number, bounds.get("minimum"), bounds.get("maximum"))],
+        label,
+        description=unit,
+        validators=[partial(_check_number, bounds.get("minimum"), bounds.get("maximum"))],
         render_kw={"inputmode": "decimal", "autocomplete": "off"},
     )
 
 
-def _a_number(minimum: float | None, maximum: float | None, _form: Form, field: Field) -> None:
+def _check_number(minimum: float | None, maximum: float | None, _form: Form, field: Field) -> None:
     try:
-        number = _value(NUMBER, field.data)
+        number = _parse(NUMBER, field.data)
     except ValueError:
         number = math.nan
     if number is None:
         return
     if not math.isfinite(number):
-        raise ValidationError("This is no number: write one such as 1500 or 19.99.")
+        raise ValidationError("This is not a number: enter one such as 1500 or 19.99.")
     if minimum is not None and number < minimum:
-        raise ValidationError(f"This is less than {minimum:g}, the least that it can be.")
+        raise ValidationError(f"This must be at least {minimum:g}.")
     if maximum is not None and number > maximum:
-        raise ValidationError(f"This is more than {maximum:g}, the most that it can be.")
+        raise ValidationError(f"This must be at most {maximum:g}.")
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
+def _to_text(value: Any) -> str:
+    if isinstance(value, float) and value.is_integer() and abs(value) < MAX_PLAIN_INTEGER:
         return str(int(value))
-    return NOT_KNOWN if value is None else str(value)
+    return UNKNOWN if value is None else str(value)
 
 
-def _value(feature: Feature, text: str | None) -> Any:
-    """What a field's text means; raises ValueError where it is no number but should be one."""
-    text = (text or "").strip()
-    if text == NOT_KNOWN:
-        return None
+def _parse(feature: Feature, text: str | None) -> Any:
+    """The value of a field; raises `ValueError` if it should be a number but is not."""
+    text = text or ""
     if feature.kind == "text":
-        return text
-    return float(text.replace("_", "x"))  # Python would read 1_000 as a thousand
+        return None if text == UNKNOWN else text  # blanks are part of a category
+    text = text.strip()
+    return None if text == UNKNOWN else float(text.replace("_", "x"))  # Python accepts 1_000

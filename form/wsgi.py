@@ -1,4 +1,4 @@
-"""A WSGI application in threads, which see a request only when all of it has arrived."""
+"""Run a WSGI application in threads, which get a request only when it is complete."""
 
 import asyncio
 import io
@@ -16,11 +16,11 @@ THREADS = 8
 
 
 class ThreadedApp:
-    """An ASGI application that gives each complete request to the WSGI application `app`."""
+    """An ASGI application that passes each complete request to a WSGI application."""
 
-    def __init__(self, app: Callable[..., Any], most_bytes: int) -> None:
-        """`most_bytes`: of a request's body; a longer one is answered with 413."""
-        self._app, self._most_bytes = app, most_bytes
+    def __init__(self, app: Callable[..., Any], max_body_bytes: int) -> None:
+        """A request whose body exceeds `max_body_bytes` gets a response with status 413."""
+        self._app, self._max_body_bytes = app, max_body_bytes
         self._threads = ThreadPoolExecutor(THREADS, "form")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -28,8 +28,8 @@ class ThreadedApp:
         try:
             async for piece in Request(scope, receive).stream():
                 body += piece
-                if len(body) > self._most_bytes:
-                    await PlainTextResponse("Too much was sent.", 413)(scope, receive, send)
+                if len(body) > self._max_body_bytes:
+                    await PlainTextResponse("The request is too large.", 413)(scope, receive, send)
                     return
         except ClientDisconnect:
             return
@@ -40,7 +40,7 @@ class ThreadedApp:
     def _respond(self, scope: Scope, body: bytes) -> Response:
         message: Any = {"type": "http.request"}
         environ = cast(dict[str, Any], build_environ(cast(Any, scope), message, io.BytesIO(body)))
-        environ["CONTENT_LENGTH"] = str(len(body))  # a body in chunks has no such header
+        environ["CONTENT_LENGTH"] = str(len(body))  # a chunked request has no such header
         pieces, status, headers = run_wsgi_app(self._app, environ, buffered=True)
         response = Response(b"".join(pieces), int(status.split()[0]))
         response.raw_headers = [

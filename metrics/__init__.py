@@ -1,1 +1,1 @@
-"""Metrics with their intervals: what training, promotion and monitoring compute alike."""
+"""Metrics and their confidence intervals, shared by training, promotion and monitoring."""

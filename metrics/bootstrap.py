@@ -1,10 +1,11 @@
-"""The bootstrap by group: what a figure might have been with other leads.
+"""A bootstrap that resamples whole groups, for confidence intervals of metrics.
 
-The rows of a group depend on each other, so whole groups are drawn, with replacement. Figures that
-are made of sums over rows come from one matrix product; the others are handed the rows' weights.
+The rows of a group depend on each other, so whole groups are drawn with replacement. A metric that
+is made of sums over rows comes from one matrix product; other metrics take the weights of the rows.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,12 +13,12 @@ import pandas as pd
 
 CONFIDENCE = 0.95
 REPLICATES = 1_000
-AT_ONCE = 50  # replicates drawn together, which bounds the memory
+REPLICATES_PER_CHUNK = 50  # bounds the memory
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure and its interval, of 95 % if nothing else is said."""
+    """The value of a metric with its confidence interval (95 % unless stated otherwise)."""
 
     value: float
     low: float
@@ -28,7 +29,7 @@ class Estimate:
 
 
 class Bootstrap:
-    """Resamples of the groups of some rows; the same ones each time it is asked."""
+    """Resamples of the groups of some rows; every method uses the same resamples."""
 
     def __init__(self, group: np.ndarray, replicates: int = REPLICATES, seed: int = 0) -> None:
         """`group` has shape (rows,)."""
@@ -36,45 +37,51 @@ class Bootstrap:
         self._groups, self._replicates, self._seed = len(groups), replicates, seed
 
     def sums(self, columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The sum of each column, of shape (rows,), over all rows and then over each resample.
+        """Sum each column, of shape (rows,), over all rows and over each resample.
 
         Returns:
             Arrays of shape (1 + replicates,).
         """
-        by_group = np.stack([self._by_group(values) for values in columns.values()], axis=1)
-        whole = by_group.sum(axis=0, keepdims=True)
-        sums = np.concatenate([whole, *(drawn @ by_group for drawn in self._draws())])
+        codes, groups = self._codes, self._groups
+        by_group = np.stack([np.bincount(codes, c, groups) for c in columns.values()], axis=1)
+        total = by_group.sum(axis=0, keepdims=True)
+        sums = np.concatenate([total, *(counts @ by_group for counts in self._group_counts())])
         return dict(zip(columns, sums.T, strict=True))
 
     def weights(self) -> Iterator[np.ndarray]:
-        """How often each row counts, of shape (rows,): once each, then as in each resample."""
+        """The weight of each row, of shape (rows,): first 1 for every row, then per resample."""
         yield np.ones(len(self._codes))
-        for drawn in self._draws():
-            for times in drawn:
-                yield times[self._codes]
+        for counts in self._group_counts():
+            for resample in counts:
+                yield resample[self._codes]
 
-    def _by_group(self, values: np.ndarray) -> np.ndarray:
-        return np.bincount(self._codes, weights=values, minlength=self._groups)
-
-    def _draws(self) -> Iterator[np.ndarray]:
-        """How often each group is drawn, of shape (up to AT_ONCE, groups)."""
+    def _group_counts(self) -> Iterator[np.ndarray]:
+        """How often each group is drawn: (up to REPLICATES_PER_CHUNK, groups)."""
         rng, groups = np.random.default_rng(self._seed), self._groups
-        for first in range(0, self._replicates, AT_ONCE):
+        for first in range(0, self._replicates, REPLICATES_PER_CHUNK):
             yield np.stack(
                 [
                     np.bincount(rng.integers(groups, size=groups), minlength=groups)
-                    for _ in range(min(AT_ONCE, self._replicates - first))
+                    for _ in range(min(REPLICATES_PER_CHUNK, self._replicates - first))
                 ]
             ).astype(np.float64)
 
 
 def estimate(values: np.ndarray, confidence: float = CONFIDENCE) -> Estimate:
-    """The first value, with the percentile interval of all others.
+    """The first value with the percentile interval of the others, which come from resamples.
 
-    A resample in which the figure is undefined, as one without a click, does not count.
+    Resamples in which the metric is undefined, such as those without a positive row, are ignored.
     """
-    others = values[1:][np.isfinite(values[1:])]
-    if not len(others):
+    resampled = values[1:][np.isfinite(values[1:])]
+    if not len(resampled):
         return Estimate(float(values[0]), float("nan"), float("nan"))
-    edges = np.quantile(others, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Estimate(float(values[0]), *edges.tolist())
+    limits = np.quantile(resampled, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Estimate(float(values[0]), *limits.tolist())
+
+
+def flatten_estimates(estimates: Mapping[str, Estimate]) -> dict[str, float]:
+    """Estimates as plain metrics: `name`, `name_low` and `name_high`, without undefined ones."""
+    metrics: dict[str, float] = {}
+    for name, e in estimates.items():
+        metrics |= {name: e.value, f"{name}_low": e.low, f"{name}_high": e.high}
+    return {name: value for name, value in metrics.items() if math.isfinite(value)}

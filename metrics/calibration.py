@@ -1,4 +1,4 @@
-"""Are probabilities what they say: the calibration slope, and the expected calibration error."""
+"""Calibration of predicted probabilities: the calibration slope and the calibration error."""
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -6,25 +6,25 @@ from sklearn.linear_model import LogisticRegression
 from metrics.bootstrap import Bootstrap
 
 BINS = 20
-SMALLEST = 1e-6  # nearer to 0 or 1 a probability's log odds would weigh more than all others'
+EPSILON = 1e-6  # probabilities are clipped: one at 0 or 1 would outweigh all others
 
 
 def calibration_slope(
     label: np.ndarray, probability: np.ndarray, bootstrap: Bootstrap
 ) -> np.ndarray:
-    """The slope of a logistic regression of the label on the log odds that were predicted.
+    """The slope of a logistic regression of the label on the predicted log odds.
 
-    1 is right; less says that the predictions are too extreme, as after overfitting (Cox, Two
+    1 is ideal; less than 1 means that predictions are too extreme, as after overfitting (Cox, Two
     further applications of a model for binary regression, Biometrika 45 (1958), 562-565). Each
     resample takes one Newton step from the fit to all rows. Shape (1 + replicates,).
     """
-    clipped = np.clip(probability, SMALLEST, 1 - SMALLEST)
+    clipped = np.clip(probability, EPSILON, 1 - EPSILON)
     log_odds = np.log(clipped / (1 - clipped))
     if np.ptp(log_odds) == 0:
         return np.full(1, np.nan)
-    fit = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-8)
-    fit.fit(log_odds[:, None], label)
-    fitted = fit.predict_proba(log_odds[:, None])[:, 1]
+    model = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-8)
+    model.fit(log_odds[:, None], label)
+    fitted = model.predict_proba(log_odds[:, None])[:, 1]
     residual, weight = label - fitted, fitted * (1 - fitted)
     sums = bootstrap.sums(
         {
@@ -37,17 +37,17 @@ def calibration_slope(
     )
     determinant = sums["h00"] * sums["h11"] - sums["h01"] ** 2
     step = (sums["h00"] * sums["g1"] - sums["h01"] * sums["g0"]) / determinant
-    return np.asarray(fit.coef_[0, 0] + step)
+    return np.asarray(model.coef_[0, 0] + step)
 
 
 def calibration_error(
     label: np.ndarray, probability: np.ndarray, bootstrap: Bootstrap
 ) -> np.ndarray:
-    """The expected calibration error: over bins of equally many rows, the mean distance between
-    what was predicted and what came true. Shape (1 + replicates,).
+    """The expected calibration error over bins with equal numbers of rows.
 
-    (Naeini, Cooper and Hauskrecht, Obtaining well calibrated probabilities using Bayesian binning,
-    AAAI 2015.) Chance alone makes it more than 0, and a resample's more still.
+    It is the mean distance between the predicted and the observed share of positives (Naeini,
+    Cooper and Hauskrecht, Obtaining well calibrated probabilities using Bayesian binning, AAAI
+    2015). Chance alone makes it positive, and larger still in a resample. Shape (1 + replicates,).
     """
     order = np.argsort(probability, kind="stable")
     bins = np.empty(len(label), dtype=int)

@@ -1,4 +1,4 @@
-"""What is predicted: one folder a problem, here or anywhere on disk; `load` finds it."""
+"""Prediction problems: each is a folder, here or anywhere on disk, that `load` imports."""
 
 import hashlib
 import importlib
@@ -15,15 +15,15 @@ HOME = Path(__file__).parent
 
 
 def names() -> list[str]:
-    """The problems that come with the project."""
+    """The names of the problems that come with the project."""
     return sorted(p.parent.name for p in HOME.glob("*/__init__.py"))
 
 
 def load(name: str = "") -> Problem:
-    """The problem with this name, or in the folder at this path; the default one for "".
+    """Load a problem by its name or by the path of its folder; "" loads the default one.
 
     Raises:
-        ProblemError: there is no such problem, or its folder declares none.
+        ProblemError: there is no such problem, or its folder does not declare one.
     """
     if not name:
         return next(p for p in map(load, names()) if p.is_default)
@@ -33,17 +33,17 @@ def load(name: str = "") -> Problem:
         module = _from_folder(Path(name).resolve())
     else:
         raise ProblemError(
-            f"There is no problem {name!r}: give one of {', '.join(names())}, "
-            "or the path of a folder with an __init__.py that declares PROBLEM."
+            f"There is no problem {name!r}: give one of {', '.join(names())}, or the path of a "
+            "folder whose __init__.py declares PROBLEM."
         )
     problem = getattr(module, "PROBLEM", None)
     if not isinstance(problem, Problem):
-        raise ProblemError(f"{module.__file__} declares no PROBLEM: see problems/spec.py.")
+        raise ProblemError(f"{module.__file__} declares no PROBLEM: see docs/own-problem.md.")
     return problem
 
 
 def _from_folder(folder: Path) -> ModuleType:
-    """Import a folder as a package under a name of its own, so that no two can collide."""
+    """Import a folder as a package whose name is derived from its path, and so is unique."""
     package = f"problem_{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
     if package in sys.modules:
         return sys.modules[package]

@@ -1,8 +1,8 @@
-"""Parts of candidates' pipelines that score a row the same alone and in any batch.
+"""Building blocks for the pipelines of candidates; they score a row the same in any batch.
 
-Text columns meet no imputer, and the encoder is given their categories, so that a null (None or
-NaN), the word that stands for it in training, and a text never seen are all the same row of zeros.
-Only candidates.py files import this: it loads scikit-learn.
+Text columns have no imputer, and their encoder gets explicit categories. A null (None or NaN), the
+text that replaces it in training, and an unseen text are therefore all encoded the same. Only
+candidates.py files import this module, because it loads scikit-learn.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-Categories = Mapping[str, Sequence[str]]  # of each text column
+Categories = Mapping[str, Sequence[str]]  # the categories of each text column
 
 
 def pipeline(
@@ -31,9 +31,9 @@ def pipeline(
     model: Any,
     text_encoder: Any = None,
 ) -> Pipeline:
-    """The numbers through `prepare`, the texts one-hot (or through `encode`), then the model.
+    """A model on transformed numbers and encoded texts (default: one-hot).
 
-    Grids reach into it by `columns__numbers__…`, `columns__texts__…` and `model__…`.
+    Grid parameters start with `columns__numbers__`, `columns__texts__` or `model__`.
     """
     texts = one_hot(categories) if text_encoder is None else text_encoder
     columns = ColumnTransformer(
@@ -45,11 +45,11 @@ def pipeline(
 def binned_pairs(
     numbers: Sequence[str], fine: int, coarse: int, categories: Categories, model: Any
 ) -> Pipeline:
-    """Numbers in bins, `fine` and `coarse` ones, texts one-hot, and all their products by two.
+    """A model on one-hot columns and their pairwise products: binned numbers, encoded texts.
 
-    Bins follow any shape: a price that lenders like to ask has one of its own. Products let the
-    effect of one column depend on another, and coarse bins have enough rows for that where fine
-    ones have not. Grids reach into it by `columns__fine__bins__n_bins` and `model__…`.
+    Fine bins follow any shape of an effect, even a spike at a common price. Products let the effect
+    of one column depend on another; coarse bins have enough rows for that. Grid parameters include
+    `columns__fine__bins__n_bins`, and those of the model start with `model__`.
     """
     columns = ColumnTransformer(
         [
@@ -65,33 +65,32 @@ def binned_pairs(
 
 
 def bins(count: int) -> Pipeline:
-    """Medians for what is missing, then a column for each of `count` bins of equally many rows."""
+    """Impute medians, then encode `count` bins with equal numbers of rows, one column per bin."""
     discretizer = KBinsDiscretizer(
         count,
         encode="onehot",
         strategy="quantile",
         quantile_method="averaged_inverted_cdf",
-        subsample=None,  # all rows: where a bin ends decides what it can tell
+        subsample=None,  # use all rows: the edges of the bins matter
     )
-    return Pipeline(
-        [
-            ("impute", SimpleImputer(strategy="median", keep_empty_features=True)),
-            ("bins", discretizer),
-        ]
-    )
+    return Pipeline([("impute", medians()), ("bins", discretizer)])
+
+
+def medians() -> SimpleImputer:
+    """Impute medians, also in a column that has only nulls."""
+    return SimpleImputer(strategy="median", keep_empty_features=True)
 
 
 def one_hot(categories: Categories, *, sparse: bool = False) -> OneHotEncoder:
-    """A column for each category, all zero for a null and for a text never seen."""
-    return OneHotEncoder(
-        categories=_given(categories), handle_unknown="ignore", sparse_output=sparse
-    )
+    """One column per category; all are 0 for a null and for an unseen text."""
+    known = [list(texts) for texts in categories.values()]
+    return OneHotEncoder(categories=known, handle_unknown="ignore", sparse_output=sparse)
 
 
 def ordinal_codes(categories: Categories) -> OrdinalEncoder:
-    """A number for each category, -1 for a null and for a text never seen."""
+    """One number per category; -1 for a null and for an unseen text."""
     return OrdinalEncoder(
-        categories=_given(categories),
+        categories=[list(texts) for texts in categories.values()],
         handle_unknown="use_encoded_value",
         unknown_value=-1,
         dtype=np.float64,
@@ -99,15 +98,6 @@ def ordinal_codes(categories: Categories) -> OrdinalEncoder:
 
 
 def scaled_logarithms() -> Pipeline:
-    """Medians for what is missing, then logarithms (arcsinh: of 0 and less too), then scaled."""
-    return Pipeline(
-        [
-            ("impute", SimpleImputer(strategy="median", keep_empty_features=True)),
-            ("log", FunctionTransformer(np.arcsinh, feature_names_out="one-to-one")),
-            ("scale", StandardScaler()),
-        ]
-    )
-
-
-def _given(categories: Categories) -> list[list[str]]:
-    return [list(texts) for texts in categories.values()]
+    """Impute medians, take logarithms (arcsinh, which accepts 0 and less), and standardize."""
+    logarithm = FunctionTransformer(np.arcsinh, feature_names_out="one-to-one")
+    return Pipeline([("impute", medians()), ("log", logarithm), ("scale", StandardScaler())])

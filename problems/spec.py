@@ -1,4 +1,4 @@
-"""What a problem declares. Light: nothing here loads scikit-learn."""
+"""The classes that a problem is declared with; they do not load scikit-learn."""
 
 import importlib
 import re
@@ -13,43 +13,42 @@ from typing import Any, Literal
 
 from sqlalchemy import Column, ColumnElement, MetaData, String
 
-from cli import UserError
+from cli import UserError, one_line
 from db.table_specs import ScoringSpec, Source
 
-MAX_CATEGORIES = 300  # of a text column, that a model learns and a form offers
+MAX_CATEGORIES = 300  # per text column, in models and in the form
 
 
 class ProblemError(UserError):
-    """The problem asked for cannot be found or used."""
+    """The problem cannot be found, or its declaration is invalid."""
 
 
 @dataclass(frozen=True)
 class Feature:
-    """A column of a served row, raw: every transformation belongs to the model."""
+    """A raw column of a served row; the model does every transformation."""
 
     name: str
     kind: Literal["number", "text"]
-    title: str = ""  # for people, as over a field of a form; default: the name in words
-    unit: str = ""  # likewise
+    title: str = ""  # shown in the form; default: derived from the name
+    unit: str = ""  # shown in the form
 
     @property
     def display_name(self) -> str:
-        """What people are told that it is."""
         return self.title or self.name.replace("_", " ").capitalize()
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A way to model the problem: a scikit-learn pipeline of stock classes, and its grid."""
+    """A candidate model: a pipeline of stock scikit-learn classes, and a grid to search."""
 
     name: str
     description: str
     pipeline: Any
     grid: Mapping[str, Sequence[Any]]
-    is_benchmark: bool = False  # trained like the others, to compare with: promoted only if allowed
+    is_benchmark: bool = False  # trained for comparison; promoted only with `--allow`
 
     def __post_init__(self) -> None:
-        """Raises TypeError, in one sentence, where it is no such thing."""
+        """Raises TypeError if the pipeline or the grid is invalid."""
         if not hasattr(self.pipeline, "predict_proba"):
             raise TypeError(f"the pipeline of {self.name} has no predict_proba")
         if not isinstance(self.grid, Mapping):
@@ -61,72 +60,67 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Problem:
-    """All that the scripts need to know of one prediction problem."""
+    """Everything that the scripts need to know about a prediction problem."""
 
-    name: str  # also the MLflow experiment
+    name: str  # also of the MLflow experiment
     model_name: str  # in the model registry
-    module: str  # of its package, where `candidates.py` lies
+    module: str  # `__name__` of the package, which also contains candidates.py
     sources: tuple[Source, ...]
     scoring: ScoringSpec
     features: tuple[Feature, ...]
-    label: ColumnElement[int]  # 0 or 1 for a row of `scoring.rows`; joined by the training select
-    outcome_labels: tuple[str, str]  # what a result says below and from the decision threshold on
-    sample_folder: Path | None = None  # a folder of small data, which ingest takes when given none
-    group: str = ""  # rows that share it are never on both sides of a split; default: the key
-    former_threshold: float = 0.5  # of what this replaces; its decisions are shown beside ours
-    ranking_baseline: str = ""  # rows of a group compete; a number of theirs, lowest first, to beat
-    calibration_band: tuple[float, float] = (0.8, 1.25)  # slopes with which a version may serve
-    outcome_time: ColumnElement[Any] | None = None  # when what the label tells of happened
-    optional_columns: Mapping[str, ColumnElement[Any]] = field(
-        default_factory=dict
-    )  # see `including`
-    is_default: bool = False  # the one that scripts take when none is named
+    label: ColumnElement[int]  # 0 or 1 for each row of `scoring.rows`
+    outcome_labels: tuple[str, str]  # below the decision threshold, and from it on
+    sample_folder: Path | None = None  # the default source of ingest.py
+    group: str = ""  # column whose equal values are never split; default: the row key
+    former_threshold: float = 0.5  # of the system that the models replace, for comparison
+    ranking_baseline: str = ""  # if rows of a group compete: rank by this number, lowest first
+    calibration_band: tuple[float, float] = (0.8, 1.25)  # slopes that the promotion gate accepts
+    outcome_time: ColumnElement[Any] | None = None  # when the outcome happened
+    optional_columns: Mapping[str, ColumnElement[Any]] = field(default_factory=dict)
+    is_default: bool = False  # used without `--problem`
 
     def __post_init__(self) -> None:
-        """Raises ValueError, in one sentence, where the parts do not fit together."""
-        for fault in chain(self._faults(), self._select_faults()):  # lazily: one may hide others
-            raise ValueError(fault)
+        """Raises ValueError if a field is invalid or the fields contradict each other."""
+        for error in chain(self._field_errors(), self._select_errors()):  # the first one only
+            raise ValueError(error)
 
-    def _faults(self) -> Iterator[str]:
+    def _field_errors(self) -> Iterator[str]:
         if not isinstance(self.sources, Sequence) or not self.sources:
-            yield "sources must be a tuple of one Source or more: (Source(…),)"
+            yield "sources must be a tuple of one or more Source: (Source(…),)"
         if not isinstance(self.features, Sequence) or not self.features:
-            yield "features must be a tuple of one Feature or more: (Feature(…),)"
+            yield "features must be a tuple of one or more Feature: (Feature(…),)"
         if {f.kind for f in self.features} - {"number", "text"}:
-            yield "each feature must be a 'number' or a 'text'"
+            yield "the kind of each feature must be 'number' or 'text'"
         if self.module not in sys.modules:
-            yield "module must be __name__"
+            yield "module must be the __name__ of the package"
         if not re.fullmatch(r"[\w. -]+", self.model_name):
-            yield f"model_name {self.model_name!r} holds more than letters, digits and -"
+            yield f"model_name {self.model_name!r} may contain only letters, digits and -"
         if not 0 <= self.former_threshold <= 1:
             yield "former_threshold must lie between 0 and 1"
         if self.ranking_baseline not in ("", *self.numbers):
-            yield f"ranked_against {self.ranking_baseline!r} is no number among the features"
+            yield f"ranking_baseline {self.ranking_baseline!r} is not a number feature"
         if not 0 < self.calibration_band[0] < 1 < self.calibration_band[1]:
-            yield "calibration_band must be two slopes, one on each side of 1"
-        if (
-            isinstance(self.outcome_labels, str)
-            or len(self.outcome_labels) != 2
-            or len(set(self.outcome_labels)) != 2
-        ):
-            yield "words must be two that differ: for a label of 0, and for one of 1"
+            yield "calibration_band must be two slopes, one below 1 and one above 1"
+        labels = self.outcome_labels
+        if isinstance(labels, str) or len(labels) != 2 or len(set(labels)) != 2:
+            yield "outcome_labels must be two different texts: for label 0 and for label 1"
 
-    def _select_faults(self) -> Iterator[str]:
+    def _select_errors(self) -> Iterator[str]:
         columns, names = self.scoring.rows.selected_columns, set(self.feature_names)
-        if lacking := {*names, self.scoring.key.name, self.group_name} - set(columns.keys()):
-            yield f"the row select lacks {', '.join(sorted(lacking))}"
+        if missing := {*names, self.scoring.key.name, self.group_name} - set(columns.keys()):
+            yield f"the row select does not return {', '.join(sorted(missing))}"
         if names - set(self.optional_columns) != set(self.scoring.results.value_columns):
-            yield "the results must keep a value of each feature, and of nothing else"
+            yield "the values of the results must be the features that are not optional"
         if len(names) < len(self.features):
             yield "two features have the same name"
         for feature in self.features:
             column = columns.get(feature.name)
             if column is not None and (feature.kind == "text") != isinstance(column.type, String):
-                yield f"{feature.name} is no {feature.kind} in the row select"
+                yield f"feature {feature.name} is not a {feature.kind} in the row select"
 
     @property
     def metadata(self) -> MetaData:
-        """The problem's own tables."""
+        """The tables of the problem."""
         return self.scoring.key.table.metadata
 
     @property
@@ -146,72 +140,70 @@ class Problem:
         return self.group or self.scoring.key.name
 
     def source_column(self, feature: Feature) -> Column | None:
-        """The column of a source table that a feature is, if it is one as it stands."""
-        found = self.scoring.rows.selected_columns[feature.name].base_columns
-        columns = [c for c in found if isinstance(c, Column) and c.table in self.scoring.tables]
-        return columns[0] if len(columns) == len(found) == 1 else None
+        """The column of a source table that a feature selects unchanged; None if there is none."""
+        bases = self.scoring.rows.selected_columns[feature.name].base_columns
+        columns = [c for c in bases if isinstance(c, Column) and c.table in self.scoring.tables]
+        return columns[0] if len(columns) == len(bases) == 1 else None
 
     @property
     def competing_features(self) -> list[Feature]:
-        """What the rows of a group differ in, where they compete: the columns of the key's table.
+        """The features in which the competing rows of a group differ, such as the APR of an offer.
 
-        The others are the group's own, as an applicant's income is for all offers to them.
+        They come from the table of the row key; the others, such as an applicant's income, belong
+        to the group.
         """
         if not self.ranking_baseline:
             return []
-        keyed = {f: self.source_column(f) for f in self.features}
-        return [f for f, c in keyed.items() if c is not None and c.table is self.scoring.key.table]
+        columns = {f: self.source_column(f) for f in self.features}
+        key_table = self.scoring.key.table
+        return [f for f, c in columns.items() if c is not None and c.table is key_table]
 
     def with_optional_columns(self, names: Iterable[str]) -> "Problem":
-        """The problem with these optional columns among its features.
+        """The problem with these optional columns as additional features.
 
-        They are not on by default, as whoever asks about one row by hand does not know them.
-        Results do not keep their values.
+        They are off by default because people who score a single row by hand do not know them.
+        Results do not store their values.
 
         Raises:
-            ProblemError: one is none of them.
+            ProblemError: a name is not that of an optional column.
         """
         names = list(dict.fromkeys(names))
-        chosen = [name for name in names if name not in self.feature_names]
+        new_names = [name for name in names if name not in self.feature_names]
         if unknown := [name for name in names if name not in self.optional_columns]:
             known = ", ".join(self.optional_columns) or "none"
             raise ProblemError(
-                f"{self.name} has no optional column {', '.join(unknown)}: there is {known}."
+                f"{self.name} has no optional column {', '.join(unknown)}: available are {known}."
             )
-        columns = {name: self.optional_columns[name].label(name) for name in chosen}
-        more = [
+        columns = {name: self.optional_columns[name].label(name) for name in new_names}
+        features = [
             Feature(name, "text" if isinstance(column.type, String) else "number")
             for name, column in columns.items()
         ]
         scoring = replace(self.scoring, rows=self.scoring.rows.add_columns(*columns.values()))
-        return replace(self, features=(*self.features, *more), scoring=scoring)
+        return replace(self, features=(*self.features, *features), scoring=scoring)
 
     def candidates(self, categories: Mapping[str, Sequence[str]], seed: int) -> list[Candidate]:
-        """The candidates for training, given the categories of each text column (loads sklearn).
+        """The candidates, given the categories of each text column; this loads scikit-learn.
 
         Raises:
-            ProblemError: candidates.py is missing, fails, or returns something else.
+            ProblemError: candidates.py is missing, fails, or does not return candidates.
         """
         folder = Path(str(sys.modules[self.module].__file__)).parent
         if not (folder / "candidates.py").is_file():
-            raise ProblemError(f"{folder} has no candidates.py: see problems/spec.py.")
+            raise ProblemError(f"{folder} has no candidates.py: see docs/own-problem.md.")
         with translate_problem_errors(folder / "candidates.py", "used"):
             module = importlib.import_module(f"{self.module}.candidates")
-            found = list(module.candidates(categories, seed))
-            if not found or not all(isinstance(candidate, Candidate) for candidate in found):
+            candidates = list(module.candidates(categories, seed))
+            if not candidates or not all(isinstance(c, Candidate) for c in candidates):
                 raise TypeError("candidates() must return a list of Candidate")
-            if len({candidate.name for candidate in found}) < len(found):
+            if len({candidate.name for candidate in candidates}) < len(candidates):
                 raise ValueError("two candidates have the same name")
-        return found
+        return candidates
 
 
 @contextmanager
 def translate_problem_errors(file: Path, verb: str) -> Iterator[None]:
-    """Turn whatever a problem's own code raises into one sentence with the place in that file.
-
-    Raises:
-        ProblemError: always instead of another exception.
-    """
+    """Turn any exception that the code of a problem raises into a ProblemError with its line."""
     try:
         yield
     except Exception as error:
@@ -220,5 +212,5 @@ def translate_problem_errors(file: Path, verb: str) -> Iterator[None]:
         if isinstance(error, SyntaxError):
             lines = [error.lineno]
         where = f", line {lines[-1]}" if lines else ""
-        reason = f"{type(error).__name__}: {error}".rstrip(".")
+        reason = one_line(f"{type(error).__name__}: {error}")
         raise ProblemError(f"{file} cannot be {verb} ({reason}{where}).") from error

@@ -1,1 +1,1 @@
-"""What MLflow keeps: runs, versions of models and their aliases, canary rows."""
+"""MLflow's store: runs, model versions, aliases, promotions and canary rows."""

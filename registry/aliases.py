@@ -1,4 +1,4 @@
-"""A model's aliases: champion serves, challenger contends, previous was champion before."""
+"""A model's aliases: `champion` serves, `challenger` contends, `previous` was champion before."""
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
@@ -10,42 +10,38 @@ CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 
 
 def champion_uri(name: str) -> str:
-    """How MLflow is asked for a model's champion, whichever version that is by then."""
+    """The URI of a model's champion, whichever version that is at the time of use."""
     return f"models:/{name}@{CHAMPION}"
 
 
 def version_number(client: MlflowClient, name: str, alias: str) -> str | None:
-    """The number of the version that an alias points to, if it points to any.
+    """Return the number of the version that an alias points to, or None.
 
     Raises:
-        RegistryError: the registry does not answer: that is not to be taken for no champion.
+        RegistryError: the registry cannot be reached, so it is unknown whether the alias exists.
     """
     with translate_mlflow_errors():
         try:
-            found = client.get_registered_model(name).aliases.get(alias)
+            number = client.get_registered_model(name).aliases.get(alias)
         except MlflowException as error:
             if error.error_code != ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
                 raise
             return None
-    return None if found is None else str(found)
+    return None if number is None else str(number)
 
 
 def previous_version_number(client: MlflowClient, name: str) -> str:
-    """The number of the version that was champion before.
-
-    Raises:
-        RegistryError: there was none.
-    """
+    """Return the number of the previous champion; raises RegistryError if there is none."""
     if number := version_number(client, name, PREVIOUS):
         return number
     raise RegistryError(
-        f"{name} has no version `{PREVIOUS}`, so there is none to go back to (none was replaced "
-        "yet, or it was deleted): see --history, and name one with --to."
+        f"{name} has no version `{PREVIOUS}` to roll back to, because no champion was replaced "
+        "yet or the version was deleted: see --history, and choose a version with --to."
     )
 
 
 def set_challenger(client: MlflowClient, name: str, number: str | None) -> None:
-    """Point `challenger` at a version, or at none."""
+    """Point `challenger` at a version; with None, remove the alias."""
     with translate_mlflow_errors():
         if number:
             client.set_registered_model_alias(name, CHALLENGER, number)
@@ -54,14 +50,14 @@ def set_challenger(client: MlflowClient, name: str, number: str | None) -> None:
 
 
 def set_champion(client: MlflowClient, name: str, number: str) -> None:
-    """Point `champion` at a version and `previous` at the one it replaces.
+    """Point `champion` at a version, and `previous` at the version that it replaces.
 
-    A champion is not its own challenger: that alias is removed from the version.
+    If the new champion is also the challenger, the alias `challenger` is removed.
     """
-    before = version_number(client, name, CHAMPION)
+    champion = version_number(client, name, CHAMPION)
     with translate_mlflow_errors():
-        if before and before != str(number):  # MLflow gives a number or its text, as it likes
-            client.set_registered_model_alias(name, PREVIOUS, before)
+        if champion and champion != str(number):  # MLflow returns numbers as int or str
+            client.set_registered_model_alias(name, PREVIOUS, champion)
         client.set_registered_model_alias(name, CHAMPION, number)
         if version_number(client, name, CHALLENGER) == str(number):
             client.delete_registered_model_alias(name, CHALLENGER)

@@ -1,8 +1,8 @@
-"""Canary rows: made-up rows whose answers prove which version gave them.
+"""Canary rows: synthetic rows that verify which model version answered a request.
 
-Each version carries them with the probabilities it gave when it was logged. They ride in every
-request, among its rows; only a batch whose canary rows are answered as logged came from that
-version, and in the order of its rows.
+Each version carries its canary rows with the probabilities that were logged for them at training.
+Every scoring request contains them between its own rows. If they are answered as logged, the batch
+was scored by that version, and the answers are in the order of the rows.
 """
 
 from collections.abc import Sequence
@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-ROWS_PER_ROUND = 2_000  # that are sent with one more copy of each canary row
-RELATIVE_TOLERANCE = 1e-9  # a sum's last bits differ with the size of a batch
+ROWS_PER_ROUND = 2_000  # each canary row is sent once more per so many rows
+RELATIVE_TOLERANCE = 1e-9  # the last bits of a sum vary with the size of the batch
 
 
 @dataclass(frozen=True)
 class CanaryRows:
-    """Rows in the order of the problem's features, and the probability logged for each."""
+    """Synthetic rows, their values in the order of the features, and their logged probabilities."""
 
     rows: Sequence[Sequence[Any]]
     probabilities: Sequence[float]
@@ -25,29 +25,30 @@ class CanaryRows:
     def is_answered_by(
         self, probabilities: Sequence[float], sent: Sequence[int] | None = None
     ) -> bool:
-        """Are these the answers of the version that carries this canary.
+        """Return whether these probabilities are the logged ones.
 
-        `sent` are the positions of the canary rows that were sent; all of them once, without it.
+        `sent` has the positions of the canary rows that were sent; by default, each was sent once.
         """
         logged = np.asarray(self.probabilities)[slice(None) if sent is None else sent]
         return len(probabilities) == len(logged) and bool(
             np.allclose(probabilities, logged, rtol=RELATIVE_TOLERANCE, atol=0)
         )
 
-    def sending_order(self, rows: int) -> np.ndarray:
-        """The order in which to send the canary rows with so many others, which keep theirs.
+    def sending_order(self, row_count: int) -> np.ndarray:
+        """Return the order in which to send the canary rows together with other rows.
 
-        Its numbers are positions in the canary rows followed by the others. A canary row comes
-        first, one comes last, and the rest of them at random places between. Their probabilities
-        rise again and again, so that neighbors differ and so do the first and the last.
+        The order refers to positions in the canary rows followed by the other rows. It begins and
+        ends with a canary row, has the rest of them at random positions, and does not reorder the
+        other rows. The canary rows are sorted by their probabilities, repeatedly, so neighbors
+        differ, and so do the first and the last one.
         """
-        rising = np.argsort(self.probabilities, kind="stable")
-        sent = np.resize(rising, max(2, len(rising) * (1 + rows // ROWS_PER_ROUND)))
-        last = rows + len(sent) - 1
+        ascending = np.argsort(self.probabilities, kind="stable")
+        sent = np.resize(ascending, max(2, len(ascending) * (1 + row_count // ROWS_PER_ROUND)))
+        last = row_count + len(sent) - 1
         inner = np.random.default_rng().choice(last - 1, len(sent) - 2, replace=False) + 1
         is_canary = np.zeros(last + 1, dtype=bool)
         is_canary[[0, *inner, last]] = True
         order = np.empty(last + 1, dtype=np.int64)
         order[is_canary] = sent
-        order[~is_canary] = np.arange(len(rising), len(rising) + rows)
+        order[~is_canary] = np.arange(len(ascending), len(ascending) + row_count)
         return order

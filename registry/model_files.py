@@ -1,8 +1,8 @@
-"""Check the files of a model version before anything in them is loaded.
+"""Check the files of a model version before loading them.
 
-`mlflow.pyfunc.load_model` does what a model's own `MLmodel` file says: it imports the loader that
-is named there, unpickles, or trusts the types that are listed there. Whoever can write to the
-artifact store could so run code in every process that loads the version. Therefore we copy the
+`mlflow.pyfunc.load_model` does what a model's own `MLmodel` file says: it imports the loader module
+named there, unpickles, or trusts the types listed there. Anyone who can write to the artifact store
+could therefore run code in every process that loads the version. To prevent that, we copy the
 files, check the copy, and load the copy.
 """
 
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
     from registry.versions import RegisteredVersion
 
-# tags of a version: the SHA-256 digests of all its files, and of its MLmodel alone
-FILES_DIGEST_TAG, DESCRIPTION_DIGEST = "files_digest", "mlmodel_digest"
-DESCRIPTION, MODEL_FILE = "MLmodel", "model.skops"
-# MLflow adds this file when it fetches a registered version; it is not part of the logged model
+# tags of a version: the SHA-256 digests of all its files and of its MLmodel
+FILES_DIGEST_TAG, MLMODEL_DIGEST_TAG = "files_digest", "mlmodel_digest"
+MLMODEL, MODEL_FILE = "MLmodel", "model.skops"
+# MLflow adds this file when it downloads a registered version
 ADDED_BY_MLFLOW = "registered_model_meta"
-# what train.py writes, and all that may stand in these sections of MLmodel
+# the only settings that these sections of MLmodel may contain, as train.py writes them
 EXPECTED: Mapping[str, Mapping[str, Any]] = {
     "python_function": {
         "loader_module": "mlflow.sklearn",
@@ -43,30 +43,22 @@ EXPECTED: Mapping[str, Mapping[str, Any]] = {
     },
     "sklearn": {"code": None, "pickled_model": MODEL_FILE, "serialization_format": "skops"},
 }
-DESCRIPTIVE = {"env", "python_version", "sklearn_version", "skops_trusted_types"}
+IGNORED_SETTINGS = {"env", "python_version", "sklearn_version", "skops_trusted_types"}
 
 
 class UntrustedModelError(RegistryError):
-    """The files of a version are not what train.py wrote; nothing in them was loaded."""
+    """The files of a version are not those that train.py wrote, so they were not loaded."""
 
 
 def load(version: "RegisteredVersion") -> Any:
-    """The version as MLflow's `PyFuncModel`, loaded after its files were checked.
-
-    Raises:
-        UntrustedModelError: the files are not what train.py writes, or were changed since.
-    """
+    """Check a version's files, and load it as MLflow's `PyFuncModel`; raises as `check` does."""
     with translate_mlflow_errors(), checked_copy(version) as folder:
         return mlflow.pyfunc.load_model(str(folder))
 
 
 @contextmanager
 def checked_copy(version: "RegisteredVersion") -> Iterator[Path]:
-    """A temporary folder with the checked files of a version, for the body.
-
-    Raises:
-        UntrustedModelError: the files are not what train.py writes, or were changed since.
-    """
+    """Copy a version's files to a temporary folder, and check them; raises as `check` does."""
     with tempfile.TemporaryDirectory(prefix="model-") as temporary:
         folder = Path(mlflow.artifacts.download_artifacts(version.uri, dst_path=temporary))
         check(folder, version)
@@ -77,22 +69,23 @@ def check(folder: Path, version: "RegisteredVersion") -> None:
     """Check the files of a version in a local folder.
 
     Raises:
-        UntrustedModelError: the files are not what train.py writes, or were changed since.
+        UntrustedModelError: train.py would not write such files, or they have changed since the
+            version was registered.
     """
     if version.files_digest and digest(folder) != version.files_digest:
         raise _untrusted(version.model_id, "its files have changed since it was registered")
-    model = _parsed((folder / DESCRIPTION).read_bytes(), version.model_id)
+    model = _parse((folder / MLMODEL).read_bytes(), version.model_id)
     if fault := _flavor_fault(model.flavors) or _pipeline_fault(folder / MODEL_FILE):
         raise _untrusted(version.model_id, fault)
     if not version.files_digest:
         print_message(
-            f"{version.model_id} was registered without a digest of its files: whether they have "
-            "changed since cannot be checked."
+            f"{version.model_id} was registered without a digest of its files, so changes to them "
+            "cannot be detected."
         )
 
 
 def digest(folder: Path) -> str:
-    """The SHA-256 of a model's files: of their paths and contents, in the order of the paths."""
+    """Return the SHA-256 digest of the paths and contents of a model's files."""
     total = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if not path.is_dir()):
         name = path.relative_to(folder).as_posix()
@@ -104,97 +97,97 @@ def digest(folder: Path) -> str:
 
 
 def digest_tags(model: "ModelInfo") -> dict[str, str]:
-    """The tags with the digests of a model that was just logged."""
+    """Compute the digest tags of a logged model."""
     with tempfile.TemporaryDirectory(prefix="model-") as temporary:
         folder = Path(mlflow.artifacts.download_artifacts(model.model_uri, dst_path=temporary))
-        description = hashlib.sha256((folder / DESCRIPTION).read_bytes()).hexdigest()
-        return {FILES_DIGEST_TAG: digest(folder), DESCRIPTION_DIGEST: description}
+        mlmodel_digest = hashlib.sha256((folder / MLMODEL).read_bytes()).hexdigest()
+        return {FILES_DIGEST_TAG: digest(folder), MLMODEL_DIGEST_TAG: mlmodel_digest}
 
 
 def read_mlmodel(registered: ModelVersion) -> Model:
-    """The checked `MLmodel` of a version, without its other files.
+    """Download only the `MLmodel` of a version, and check and parse it.
 
     Raises:
-        UntrustedModelError: it has changed since it was registered, or cannot be parsed.
-        MlflowException, OSError: it cannot be fetched.
+        UntrustedModelError: the file has changed since it was registered, or is invalid.
+        MlflowException, OSError: the file cannot be downloaded.
     """
     model_id = f"{registered.name}/{registered.version}"
     with tempfile.TemporaryDirectory(prefix="model-") as temporary:
-        uri = f"models:/{model_id}/{DESCRIPTION}"
+        uri = f"models:/{model_id}/{MLMODEL}"
         path = mlflow.artifacts.download_artifacts(uri, dst_path=temporary)
         content = Path(path).read_bytes()
-    expected = registered.tags.get(DESCRIPTION_DIGEST)
+    expected = registered.tags.get(MLMODEL_DIGEST_TAG)
     if expected and hashlib.sha256(content).hexdigest() != expected:
-        raise _untrusted(model_id, f"its {DESCRIPTION} has changed since it was registered")
-    return _parsed(content, model_id)
+        raise _untrusted(model_id, f"its {MLMODEL} has changed since it was registered")
+    return _parse(content, model_id)
 
 
 def types_to_trust(estimator: Any) -> list[str]:
-    """The types in a pipeline that skops is told to trust, beyond those that it trusts by default.
+    """Return the types in a pipeline that skops does not trust by default.
 
     Raises:
-        RegistryError: skops cannot save the pipeline, or one of its types is not on our list.
+        RegistryError: skops cannot save the pipeline, or `TRUSTED_TYPES` lacks one of its types.
     """
-    import skops.io  # here, as it loads scikit-learn, which no client of a server needs
+    import skops.io  # not at the top: it loads scikit-learn, which scoring clients do not need
 
     try:
         names: list[str] = skops.io.get_untrusted_types(data=skops.io.dumps(estimator))
     except Exception as error:
-        raise RegistryError(f"skops cannot save the pipeline ({error}): leave that out.") from error
-    if others := [name for name in names if name not in TRUSTED_TYPES]:
+        raise RegistryError(f"skops cannot save the pipeline ({error}): change it.") from error
+    if untrusted := [name for name in names if name not in TRUSTED_TYPES]:
         raise RegistryError(
-            f"The pipeline holds {', '.join(others)}, which no server would load: build it of "
+            f"The pipeline contains {', '.join(untrusted)}, which no server would load: use only "
             "classes and functions of scikit-learn and NumPy that registry/trusted_types.py lists."
         )
     return names
 
 
-def _parsed(content: bytes, model_id: str) -> Model:
+def _parse(content: bytes, model_id: str) -> Model:
     try:
-        # a few aliases of aliases would make a text of gigabytes; MLflow writes none
+        # nested YAML aliases can expand to gigabytes, and MLflow writes none
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(content)):
             raise ValueError
         return Model.from_dict(yaml.safe_load(content))
-    except Exception as error:  # whatever a file that is no MLmodel may cause
-        fault = f"its {DESCRIPTION} cannot be read ({type(error).__name__})"
+    except Exception as error:  # an invalid file may raise anything
+        fault = f"its {MLMODEL} cannot be read ({type(error).__name__})"
         raise _untrusted(model_id, fault) from error
 
 
 def _flavor_fault(flavors: Mapping[str, Any]) -> str:
-    """What `MLmodel` says that train.py would not write; "" if there is nothing."""
+    """Describe a setting of `MLmodel` that train.py would not write; "" if there is none."""
     for flavor, expected in EXPECTED.items():
         settings = flavors.get(flavor)
         if not isinstance(settings, dict):
-            return f"its {DESCRIPTION} has no flavor {flavor}"
-        for name in sorted(settings.keys() - DESCRIPTIVE | expected.keys()):
+            return f"its {MLMODEL} has no flavor {flavor}"
+        for name in sorted(settings.keys() - IGNORED_SETTINGS | expected.keys()):
             if settings.get(name) != expected.get(name):
                 value = str(settings.get(name))[:100]
-                return f"its {DESCRIPTION} sets {name} of {flavor} to {value!r}"
+                return f"its {MLMODEL} sets {name} of {flavor} to {value!r}"
     return ""
 
 
 def _pipeline_fault(path: Path) -> str:
-    """What the saved pipeline holds that a model must not; "" if there is nothing."""
+    """Describe what a saved pipeline must not contain; "" if it is valid."""
     import skops.io
 
     try:
         names = set(skops.io.get_untrusted_types(file=path)) - TRUSTED_TYPES
         with zipfile.ZipFile(path) as archive:
             reads_files = _reads_files(json.loads(archive.read("schema.json")))
-    except Exception as error:  # whatever a file that skops did not write may cause
+    except Exception as error:  # an invalid file may raise anything
         return f"its {path.name} cannot be read ({type(error).__name__})"
     if names:
-        return f"its {path.name} holds {', '.join(sorted(names))[:200]}, which is not trusted"
-    return f"its {path.name} takes its input for names of files to read" if reads_files else ""
+        return f"its {path.name} contains {', '.join(sorted(names))[:200]}, which is not trusted"
+    return f"its {path.name} reads files that its input names" if reads_files else ""
 
 
 def _reads_files(node: Any) -> bool:
-    """Does an estimator in skops' schema open the files that its input names."""
+    """Return whether an estimator in skops' schema reads files that its input names."""
     if isinstance(node, list):
         return any(map(_reads_files, node))
     if not isinstance(node, dict):
         return False
-    # as scikit-learn's CountVectorizer(input="filename")
+    # for example, CountVectorizer(input="filename")
     setting = node.get("input")
     if isinstance(setting, dict) and setting.get("content") in ('"filename"', '"file"'):
         return True
@@ -203,6 +196,6 @@ def _reads_files(node: Any) -> bool:
 
 def _untrusted(model_id: str, fault: str) -> UntrustedModelError:
     return UntrustedModelError(
-        f"{model_id} was not loaded, because {fault}: register the model again with "
-        "`python train.py`, or have another version serve with `python promote.py --to NUMBER`."
+        f"{model_id} was not loaded, because {fault}: train again with `python train.py`, "
+        "or promote another version with `python promote.py --to NUMBER`."
     )

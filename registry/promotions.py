@@ -1,4 +1,4 @@
-"""Moves of the champion's alias, each a run of the MLflow experiment `promotions`."""
+"""Decisions about the champion, each logged as a run of the MLflow experiment `promotions`."""
 
 import contextlib
 from collections.abc import Iterator
@@ -14,13 +14,13 @@ from registry import aliases, store
 
 EXPERIMENT = "promotions"
 PROMOTED, REFUSED, MOVED, ROLLED_BACK = "promoted", "refused", "moved by hand", "rolled back"
-UNDECIDED = "not finished"
-NOBODY = "none"  # the champion's number where there was no champion
+UNFINISHED = "not finished"
+NO_VERSION = "none"  # logged in place of a number if there was no champion
 
 
 @dataclass(frozen=True)
 class Decision:
-    """One line of the history: who had the champion go from one version to another, and why."""
+    """Who decided to replace the champion by another version, with which outcome, and why."""
 
     time: datetime  # UTC
     user: str
@@ -32,29 +32,42 @@ class Decision:
 
 
 @contextlib.contextmanager
-def decision_run(model_name: str, before: str | None, after: str) -> Iterator[None]:
-    """A run for a decision about the alias, in which it is made and followed.
+def decision_run(model_name: str, champion: str | None, number: str) -> Iterator[None]:
+    """Start the run of a decision to replace the champion by the version `number`.
 
-    The run is there before the alias moves, so that no move is without one; `decided` ends it.
+    The run starts before the alias moves, so every move is logged. `record_outcome` completes it.
     """
-    name = f"{model_name}: {before or NOBODY} to {after}"
-    tags = {
-        "model": model_name,
-        "from": before or NOBODY,
-        "to": after,
-        "outcome": UNDECIDED,
-    }
-    with store.run_in_experiment(EXPERIMENT, name, tags):
+    before = champion or NO_VERSION
+    tags = {"model": model_name, "from": before, "to": number, "outcome": UNFINISHED}
+    with store.run_in_experiment(EXPERIMENT, f"{model_name}: {before} to {number}", tags):
         yield
 
 
-def record_outcome(outcome: str, why: str) -> None:
-    """Note in the active run what was decided, and why."""
-    mlflow.set_tags({"outcome": outcome, "why": why})
+def record_outcome(outcome: str, reason: str) -> None:
+    """Log the outcome of the decision to the active run."""
+    mlflow.set_tags({"outcome": outcome, "why": reason})
+
+
+def move_champion(
+    client: MlflowClient, name: str, champion: str | None, number: str, outcome: str, reason: str
+) -> None:
+    """Make the version `number` the champion, and log it to the active run.
+
+    Raises:
+        RegistryError: `champion` is not the champion any more.
+    """
+    current = aliases.version_number(client, name, aliases.CHAMPION)
+    if current != champion:
+        raise store.RegistryError(
+            f"The champion of {name} changed from {champion or NO_VERSION} to "
+            f"{current or NO_VERSION} in the meantime: run promote.py again."
+        )
+    aliases.set_champion(client, name, number)
+    record_outcome(outcome, reason)
 
 
 def history(client: MlflowClient, model_name: str) -> list[Decision]:
-    """All decisions about a model, the latest first."""
+    """Return all decisions about a model, the newest first."""
     with store.translate_mlflow_errors():
         experiment = client.get_experiment_by_name(EXPERIMENT)
         if experiment is None:
@@ -71,35 +84,17 @@ def history(client: MlflowClient, model_name: str) -> list[Decision]:
             )
             runs += page
             if not (token := page.token):
-                return [_entry(run) for run in runs]
+                return [_decision(run) for run in runs]
 
 
-def _entry(run: Run) -> Decision:
+def _decision(run: Run) -> Decision:
     tags = run.data.tags
     return Decision(
-        datetime.fromtimestamp(run.info.start_time / 1000, UTC),
-        tags.get(MLFLOW_USER, ""),
-        tags["from"],
-        tags["to"],
-        tags["outcome"],
-        tags.get("why", ""),
-        run.info.run_id,
+        time=datetime.fromtimestamp(run.info.start_time / 1000, UTC),
+        user=tags.get(MLFLOW_USER, ""),
+        from_version=tags["from"],
+        to_version=tags["to"],
+        outcome=tags["outcome"],
+        reason=tags.get("why", ""),
+        run_id=run.info.run_id,
     )
-
-
-def move_champion(
-    client: MlflowClient, model_name: str, before: str | None, number: str, outcome: str, why: str
-) -> None:
-    """Move the champion within the active run.
-
-    Raises:
-        RegistryError: another machine has moved it since it was `before`.
-    """
-    now = aliases.version_number(client, model_name, aliases.CHAMPION)
-    if now != before:
-        raise store.RegistryError(
-            f"The champion of {model_name} was moved from {before or NOBODY} to {now or NOBODY} "
-            "meanwhile: run promote.py again."
-        )
-    aliases.set_champion(client, model_name, number)
-    record_outcome(outcome, why)

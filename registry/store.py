@@ -1,4 +1,4 @@
-"""Reach the MLflow store, and open runs in our own experiments, inside `mlflow run` or by hand."""
+"""Connect to the MLflow store, and start runs in our own experiments."""
 
 import contextlib
 import fcntl
@@ -6,7 +6,6 @@ import logging
 import os
 import re
 import tempfile
-import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -23,48 +22,47 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from cli import UserError
+from cli import UserError, one_line
 from db.engine import POSTGRESQL_DRIVERS, database_url, open_database
 
 DEFAULT_FILE = "mlflow.db"
-STORE = "see whether MLFLOW_TRACKING_URI names a store, and whether its server is up"
-LOGIN = "give MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+STORE_HINT = "check that MLFLOW_TRACKING_URI names a store and that its server is running"
+LOGIN_HINT = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
 
 
 class RegistryError(UserError):
-    """MLflow's store or registry cannot be used as asked."""
+    """MLflow's store or registry cannot be used, or does not contain what is needed."""
 
 
 def connect(*, create: bool = False) -> MlflowClient:
-    """A client for `MLFLOW_TRACKING_URI`, else for the store in this folder.
+    """Connect to the store that `MLFLOW_TRACKING_URI` names, or to the one in the current folder.
 
     Raises:
-        RegistryError: there is no store (only `create` makes one), or it does not answer.
-        DatabaseError: it is one in PostgreSQL, which does not answer.
+        RegistryError: there is no store and `create` is false, or the store cannot be reached.
+        DatabaseError: the store is in PostgreSQL, which cannot be reached.
     """
-    for noisy in ("mlflow", "alembic"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
-    # it prints the traceback of what it raises, which `explained` tells in a sentence
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    # this logger prints the tracebacks of errors that `translate_mlflow_errors` reports
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
-    uri = MLFLOW_TRACKING_URI.get() or default_uri(Path.cwd())
-    path = _file_of(uri)
+    uri = os.environ.get(MLFLOW_TRACKING_URI.name) or default_uri(Path.cwd())
+    path = _sqlite_path(uri)
     if path and not path.exists() and not create:
         raise RegistryError(
-            f"There is no MLflow store at {path}: train first with `python train.py`, "
-            "or name another with MLFLOW_TRACKING_URI."
+            f"There is no MLflow store at {path}: train first with `python train.py`, or set "
+            "MLFLOW_TRACKING_URI to another store."
         )
     if path and not path.parent.is_dir():
         raise RegistryError(f"There is no folder {path.parent} for the MLflow store {path.name}.")
     if uri.startswith(tuple(f"{driver}:" for driver in POSTGRESQL_DRIVERS)):
-        with open_database(database_url(uri)):  # MLflow itself would try for minutes
+        with open_database(database_url(uri)):  # MLflow itself would retry for minutes
             pass
     mlflow.set_tracking_uri(uri)
-    MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT.set(True)  # the address, with its password
-    with (
-        translate_mlflow_errors(),
-        _alone_with(uri) if create else contextlib.nullcontext(),
-        without_retries(),
-    ):
+    os.environ[MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT.name] = (
+        "true"  # the URL may contain a password
+    )
+    lock = _file_lock(uri) if create else contextlib.nullcontext()
+    with translate_mlflow_errors(), lock, without_retries():
         client = MlflowClient()
         client.search_experiments(max_results=1)
     return client
@@ -72,42 +70,42 @@ def connect(*, create: bool = False) -> MlflowClient:
 
 @contextlib.contextmanager
 def without_retries() -> Iterator[None]:
-    """Try a tracking server once: MLflow's retries would take minutes to say it is not there."""
-    before = MLFLOW_HTTP_REQUEST_MAX_RETRIES.get_raw()
-    MLFLOW_HTTP_REQUEST_MAX_RETRIES.set(0)
+    """Send each request once: MLflow retries for minutes if a tracking server is down."""
+    name = MLFLOW_HTTP_REQUEST_MAX_RETRIES.name
+    retries = os.environ.get(name)
+    os.environ[name] = "0"
     try:
         yield
     finally:
-        if before is None:
-            MLFLOW_HTTP_REQUEST_MAX_RETRIES.unset()
-        else:
-            MLFLOW_HTTP_REQUEST_MAX_RETRIES.set(before)
+        del os.environ[name]
+        if retries is not None:
+            os.environ[name] = retries
 
 
 @contextlib.contextmanager
-def _alone_with(uri: str) -> Iterator[None]:
-    """Hold this machine's lock for the store: two processes that make a new one at once spoil it.
+def _file_lock(uri: str) -> Iterator[None]:
+    """Hold a lock on the folder of a store in a file, or on the temporary folder for all others.
 
-    That of a file's own folder, or for all other stores together, of the folder of temporary files.
+    Two processes that create the same store at the same time would corrupt it.
     """
-    path = _file_of(uri)
+    path = _sqlite_path(uri)
     descriptor = os.open(path.parent if path else tempfile.gettempdir(), os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
-        os.close(descriptor)  # which lets go of the lock
+        os.close(descriptor)  # this releases the lock
 
 
 @contextlib.contextmanager
 def lock_on_this_machine() -> Iterator[None]:
-    """Until the body ends, no other process of this machine is in such a body with this store."""
-    with _alone_with(mlflow.get_tracking_uri()):
+    """Wait until no other process of this machine holds this lock for the same store."""
+    with _file_lock(mlflow.get_tracking_uri()):
         yield
 
 
 def uri_without_password() -> str:
-    """The store's address without a password."""
+    """Return the store's URI without its password."""
     uri = mlflow.get_tracking_uri()
     try:
         return make_url(uri).render_as_string(hide_password=True)
@@ -117,37 +115,36 @@ def uri_without_password() -> str:
 
 @contextlib.contextmanager
 def translate_mlflow_errors() -> Iterator[None]:
-    """Turn MLflow's own errors into one sentence."""
+    """Raise MLflow's errors as RegistryError, with a message of one sentence."""
     try:
         yield
     except (MlflowException, SQLAlchemyError) as error:
-        hidden = re.sub(r"//[^/@\s]*@", "//***@", str(error))
-        reason = textwrap.shorten(hidden, 300, placeholder=" …").rstrip(".")
-        hint = LOGIN if "error code 401" in reason else STORE
+        reason = one_line(re.sub(r"//[^/@\s]*@", "//***@", str(error)))
+        hint = LOGIN_HINT if "error code 401" in reason else STORE_HINT
         raise RegistryError(
-            f"MLflow at {uri_without_password()} refused ({reason}): {hint}."
+            f"MLflow at {uri_without_password()} reported an error ({reason}): {hint}."
         ) from error
 
 
 @contextlib.contextmanager
 def run_in_experiment(experiment: str, name: str, tags: Mapping[str, str]) -> Iterator[ActiveRun]:
-    """A run in our own experiment.
+    """Start a run in our own experiment, also inside `mlflow run`.
 
-    `mlflow run` starts a run of its own, which the first `start_run` would resume: it is set aside
-    here, and tagged with the id of the run that does the work.
+    `mlflow run` creates a project run, which the first `start_run` would resume. The project run is
+    set aside, and tagged with the id of the new run.
     """
-    envelope = os.environ.pop(MLFLOW_RUN_ID.name, None)
+    project_run = os.environ.pop(MLFLOW_RUN_ID.name, None)
     with translate_mlflow_errors():
-        # not start_run(experiment_id=…): logged models go to the active experiment
+        # start_run(experiment_id=…) is not enough: models are logged to the active experiment
         mlflow.set_experiment(experiment_id=_experiment_id(experiment))
         run = mlflow.start_run(run_name=name, tags=dict(tags))
-        if envelope:
-            mlflow.set_tag("project_run", envelope)
-            MlflowClient().set_tag(envelope, f"{name}_run", run.info.run_id)
+        if project_run:
+            mlflow.set_tag("project_run", project_run)
+            MlflowClient().set_tag(project_run, f"{name}_run", run.info.run_id)
     try:
         yield run
     except BaseException as error:
-        # the store may be what failed: that is not to hide why
+        # if the store itself failed, an error of end_run must not hide the first one
         with contextlib.suppress(MlflowException, SQLAlchemyError), without_retries():
             mlflow.end_run("FAILED" if isinstance(error, Exception) else "KILLED")
         raise
@@ -156,13 +153,14 @@ def run_in_experiment(experiment: str, name: str, tags: Mapping[str, str]) -> It
 
 
 def _experiment_id(name: str) -> str:
+    """Return the id of an experiment, which is created if it does not exist."""
     experiment = mlflow.get_experiment_by_name(name)
     if experiment is None:
         try:
-            # else the UI takes a scoring run for an evaluation of a language model
-            kind = {"mlflow.experimentKind": "custom_model_development"}
-            return mlflow.create_experiment(name, _artifact_location(name), tags=kind)
-        except MlflowException:  # another process was first
+            # without this tag, the UI shows scoring runs as evaluations of a language model
+            tags = {"mlflow.experimentKind": "custom_model_development"}
+            return mlflow.create_experiment(name, _artifact_location(name), tags=tags)
+        except MlflowException:  # another process may have created it
             experiment = mlflow.get_experiment_by_name(name)
             if experiment is None:
                 raise
@@ -171,10 +169,10 @@ def _experiment_id(name: str) -> str:
 
 
 def default_uri(folder: Path) -> str:
-    """The address of the store in a folder.
+    """Return the URI of the store in a folder.
 
-    MLflow creates the folder of a `sqlite:///` address without decoding it, and so a second one
-    beside a folder whose name has to be encoded. It leaves that to us if the driver is named.
+    MLflow creates the folder of a `sqlite:///` URI from its percent-encoded path, which is a wrong
+    folder if the path needs encoding. It does not do so if the URI names the driver.
     """
     path = str(folder / DEFAULT_FILE)
     plain = URL.create("sqlite", database=path).render_as_string()
@@ -182,22 +180,18 @@ def default_uri(folder: Path) -> str:
 
 
 def _artifact_location(experiment: str) -> str | None:
-    """Where the artifacts of a new experiment go; None for the store's own default.
+    """Return where to store the artifacts of a new experiment; None means the store's default.
 
-    That is a bare path for a store in a file, which MLflow misreads as an address if it has a `?`,
+    The default of a store in a file is a path, which MLflow misreads as a URI if it contains a `?`,
     a `#` or a `%`.
     """
-    if _file_of(mlflow.get_tracking_uri()) and re.search("[?#%]", str(Path.cwd())):
+    if _sqlite_path(mlflow.get_tracking_uri()) and re.search("[?#%]", str(Path.cwd())):
         return (Path.cwd() / "mlruns" / experiment).as_uri()
     return None
 
 
 def require_not_deleted(experiment: Experiment) -> None:
-    """Make sure that an experiment was not deleted.
-
-    Raises:
-        RegistryError: it was.
-    """
+    """Raise RegistryError if an experiment was deleted."""
     if experiment.lifecycle_stage == "deleted":
         raise RegistryError(
             f"The MLflow experiment {experiment.name!r} was deleted: restore it with "
@@ -205,7 +199,8 @@ def require_not_deleted(experiment: Experiment) -> None:
         )
 
 
-def _file_of(uri: str) -> Path | None:
+def _sqlite_path(uri: str) -> Path | None:
+    """Return the path of a store in a SQLite file, or None for other stores."""
     try:
         url = make_url(uri)
     except ArgumentError:

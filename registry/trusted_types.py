@@ -1,8 +1,8 @@
-"""The types that a saved model may hold, beyond those that skops trusts by default.
+"""The types that a saved model may contain besides those that skops trusts by default.
 
-skops trusts the estimators of scikit-learn and the ufuncs of NumPy and SciPy. Their fitted state
-holds the types below. Each holds numbers, or is a function that computes with arrays and nothing
-else. A name is added here only after its source was read: a function that writes files, such as
+skops trusts the estimators of scikit-learn and the ufuncs of NumPy and SciPy. The types below occur
+in their fitted state. Each one contains only numbers, or is a function that only computes with
+arrays. Read the source of a type before you add it: a function that writes files, such as
 `numpy.save`, would do so when the model predicts.
 """
 

@@ -1,4 +1,4 @@
-"""Versions of a registered model: log one, register it, find one, move an alias."""
+"""Versions of a registered model: log, register and resolve them."""
 
 import re
 from collections.abc import Mapping
@@ -14,6 +14,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
+from cli import one_line
 from problems import Problem
 from registry.canary import CanaryRows
 from registry.model_files import FILES_DIGEST_TAG, digest_tags, read_mlmodel, types_to_trust
@@ -23,24 +24,24 @@ if TYPE_CHECKING:
     import pandas as pd
     from mlflow.models.model import ModelInfo
 
-SERVED_WITH = ("mlflow", "scikit-learn", "skops", "numpy", "scipy", "pandas", "pyarrow")
+SERVING_PACKAGES = ("mlflow", "scikit-learn", "skops", "numpy", "scipy", "pandas", "pyarrow")
 
 
 @dataclass(frozen=True)
 class TrainingSnapshot:
-    """Which rows a version may have learned from: those of this database up to this load."""
+    """The database that a version was trained on, and the latest load that it contained."""
 
     database_id: str
     last_load: int
 
     def last_load_in(self, database_id: str) -> int | None:
-        """The last load that it may have learned from, if that database is the one; else None."""
+        """Return the latest load that was trained on if this is the same database, else None."""
         return self.last_load if database_id == self.database_id else None
 
 
 @dataclass(frozen=True)
 class RegisteredVersion:
-    """A registered version, as results refer to it."""
+    """A registered model version with what is needed to serve it and to score with it."""
 
     name: str
     number: str
@@ -51,7 +52,7 @@ class RegisteredVersion:
     registry: str
     problem: str
     features: tuple[str, ...]  # in the order of the canary rows' values
-    files_digest: str  # of the model's files; "" where the version was registered without one
+    files_digest: str  # of the model's files; "" if the version was registered without one
 
     @property
     def model_id(self) -> str:
@@ -61,13 +62,13 @@ class RegisteredVersion:
     def uri(self) -> str:
         return f"models:/{self.model_id}"
 
-    def decide(self, probabilities: np.ndarray, words: tuple[str, str]) -> np.ndarray:
-        """The word for each probability: the first below the threshold, the second from it on."""
-        return np.where(probabilities >= self.threshold, words[1], words[0])
+    def decide(self, probabilities: np.ndarray, labels: tuple[str, str]) -> np.ndarray:
+        """Return the second label for probabilities at or above the threshold, else the first."""
+        return np.where(probabilities >= self.threshold, labels[1], labels[0])
 
 
 def signature(problem: Problem) -> ModelSignature:
-    """The served row: every number a double, so that a null is allowed and 3.9 stays 3.9."""
+    """Build the signature; numbers are doubles, so nulls are allowed and 3.9 is not truncated."""
     types = {"number": DataType.double, "text": DataType.string}
     columns: list[ColSpec | TensorSpec] = [
         ColSpec(types[feature.kind], feature.name) for feature in problem.features
@@ -86,14 +87,14 @@ def log_model(
     trained_on: TrainingSnapshot,
     params: Mapping[str, Any],
 ) -> "ModelInfo":
-    """Log a fitted pipeline to the active run, with all that a client needs as its metadata."""
-    return mlflow.sklearn.log_model(
+    """Log a fitted pipeline to the active run, with the metadata that clients need."""
+    info: ModelInfo = mlflow.sklearn.log_model(
         estimator,
         name="model",
         signature=signature(problem),
         input_example=example,
         pyfunc_predict_fn="predict_proba",
-        pip_requirements=[f"{package}=={installed(package)}" for package in SERVED_WITH],
+        pip_requirements=[f"{package}=={installed(package)}" for package in SERVING_PACKAGES],
         skops_trusted_types=types_to_trust(estimator),
         params=dict(params),
         metadata={
@@ -104,54 +105,54 @@ def log_model(
             "trained_on": asdict(trained_on),
         },
     )
+    return info
 
 
 def register(
-    problem: Problem, model: "ModelInfo", tags: Mapping[str, str], text: str
+    problem: Problem, model: "ModelInfo", tags: Mapping[str, str], description: str
 ) -> ModelVersion:
-    """Make a logged model the next version of the problem's registered model."""
+    """Register a logged model as the next version of the problem's registered model."""
     with translate_mlflow_errors():
         tags = {**tags, **digest_tags(model)}
-        made = mlflow.register_model(model.model_uri, problem.model_name, tags=tags)
-        return MlflowClient().update_model_version(made.name, made.version, text)
+        version = mlflow.register_model(model.model_uri, problem.model_name, tags=tags)
+        return MlflowClient().update_model_version(version.name, version.version, description)
 
 
 def resolve(client: MlflowClient, uri: str) -> RegisteredVersion:
-    """The version that `models:/name@alias` or `models:/name/number` means at this moment.
+    """Look up the version that `models:/name@alias` or `models:/name/number` currently names.
 
     Raises:
-        RegistryError: the address is not of that form, or there is no such version, or it was not
+        RegistryError: the URI has another form, the version does not exist, or it was not
             registered by this project's train.py.
     """
     match = re.fullmatch(r"(?:models:/)?([^/@]+)(?:@([^/@]+)|/(\d+))", uri)
     if not match:
         raise RegistryError(
-            f"{uri!r} does not name a version: give models:/name@alias or models:/name/number."
+            f"{uri!r} does not name a version: use models:/name@alias or models:/name/number."
         )
     name, alias, number = match.groups()
     try:
         if alias:
-            found = client.get_model_version_by_alias(name, alias)
+            registered = client.get_model_version_by_alias(name, alias)
         else:
-            found = client.get_model_version(name, number)
+            registered = client.get_model_version(name, number)
     except MlflowException as error:
         raise RegistryError(
-            f"{uri_without_password()} has no version {uri}: see in `mlflow ui` which there are, "
-            "or train and promote one with `python train.py` and `python promote.py`, for the same "
-            "--problem."
+            f"{uri_without_password()} has no version {uri}: choose a version that `mlflow ui` "
+            "lists, or run `python train.py` and `python promote.py` for the same --problem."
         ) from error
     with translate_mlflow_errors():
-        return _version(found)
+        return _read_version(registered)
 
 
-def _version(found: ModelVersion) -> RegisteredVersion:
+def _read_version(registered: ModelVersion) -> RegisteredVersion:
+    model_id = f"{registered.name}/{registered.version}"
     try:
-        model = read_mlmodel(found)
+        model = read_mlmodel(registered)
     except (MlflowException, OSError) as error:
         raise RegistryError(
-            f"The artifacts of {found.name}/{found.version} cannot be read "
-            f"({' '.join(str(error).split())[:200].rstrip('.')}): bring them back, or have another "
-            "version serve with `python promote.py --to NUMBER`."
+            f"The artifacts of {model_id} cannot be read ({one_line(str(error), 200)}): restore "
+            "them, or promote another version with `python promote.py --to NUMBER`."
         ) from error
     metadata = model.metadata or {}
     try:
@@ -160,8 +161,8 @@ def _version(found: ModelVersion) -> RegisteredVersion:
         if not isinstance(threshold, float) or not all(isinstance(text, str) for text in texts):
             raise TypeError
         return RegisteredVersion(
-            name=found.name,
-            number=str(found.version),
+            name=registered.name,
+            number=str(registered.version),
             logged_model_id=str(model.model_id),
             threshold=threshold,
             canary=CanaryRows(**metadata["canary"]),
@@ -169,74 +170,71 @@ def _version(found: ModelVersion) -> RegisteredVersion:
             registry=uri_without_password(),
             problem=metadata["problem"],
             features=tuple(features),
-            files_digest=found.tags.get(FILES_DIGEST_TAG, ""),
+            files_digest=registered.tags.get(FILES_DIGEST_TAG, ""),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise RegistryError(
-            f"{found.name}/{found.version} carries no decision threshold and canary rows: "
-            "register versions with this project's train.py."
+            f"{model_id} has no decision threshold or no canary rows: train and register it with "
+            "this project's train.py."
         ) from error
 
 
 def problem_for_version(version: RegisteredVersion, problem: Problem) -> Problem:
-    """The problem with the features that a version was trained on.
+    """Return the problem with exactly the features that a version was trained on.
 
     Raises:
-        RegistryError: it was trained for another problem, or on features that this one has not.
+        RegistryError: the version was trained for another problem, or on columns that the problem
+            no longer has.
     """
     if version.problem != problem.name:
         raise RegistryError(
-            f"{version.model_id} was trained for {version.problem}, not for {problem.name}: name "
-            "the problem with --problem, or another version with --model."
+            f"{version.model_id} was trained for {version.problem}, not for {problem.name}: "
+            "choose that problem with --problem, or another version with --model."
         )
-    found = problem.with_optional_columns(
+    fitted = problem.with_optional_columns(
         name for name in version.features if name in problem.optional_columns
     )
-    if version.features != tuple(found.feature_names):
+    if version.features != tuple(fitted.feature_names):
         raise RegistryError(
             f"{version.model_id} was trained on {', '.join(version.features)}, but {problem.name} "
             f"now has {', '.join(problem.feature_names)}: train and promote again."
         )
-    return found
+    return fitted
 
 
 def latest_training_versions(client: MlflowClient, problem: Problem) -> list[ModelVersion]:
-    """The versions that the latest finished training of the problem registered.
+    """Return the versions that the latest finished training of the problem registered.
 
     Raises:
-        RegistryError: none was registered yet, or no training was finished.
+        RegistryError: no version was registered yet, or no training has finished.
     """
     with translate_mlflow_errors():
-        found = client.search_model_versions(f"name = '{problem.model_name}'")
-    ours = [version for version in found if "training_run" in version.tags]
-    if not ours:
+        registered = client.search_model_versions(f"name = '{problem.model_name}'")
+    trained = [version for version in registered if "training_run" in version.tags]
+    if not trained:
         raise RegistryError(
             f"{uri_without_password()} has no version of {problem.model_name}: "
             "run `python train.py` first."
         )
-    newest_first = sorted(ours, key=lambda version: int(version.version), reverse=True)
+    newest_first = sorted(trained, key=lambda version: int(version.version), reverse=True)
     for training in dict.fromkeys(version.tags["training_run"] for version in newest_first):
-        if _finished(client, training):  # one that was stopped has not all its candidates
+        if _has_finished(client, training):  # otherwise, some candidates are missing
             return [v for v in reversed(newest_first) if v.tags["training_run"] == training]
     raise RegistryError(
-        f"No training of {problem.model_name} in {uri_without_password()} was finished: "
-        "run `python train.py` to its end."
+        f"No training of {problem.model_name} in {uri_without_password()} has finished: "
+        "run `python train.py` again."
     )
 
 
-def _finished(client: MlflowClient, run_id: str) -> bool:
+def _has_finished(client: MlflowClient, run_id: str) -> bool:
     try:
         return bool(client.get_run(run_id).info.status == "FINISHED")
-    except MlflowException:  # it was deleted for good
+    except MlflowException:  # the run was deleted permanently
         return False
 
 
 def get_version(client: MlflowClient, name: str, number: str) -> ModelVersion:
-    """The version with this number.
-
-    Raises:
-        RegistryError: there is none.
-    """
+    """Return the version with this number; raises RegistryError if it does not exist."""
     try:
         return client.get_model_version(name, number)
     except MlflowException as error:

@@ -1,1 +1,1 @@
-"""The server behind serve.py: versions taken up while in use, limits, logins, metrics, a log."""
+"""The workers of serve.py: the application, loaded model versions, limits, tokens, telemetry."""

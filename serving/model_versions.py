@@ -1,8 +1,8 @@
-"""The versions that a worker has loaded, and which of them answers for each alias.
+"""The model versions that a worker has loaded, and the active version of each alias.
 
-Now and then it looks where the aliases point. A new version is loaded beside the one that answers,
-and takes over only after it gave its canary rows the answers that were logged for them; one that
-does not never answers. Requests hold on to the version that they began with.
+A worker regularly refreshes the aliases. It loads a new version beside the active one, and
+activates it only if its canary rows get the probabilities that were logged at training. Requests
+that are in progress keep the version that they started with.
 """
 
 import time
@@ -13,20 +13,20 @@ from typing import Any
 
 import pandas as pd
 from mlflow import MlflowClient
-from mlflow.pyfunc import PyFuncModel, scoring_server
-from mlflow.types import DataType
-from starlette.types import ASGIApp
+from mlflow.types import DataType, Schema
 
+import cli
 from cli import UserError
 from cli.terminal import print_message
 from registry import aliases, model_files, store, versions
+from registry.versions import RegisteredVersion
 from serving import telemetry
 from serving.errors import RequestError
 from serving.fast_predict import FastModel
 from serving.settings import Settings
 
-KEEP_SECONDS = 600.0  # that a replaced version stays for those who began with it
-RETRY_SECONDS = 60.0  # until a version that failed is tried once more
+KEEP_SECONDS = 600.0  # how long a replaced version stays loaded after its last use
+RETRY_SECONDS = 60.0  # until a version that failed is loaded again
 
 
 class VersionError(UserError):
@@ -35,200 +35,187 @@ class VersionError(UserError):
 
 @dataclass
 class LoadedVersion:
-    """A version ready to answer, by MLflow's own scoring application."""
+    """A version in memory, ready for requests."""
 
-    version: versions.RegisteredVersion
-    app: ASGIApp
+    version: RegisteredVersion
+    model: FastModel
     run_id: str
     signature: dict[str, Any]
+    input_schema: Schema
     columns: list[str]
     loaded_at: datetime = field(default_factory=lambda: datetime.now(UTC))
-    asked_at: float = field(default_factory=time.monotonic)  # for it, and for no other
+    last_used_at: float = field(default_factory=time.monotonic)  # last requested by name
+
+    def is_version(self, number: str, logged_model_id: str | None) -> bool:
+        """Whether it has this number and logged model: a deleted model's numbers are reused."""
+        logged_model_ids = (None, self.version.logged_model_id)
+        return self.version.number == str(number) and logged_model_id in logged_model_ids
 
 
 @dataclass
 class AliasState:
-    """What answers for an alias, and why what it points to does not."""
+    """The active version of an alias, and why the version of the alias is not active."""
 
     alias: str
-    loaded: LoadedVersion | None = None
-    refused: dict[str, str] | None = None  # version, why, at
-    tried: tuple[str, str | None] | None = None  # the number and logged model that failed last
-    tried_at: float = 0.0
+    active: LoadedVersion | None = None
+    refusal: dict[str, str] | None = None  # version, why, at
+    attempted: tuple[str, str | None] | None = None  # number and logged model that failed last
+    attempted_at: float = 0.0
 
 
 class ModelVersions:
-    """All that a worker has loaded; one thread looks, any may ask."""
+    """All versions that a worker has loaded; a single thread calls `refresh`."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self._model_name = settings.model_name
         self._client: MlflowClient | None = None
-        self._slots = {alias: AliasState(alias) for alias in settings.aliases}
-        self._loaded: dict[str, LoadedVersion] = {}  # by version, such as NAME/3
+        self._states = {alias: AliasState(alias) for alias in settings.aliases}
+        self._default = self._states[settings.aliases[0]]
+        self._loaded: dict[str, LoadedVersion] = {}  # by model id, such as NAME/3
 
-    def slot(self, alias: str) -> AliasState:
-        """The slot of an alias; of the first one for "".
+    def alias_state(self, alias: str) -> AliasState:
+        """The state of an alias; "" means the first one.
 
         Raises:
-            Refusal: this server does not serve it.
+            RequestError: this server does not serve the alias.
         """
-        found = self._slots.get(alias or self._settings.aliases[0])
-        if found is None:
-            raise RequestError(
-                404, "NOT_FOUND", f"Served are {', '.join(self._slots)}, nothing else."
-            )
-        return found
+        state = self._states.get(alias) if alias else self._default
+        if state is None:
+            message = f"This server has only these aliases: {', '.join(self._states)}."
+            raise RequestError(404, "NOT_FOUND", message)
+        return state
 
-    def has(self, model_id: str) -> bool:
-        """Is such a version, as NAME/3, loaded."""
+    def is_loaded(self, model_id: str) -> bool:
         return model_id in self._loaded
 
-    def answering(self, slot: AliasState, wanted: str | None) -> LoadedVersion:
-        """What answers for an alias, or the `wanted` version as long as it is kept.
+    def select(self, state: AliasState, model_id: str | None) -> LoadedVersion:
+        """The active version of an alias, or the version with `model_id` if it is still loaded.
 
         Raises:
-            Refusal: there is none.
+            RequestError: there is no such version.
         """
-        if slot.loaded is None:
-            raise RequestError(
-                503, "NOT_READY", f"No version is loaded as {slot.alias}; GET /model tells why.",
-                {"Retry-After": "5"},
-            )  # fmt: skip
-        if wanted is None or wanted == slot.loaded.version.model_id:
-            return slot.loaded
-        kept = self._loaded.get(wanted)
-        if kept is None:
-            raise RequestError(
-                412, "OTHER_VERSION",
-                f"The version asked for by X-Model-Version is not here; {slot.alias} is "
-                f"{slot.loaded.version.model_id}.",
-            )  # fmt: skip
-        kept.asked_at = time.monotonic()
-        return kept
+        if state.active is None:
+            message = f"No version is loaded as {state.alias}: GET /model shows why."
+            raise RequestError(503, "NOT_READY", message, {"Retry-After": "5"})
+        active_id = state.active.version.model_id
+        if model_id is None or model_id == active_id:
+            return state.active
+        loaded = self._loaded.get(model_id)
+        if loaded is None:
+            message = f"The requested version is not loaded: {state.alias} is {active_id}."
+            raise RequestError(412, "OTHER_VERSION", message)
+        loaded.last_used_at = time.monotonic()
+        return loaded
 
     @property
-    def ready(self) -> bool:
-        """Is there something loaded to answer for the first alias."""
-        return self.slot("").loaded is not None
+    def is_ready(self) -> bool:
+        """Whether the first alias has an active version."""
+        return self._default.active is not None
 
-    def look(self) -> None:
-        """Find out where the aliases point now, load what is new, drop what nobody asks for."""
-        for slot in self._slots.values():
+    def refresh(self) -> None:
+        """Activate the current version of each alias, and unload versions that nobody uses."""
+        for state in self._states.values():
             try:
-                self._look(slot)
+                self._refresh_alias(state)
             except UserError as error:
-                self._refuse(slot, str(error))
-            except Exception as error:  # nothing that happens here may stop what answers
-                self._refuse(
-                    slot, f"A fault of this program: {' '.join(telemetry.error_locations(error))}"
-                )
-        self._drop()
+                self._refuse(state, str(error))
+            except Exception as error:  # the active version must continue to serve
+                locations = " ".join(telemetry.error_locations(error))
+                self._refuse(state, f"Unexpected error: {locations}")
+        self._unload_unused()
 
-    def _look(self, slot: AliasState) -> None:
-        name = self._settings.model_name
+    def _refresh_alias(self, state: AliasState) -> None:
+        name = self._model_name
         if self._client is None:
             self._client = store.connect()
         with store.without_retries():
-            number = aliases.version_number(self._client, name, slot.alias)
+            number = aliases.version_number(self._client, name, state.alias)
             if number is None:
-                raise VersionError(f"No version of {name} has the alias {slot.alias}.")
-            logged = versions.get_version(self._client, name, number).model_id
-            if slot.loaded and _is(slot.loaded, number, logged):
-                self._accept(slot)
+                raise VersionError(f"No version of {name} has the alias {state.alias}.")
+            logged_model_id = versions.get_version(self._client, name, number).model_id
+            current = (number, logged_model_id)
+            if state.active and state.active.is_version(*current):
+                self._clear_refusal(state)
                 return
-            if slot.tried == (number, logged) and time.monotonic() < slot.tried_at + RETRY_SECONDS:
+            retry_at = state.attempted_at + RETRY_SECONDS
+            if state.attempted == current and time.monotonic() < retry_at:
                 return
-            slot.tried, slot.tried_at = (number, logged), time.monotonic()
-            found = self._loaded.get(f"{name}/{number}")
-            if found is None or not _is(found, number, logged):
-                found = load_version(versions.resolve(self._client, f"models:/{name}/{number}"))
-        self._take_over(slot, found)
+            state.attempted, state.attempted_at = current, time.monotonic()
+            loaded = self._loaded.get(f"{name}/{number}")
+            if loaded is None or not loaded.is_version(*current):
+                loaded = load_version(versions.resolve(self._client, f"models:/{name}/{number}"))
+        self._activate(state, loaded)
 
-    def _take_over(self, slot: AliasState, new: LoadedVersion) -> None:
-        old, slot.loaded = slot.loaded, new
-        self._accept(slot)
+    def _activate(self, state: AliasState, new: LoadedVersion) -> None:
+        old, state.active = state.active, new
+        self._clear_refusal(state)
         self._loaded[new.version.model_id] = new
         if old:
-            old.asked_at = time.monotonic()
-            telemetry.ACTIVE_WORKERS.labels(slot.alias, old.version.model_id).set(0)
-        telemetry.ACTIVE_WORKERS.labels(slot.alias, new.version.model_id).set(1)
+            old.last_used_at = time.monotonic()
+            telemetry.ACTIVE_WORKERS.labels(state.alias, old.version.model_id).set(0)
+        telemetry.ACTIVE_WORKERS.labels(state.alias, new.version.model_id).set(1)
         telemetry.log_event(
             "takes over",
-            alias=slot.alias,
+            alias=state.alias,
             version=new.version.model_id,
             before=old.version.model_id if old else None,
         )
 
-    def _accept(self, slot: AliasState) -> None:
-        slot.refused = slot.tried = None
-        telemetry.REFUSING_WORKERS.labels(slot.alias).set(0)
+    def _clear_refusal(self, state: AliasState) -> None:
+        state.refusal = state.attempted = None
+        telemetry.REFUSING_WORKERS.labels(state.alias).set(0)
 
-    def _refuse(self, slot: AliasState, why: str) -> None:
-        if slot.refused and slot.refused["why"] == why:
+    def _refuse(self, state: AliasState, reason: str) -> None:
+        if state.refusal and state.refusal["why"] == reason:
             return
-        version = f"{self._settings.model_name}/{slot.tried[0]}" if slot.tried else ""
+        model_id = f"{self._model_name}/{state.attempted[0]}" if state.attempted else ""
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        slot.refused = {"version": version, "why": why, "at": now}
-        telemetry.REFUSING_WORKERS.labels(slot.alias).set(1)
-        goes_on = slot.loaded.version.model_id if slot.loaded else None
-        print_message(f"Refused as {slot.alias}: {why}")
-        telemetry.log_event("refused", alias=slot.alias, version=version, why=why, goes_on=goes_on)
+        state.refusal = {"version": model_id, "why": reason, "at": now}
+        telemetry.REFUSING_WORKERS.labels(state.alias).set(1)
+        active_id = state.active.version.model_id if state.active else None
+        print_message(f"No version was activated as {state.alias}: {reason}")
+        telemetry.log_event(
+            "refused", alias=state.alias, version=model_id, why=reason, goes_on=active_id
+        )
 
-    def _drop(self) -> None:
-        long_ago = time.monotonic() - KEEP_SECONDS
-        used = {id(slot.loaded) for slot in self._slots.values()}
+    def _unload_unused(self) -> None:
+        oldest = time.monotonic() - KEEP_SECONDS
+        active = {id(state.active) for state in self._states.values()}
         for model_id, loaded in list(self._loaded.items()):
-            if id(loaded) not in used and loaded.asked_at < long_ago:
+            if id(loaded) not in active and loaded.last_used_at < oldest:
                 del self._loaded[model_id]
 
 
-def _is(loaded: LoadedVersion, number: str, logged_model_id: str | None) -> bool:
-    """Is it this very version: a number may be given again after a model was deleted."""
-    version = loaded.version
-    return version.number == str(number) and logged_model_id in (None, version.logged_model_id)
-
-
-def load_version(version: versions.RegisteredVersion) -> LoadedVersion:
-    """Load a version and have it answer its canary rows.
+def load_version(version: RegisteredVersion) -> LoadedVersion:
+    """Load a version and check its canary rows.
 
     Raises:
         UntrustedModelError: its files are not what train.py writes, or were changed since.
-        VersionRefused: it cannot be loaded, or does not answer as logged.
+        VersionError: it cannot be loaded, or its canary rows get other probabilities.
     """
     try:
         model = model_files.load(version)
-        canary = pd.DataFrame(list(version.canary.rows), columns=list(version.features)).astype(
-            _types(model)
-        )
-        quick = FastModel(model, canary)
-        answers = quick.predict(canary)
+        canary_rows = pd.DataFrame(list(version.canary.rows), columns=list(version.features))
+        schema = model.metadata.get_input_schema()
+        types = {c.name: "float64" if c.type == DataType.double else "str" for c in schema.inputs}
+        canary_rows = canary_rows.astype(types)
+        fast_model = FastModel(model, canary_rows)
+        probabilities = fast_model.predict(canary_rows)
     except UserError:
         raise
     except Exception as error:
-        reason = " ".join("".join(traceback.format_exception_only(error)).split())[:300]
+        reason = cli.one_line("".join(traceback.format_exception_only(error)))
         raise VersionError(f"{version.model_id} cannot be loaded ({reason}).") from error
-    if not version.canary.is_answered_by(answers[:, 1].tolist()):
+    if not version.canary.is_answered_by(probabilities[:, 1].tolist()):
         raise VersionError(
-            f"{version.model_id} does not answer its canary rows as it did when it was trained: "
-            "its files were changed, or other versions of its libraries are installed here."
+            f"{version.model_id} fails its canary check: its files were changed, or other versions "
+            "of its libraries are installed here."
         )
     return LoadedVersion(
         version,
-        scoring_application(quick),
+        fast_model,
         model.metadata.run_id,
         model.metadata.signature.to_dict(),
-        model.metadata.get_input_schema().input_names(),
+        schema,
+        schema.input_names(),
     )
-
-
-def _types(model: PyFuncModel) -> dict[str, Any]:
-    """The types of a served row's columns in a data frame."""
-    columns = model.metadata.get_input_schema().inputs
-    return {c.name: "float64" if c.type == DataType.double else "str" for c in columns}
-
-
-def scoring_application(quick: FastModel) -> ASGIApp:
-    """MLflow's scoring application for a model, without its timeout: ours is around all of it."""
-    app: Any = scoring_server.init(quick)  # type: ignore[arg-type]  # has all that it asks for
-    app.user_middleware.clear()
-    return app

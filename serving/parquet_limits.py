@@ -1,6 +1,6 @@
-"""Parquet within limits: what a file says of its size in its footer need not be true.
+"""Limits on Parquet bodies, which do not rely on the sizes that the footer declares.
 
-The sizes and encodings that count are those in front of each page, in Thrift's compact protocol:
+The real sizes and encodings are in the header of each page, in Thrift's compact protocol:
 https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift
 """
 
@@ -13,64 +13,63 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from serving.errors import check_body_size, check_column_count, check_row_count, reject_rows
+from serving import errors
 
-MOST_FOOTER = 2**20  # bytes; each may take a thousand times as many in memory
-MOST_HEADER = 2**16  # bytes of a page's header
-MOST_HEADERS = 2**20  # bytes of all pages' headers
-BATCH = 10_000  # rows read at a time
-# all but DELTA_BYTE_ARRAY, by which a few bytes repeat a long text
+MAX_FOOTER_BYTES = 2**20  # each byte may take a thousand times as much memory
+MAX_PAGE_HEADER_BYTES = 2**16
+MAX_ALL_HEADERS_BYTES = 2**20
+BATCH_ROWS = 10_000
+# all encodings except DELTA_BYTE_ARRAY, in which a few bytes can repeat a long text
 ENCODINGS = {0, 2, 3, 4, 5, 6, 8, 9}
 UNCOMPRESSED, COMPRESSED, DATA_PAGE, DICTIONARY_PAGE, DATA_PAGE_V2 = 2, 3, 5, 7, 8
-ENCODING = {DATA_PAGE: 2, DICTIONARY_PAGE: 2, DATA_PAGE_V2: 4}  # the field of each page's header
-# FIXED_LEN_BYTE_ARRAY, of which a few bytes repeat a long value, is no number and no text
+ENCODING = {DATA_PAGE: 2, DICTIONARY_PAGE: 2, DATA_PAGE_V2: 4}  # field number in each page header
+# all types except FIXED_LEN_BYTE_ARRAY, in which a few bytes can repeat a long value
 TYPES = {"BOOLEAN", "INT32", "INT64", "INT96", "FLOAT", "DOUBLE", "BYTE_ARRAY"}
 BOOLEANS, BYTE, INTEGERS, DOUBLE, BINARY, STRUCT = (1, 2), 3, (4, 5, 6), 7, 8, 12
-DEEPEST = 8  # structs in structs; a page's header has three
+MAX_DEPTH = 8  # of nested structs; the header of a page has three
 
 
-def rewrite_parquet(body: bytes, columns: Sequence[str], most_rows: int, most_bytes: int) -> bytes:
-    """The same rows as plain Parquet that has only these columns.
+def rewrite_parquet(body: bytes, columns: Sequence[str], max_rows: int, max_bytes: int) -> bytes:
+    """Return the same rows as uncompressed Parquet that has only these columns.
 
     Raises:
-        Refusal: it is not Parquet, or has more rows, columns or bytes than allowed.
+        RequestError: it is not Parquet, or has too many rows, columns or bytes.
     """
     try:
         (footer_size,) = struct.unpack("<I", body[-8:-4])
-        if footer_size > MOST_FOOTER:
-            reject_rows("the footer of the Parquet body is too large")
-        table = _read(body, columns, most_rows, most_bytes)
+        if footer_size > MAX_FOOTER_BYTES:
+            errors.reject_rows("the footer of the Parquet body is too large")
+        table = _read(body, columns, max_rows, max_bytes)
     except (pa.ArrowException, OSError, ValueError, LookupError, struct.error):
-        reject_rows("the body cannot be read as Parquet")
+        errors.reject_rows("the body cannot be read as Parquet")
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="none", use_dictionary=False, write_statistics=False)
     return bytes(sink.getvalue())
 
 
-def _read(body: bytes, columns: Sequence[str], most_rows: int, most_bytes: int) -> pa.Table:
+def _read(body: bytes, columns: Sequence[str], max_rows: int, max_bytes: int) -> pa.Table:
     metadata = pq.read_metadata(pa.BufferReader(body))
-    check_row_count(metadata.num_rows, most_rows)
-    check_column_count(metadata.num_columns)
-    names = _flat(metadata, columns)
-    _check_pages(body, metadata, names, most_bytes)
-    file = pq.ParquetFile(pa.BufferReader(body), read_dictionary=list(names))
+    errors.check_row_count(metadata.num_rows, max_rows)
+    errors.check_column_count(metadata.num_columns)
+    places = _column_places(metadata, columns)
+    names = list(places)
+    _check_pages(body, metadata, places, max_bytes)
+    file = pq.ParquetFile(pa.BufferReader(body), read_dictionary=names)
     size, rows, batches = 0, 0, []
-    for batch in file.iter_batches(BATCH, columns=list(names), use_threads=False):
+    for batch in file.iter_batches(BATCH_ROWS, columns=names, use_threads=False):
         rows += len(batch)
-        check_row_count(rows, most_rows)
+        errors.check_row_count(rows, max_rows)
         size += sum(map(_decoded_size, batch.columns))
-        check_body_size(size, most_bytes)
+        errors.check_body_size(size, max_bytes)
         batches.append(
-            pa.RecordBatch.from_arrays(list(map(_decoded, batch.columns)), batch.schema.names)
+            pa.RecordBatch.from_arrays(list(map(_decode, batch.columns)), batch.schema.names)
         )
-    return pa.Table.from_batches(batches) if batches else _empty(file, names)
+    if not batches:
+        return pa.schema([file.schema_arrow.field(name) for name in names]).empty_table()
+    return pa.Table.from_batches(batches)
 
 
-def _empty(file: pq.ParquetFile, names: dict[str, int]) -> pa.Table:
-    return pa.schema([file.schema_arrow.field(name) for name in names]).empty_table()
-
-
-def _flat(metadata: pq.FileMetaData, columns: Sequence[str]) -> dict[str, int]:
+def _column_places(metadata: pq.FileMetaData, columns: Sequence[str]) -> dict[str, int]:
     """The place of each of these columns in the file."""
     places: dict[str, int] = {}
     for place in range(metadata.num_columns):
@@ -79,21 +78,20 @@ def _flat(metadata: pq.FileMetaData, columns: Sequence[str]) -> dict[str, int]:
         if name not in columns and column.name not in columns:
             continue
         if column.name in places:
-            reject_rows(f"{column.name} is there twice")
+            errors.reject_rows(f"the column {column.name} occurs twice")
         is_nested = column.path != column.name or column.max_definition_level > 1
         if is_nested or column.physical_type not in TYPES:
-            kept = name if name in columns else column.name
-            reject_rows(f"{kept} holds something of another type than the model's signature has")
+            errors.reject_rows(errors.type_reason(name if name in columns else column.name))
         places[column.name] = place
     return places
 
 
-def _decoded(array: pa.Array) -> pa.Array:
+def _decode(array: pa.Array) -> pa.Array:
     return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
 
 
 def _decoded_size(array: pa.Array) -> int:
-    """Bytes of the array without a dictionary."""
+    """The size of the array in bytes without a dictionary."""
     if not pa.types.is_dictionary(array.type):
         return int(array.nbytes)
     lengths = pc.binary_length(array.dictionary).cast(pa.int64())
@@ -101,83 +99,84 @@ def _decoded_size(array: pa.Array) -> int:
 
 
 def _check_pages(
-    body: bytes, metadata: pq.FileMetaData, names: dict[str, int], most_bytes: int
+    body: bytes, metadata: pq.FileMetaData, places: dict[str, int], max_bytes: int
 ) -> None:
     groups = map(metadata.row_group, range(metadata.num_row_groups))
-    chunks = [group.column(place) for group in groups for place in names.values()]
+    chunks = [group.column(place) for group in groups for place in places.values()]
     sizes = [chunk.total_compressed_size for chunk in chunks]
     if sum(sizes) > len(body) or any(size < 0 for size in sizes):
-        raise ValueError  # some share their pages, which would all be read again for each
-    size = headers = 0
+        raise ValueError  # some chunks share pages, which would be read again for each chunk
+    size = header_bytes = 0
     for header, header_size in itertools.chain.from_iterable(_pages(body, c) for c in chunks):
         size += header[UNCOMPRESSED]
-        check_body_size(size, most_bytes)
-        headers += header_size
-        used = {header[kind][at] for kind, at in ENCODING.items() if kind in header}
-        if headers > MOST_HEADERS or not used <= ENCODINGS:
-            reject_rows("the Parquet body has too many pages, or is in DELTA_BYTE_ARRAY")
+        errors.check_body_size(size, max_bytes)
+        header_bytes += header_size
+        encodings = {header[kind][number] for kind, number in ENCODING.items() if kind in header}
+        if header_bytes > MAX_ALL_HEADERS_BYTES or not encodings <= ENCODINGS:
+            errors.reject_rows("the Parquet body has too many pages, or uses DELTA_BYTE_ARRAY")
 
 
 def _pages(body: bytes, chunk: pq.ColumnChunkMetaData) -> Iterator[tuple[dict[int, Any], int]]:
-    """The headers of a column's pages with their sizes, where pyarrow looks for them."""
+    """The header of each page of a column chunk and its size, at the offsets that pyarrow uses."""
     if chunk.num_values == 0:
         return
-    at = chunk.data_page_offset
-    if chunk.has_dictionary_page and 0 < chunk.dictionary_page_offset < at:
-        at = chunk.dictionary_page_offset
-    end = at + chunk.total_compressed_size
-    while at < end:
-        header, size = _struct(memoryview(body)[at : at + MOST_HEADER], 0)
+    offset = chunk.data_page_offset
+    if chunk.has_dictionary_page and 0 < chunk.dictionary_page_offset < offset:
+        offset = chunk.dictionary_page_offset
+    end = offset + chunk.total_compressed_size
+    while offset < end:
+        page = memoryview(body)[offset : offset + MAX_PAGE_HEADER_BYTES]
+        header, size = _read_struct(page, 0)
         if header[UNCOMPRESSED] < 0 or header[COMPRESSED] < 0:
             raise ValueError
         yield header, size
-        at += size + header[COMPRESSED]
+        offset += size + header[COMPRESSED]
 
 
-def _struct(body: memoryview, at: int, depth: int = 0) -> tuple[dict[int, Any], int]:
-    """A struct's fields by their ids, and where it ends."""
+def _read_struct(data: memoryview, offset: int, depth: int = 0) -> tuple[dict[int, Any], int]:
+    """The fields of a struct by their numbers, and the offset of its end."""
     fields: dict[int, Any] = {}
-    field = 0
-    if depth > DEEPEST:
+    number = 0
+    if depth > MAX_DEPTH:
         raise ValueError
-    while kind := body[at]:
-        at += 1
+    while kind := data[offset]:
+        offset += 1
         if kind >> 4:
-            field += kind >> 4
+            number += kind >> 4
         else:
-            field, at = _integer(body, at)
-        fields[field], at = _value(body, at, kind & 15, depth)
-    return fields, at + 1
+            number, offset = _read_integer(data, offset)
+        fields[number], offset = _read_value(data, offset, kind & 15, depth)
+    return fields, offset + 1
 
 
-def _value(body: memoryview, at: int, kind: int, depth: int) -> tuple[Any, int]:
+def _read_value(data: memoryview, offset: int, kind: int, depth: int) -> tuple[Any, int]:
     if kind in BOOLEANS:
-        return kind == BOOLEANS[0], at
+        return kind == BOOLEANS[0], offset
     if kind == BYTE:
-        return body[at], at + 1
+        return data[offset], offset + 1
     if kind in INTEGERS:
-        return _integer(body, at)
+        return _read_integer(data, offset)
     if kind == DOUBLE:
-        return None, at + 8
+        return None, offset + 8
     if kind == BINARY:
-        length, at = _varint(body, at)
-        return None, at + length
+        length, offset = _read_varint(data, offset)
+        return None, offset + length
     if kind == STRUCT:
-        return _struct(body, at, depth + 1)
-    raise ValueError  # a page's header has no lists
+        return _read_struct(data, offset, depth + 1)
+    raise ValueError  # the header of a page has no lists
 
 
-def _integer(body: memoryview, at: int) -> tuple[int, int]:
-    number, at = _varint(body, at)
-    return (number >> 1) ^ -(number & 1), at
+def _read_integer(data: memoryview, offset: int) -> tuple[int, int]:
+    number, offset = _read_varint(data, offset)
+    return (number >> 1) ^ -(number & 1), offset
 
 
-def _varint(body: memoryview, at: int) -> tuple[int, int]:
+def _read_varint(data: memoryview, offset: int) -> tuple[int, int]:
     number = shift = 0
     while True:
-        number |= (body[at] & 127) << shift
-        at, shift = at + 1, shift + 7
-        if body[at - 1] < 128:
-            return number, at
+        number |= (data[offset] & 127) << shift
+        offset, shift = offset + 1, shift + 7
+        if data[offset - 1] < 128:
+            return number, offset
         if shift > 63:
             raise ValueError

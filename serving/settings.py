@@ -1,34 +1,34 @@
-"""What serve.py tells its workers, which are processes of their own: by one variable."""
+"""Settings that serve.py passes to its worker processes in an environment variable."""
 
 import json
 import os
 from dataclasses import asdict, dataclass, field
 
 SETTINGS_VARIABLE = "SERVE_SETTINGS"
-METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # the name is prometheus_client's
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # the name is defined by prometheus_client
 
 
 @dataclass(frozen=True)
 class Settings:
-    """One server's; times in seconds, limits for each worker."""
+    """The settings of one server; the limits apply to each worker."""
 
     model_name: str
-    words: tuple[str, str]  # what an answer below the threshold means, and one from it on
+    outcome_labels: tuple[str, str]  # below the threshold, and at or above it
     aliases: tuple[str, ...]
-    refresh: float
-    timeout: float
-    in_flight: int
-    max_body: int  # bytes, also after decompression
-    max_rows: int  # of a request
-    tokens: str  # a file's path, or ""
-    supervisor: int = field(default_factory=os.getpid)  # of the process that makes these
+    refresh_seconds: float
+    timeout_seconds: float
+    max_in_flight: int
+    max_body_bytes: int  # also after decompression
+    max_rows: int  # per request
+    token_file: str  # a path, or "" if no tokens are required
+    supervisor_pid: int = field(default_factory=os.getpid)
 
     def to_environment(self) -> None:
-        """Leave them to the processes that this one starts."""
+        """Set the environment variable that worker processes inherit."""
         os.environ[SETTINGS_VARIABLE] = json.dumps(asdict(self))
 
     @classmethod
     def from_environment(cls) -> "Settings":
-        found = json.loads(os.environ[SETTINGS_VARIABLE])
-        found["words"], found["aliases"] = tuple(found["words"]), tuple(found["aliases"])
-        return cls(**found)
+        values = json.loads(os.environ[SETTINGS_VARIABLE])
+        labels, aliases = tuple(values["outcome_labels"]), tuple(values["aliases"])
+        return cls(**values | {"outcome_labels": labels, "aliases": aliases})

@@ -1,7 +1,7 @@
-"""What is seen of a server from outside: the log, in lines of JSON, and metrics for Prometheus.
+"""The log of serve.py, with one JSON object per line, and its metrics for Prometheus.
 
-Workers are processes of their own: prometheus_client adds up what each keeps in the folder
-PROMETHEUS_MULTIPROC_DIR, which has to be set before this is imported.
+Each worker is a process and keeps its metrics in the folder PROMETHEUS_MULTIPROC_DIR, which must
+be set before this module is imported; prometheus_client adds them up.
 """
 
 import contextlib
@@ -25,43 +25,42 @@ from serving.settings import METRICS_FOLDER
 
 BUCKETS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
-TRIES = 10  # to read the workers' files
-REQUESTS = Counter("scoring_requests", "Requests for scores", ("alias", "version", "status"))
-SECONDS = Histogram(
-    "scoring_request_seconds", "Time a request that got scores", ("alias", "version"),
+MAX_TRIES = 10  # to read the metrics of all workers
+REQUESTS = Counter("scoring_requests", "Scoring requests", ("alias", "version", "status"))
+REQUEST_SECONDS = Histogram(
+    "scoring_request_seconds", "Duration of successful scoring requests", ("alias", "version"),
     buckets=BUCKETS,
 )  # fmt: skip
 ROWS = Counter("scoring_rows", "Rows scored", ("alias", "version"))
-ERRORS = Counter("scoring_errors", "Requests that were refused, by kind", ("alias", "kind"))
-IN_FLIGHT = Gauge("scoring_in_flight", "Requests at work now", multiprocess_mode="livesum")
+ERRORS = Counter("scoring_errors", "Rejected requests, by kind of error", ("alias", "kind"))
+IN_FLIGHT = Gauge("scoring_in_flight", "Scoring requests in progress", multiprocess_mode="livesum")
 ACTIVE_WORKERS = Gauge(
-    "scoring_version_workers", "Workers in which the version has the alias", ("alias", "version"),
+    "scoring_version_workers", "Workers in which the version is active", ("alias", "version"),
     multiprocess_mode="livesum",
 )  # fmt: skip
 REFUSING_WORKERS = Gauge(
-    "scoring_version_refused_workers",
-    "Workers in which what the alias points to is refused, and the one before goes on", ("alias",),
+    "scoring_version_refused_workers", "Workers that refused a version of the alias", ("alias",),
     multiprocess_mode="livesum",
 )  # fmt: skip
 
 
 @dataclass
 class RequestRecord:
-    """One request and what became of it; never what it was about."""
+    """What the log and the metrics report about one request, without any of its content."""
 
     request_id: str
     started: float = field(default_factory=time.perf_counter)
-    route: str = ""  # ours, not the path that was asked for
+    route: str = ""  # of the matching route, not the requested path
     alias: str = ""
     version: str = ""
-    caller: str = ""  # the name of its token
+    caller: str = ""  # the name of the token
     rows: int = 0
     status: int = 0
-    error: str = ""  # the code of its refusal
-    headers: dict[str, str] = field(default_factory=dict)  # to be added to its answer
+    error: str = ""  # the code of the error response
+    headers: dict[str, str] = field(default_factory=dict)  # added to the response
 
     def update_metrics(self) -> None:
-        """Add it to the metrics: requests for scores, and all that were refused."""
+        """Count the request if it is a scoring request, or if it failed."""
         if self.error:
             ERRORS.labels(self.alias, self.error.lower()).inc()
         if not self.alias:
@@ -69,13 +68,15 @@ class RequestRecord:
         REQUESTS.labels(self.alias, self.version, str(self.status)).inc()
         if self.status == 200:
             ROWS.labels(self.alias, self.version).inc(self.rows)
-            SECONDS.labels(self.alias, self.version).observe(time.perf_counter() - self.started)
+            REQUEST_SECONDS.labels(self.alias, self.version).observe(
+                time.perf_counter() - self.started
+            )
 
     def log(self, method: str, client: str) -> None:
-        """A line of the access log; probes that are answered well are not worth one."""
+        """Write a line to the log for a scoring request or an error."""
         if self.status == 200 and not self.alias:
             return
-        told = {
+        fields = {
             "request_id": self.request_id,
             "client": client,
             "caller": self.caller,
@@ -88,21 +89,21 @@ class RequestRecord:
             "rows": self.rows,
             "ms": round((time.perf_counter() - self.started) * 1000, 2),
         }
-        log_event("request", **told)
+        log_event("request", **fields)
 
 
-def log_event(event: str, **told: Any) -> None:
-    """A line of the log: what happened when in which worker, without what is empty."""
+def log_event(event: str, **fields: Any) -> None:
+    """Write an event to the log with its time and worker; empty fields are left out."""
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     line = {"time": now, "event": event, "worker": os.getpid()}
-    line |= {name: value for name, value in told.items() if value not in ("", None)}
-    with contextlib.suppress(OSError):  # nobody reads it any more: no reason to fail
-        # one write a line, so that those of several workers do not mix
+    line |= {name: value for name, value in fields.items() if value not in ("", None)}
+    with contextlib.suppress(OSError):  # the reader of the log has left
+        # a single write per line, so that the lines of several workers do not mix
         os.write(sys.stdout.fileno(), (json.dumps(line) + "\n").encode())
 
 
 def error_locations(error: BaseException) -> list[str]:
-    """Where an error came from, without its text, which may hold what was sent."""
+    """The type and traceback of an error, without its text, which may contain parts of requests."""
     frames = traceback.extract_tb(error.__traceback__)[-8:]
     return [
         type(error).__name__,
@@ -111,20 +112,20 @@ def error_locations(error: BaseException) -> list[str]:
 
 
 def render_metrics() -> bytes:
-    """All workers' metrics in Prometheus' text format."""
+    """The metrics of all workers in the text format of Prometheus."""
     registry = CollectorRegistry()
-    MultiProcessCollector(registry)
-    for _ in range(TRIES):
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call, unused-ignore]
+    for _ in range(MAX_TRIES):
         try:
             return generate_latest(registry)
-        except (struct.error, RuntimeError):  # another worker is just making its file
+        except (struct.error, RuntimeError):  # another worker is creating its file
             time.sleep(0.02)
     return generate_latest(registry)
 
 
 def remove_dead_workers() -> None:
-    """What workers that were killed said of themselves, such as what was in flight, is over."""
+    """Remove the gauges of workers that were killed, such as their requests in flight."""
     for file in Path(os.environ[METRICS_FOLDER]).glob("gauge_live*_*.db"):
         pid = int(re.sub(r"\D", "", file.stem))
         if not cli.is_running(pid):
-            mark_process_dead(pid)
+            mark_process_dead(pid)  # type: ignore[no-untyped-call, unused-ignore]

@@ -1,6 +1,6 @@
-"""Who may ask: bearer tokens, of which a file keeps only the hashes, one `NAME SHA256` a line.
+"""Bearer tokens: a file contains the SHA-256 hash of each token, one `NAME SHA256` per line.
 
-A token is 256 random bits, which nobody guesses, so that one round of SHA-256 is enough for it.
+A token has 256 random bits and cannot be guessed, so a single round of SHA-256 is enough.
 """
 
 import hashlib
@@ -17,29 +17,29 @@ NAME = re.compile(r"[\w.-]{1,64}")
 
 
 class TokenError(UserError):
-    """The file of tokens cannot be used."""
+    """The token file cannot be used."""
 
 
 def issue(file: Path, name: str) -> str:
-    """A new token, whose hash is added to the file under this name; it is kept nowhere.
+    """Create a token, and add its hash to the file under this name.
 
     Raises:
-        TokenError: the file cannot be read or written, or has that name already.
+        TokenError: the file cannot be read or written, or already has a token of this name.
     """
     if not NAME.fullmatch(name):
-        raise TokenError(f"{name!r} cannot name a token: take up to 64 letters, digits, . _ and -.")
-    known, fault = _read(file) if file.exists() else ({}, "")
+        raise TokenError(f"{name!r} cannot name a token: use up to 64 letters, digits, . _ and -.")
+    names, fault = _read(file) if file.exists() else ({}, "")
     if fault:
         raise TokenError(fault)
-    if name in known.values():
-        raise TokenError(f"{file} has a token {name!r} already: remove its line, or name another.")
+    if name in names.values():
+        raise TokenError(f"{file} already has a token {name!r}: choose another name.")
     token = secrets.token_urlsafe(32)
     try:
         descriptor = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         with os.fdopen(descriptor, "r+") as lines:
             before = lines.read()
-            ended = "" if not before or before.endswith("\n") else "\n"
-            lines.write(f"{ended}{name} {_hash(token)}\n")
+            line_end = "" if not before or before.endswith("\n") else "\n"
+            lines.write(f"{line_end}{name} {_hash(token)}\n")
     except OSError as error:
         raise TokenError(f"{file} cannot be written ({error.strerror}).") from error
     return token
@@ -49,66 +49,66 @@ def read(file: Path) -> dict[str, str]:
     """The name of each hash in the file.
 
     Raises:
-        TokenError: it cannot be read, holds no token, or something else than tokens.
+        TokenError: the file cannot be read, has no token, or has a malformed line.
     """
-    found, fault = _read(file)
+    names, fault = _read(file)
     if fault:
         raise TokenError(fault)
-    if not found:
-        raise TokenError(f"{file} holds no token: add one with --new-token NAME.")
-    return found
+    if not names:
+        raise TokenError(f"{file} has no token: add one with --new-token NAME.")
+    return names
 
 
 def _read(file: Path) -> tuple[dict[str, str], str]:
-    """The tokens that the file holds, and what is wrong with a line that is none."""
+    """The name of each hash in the file, and what is wrong with a malformed line, or ""."""
     try:
         lines = file.read_text().splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text"
+        reason = getattr(error, "strerror", None) or "it is not text"
         raise TokenError(
-            f"The file of tokens {file} cannot be read ({reason}): make one with "
+            f"The token file {file} cannot be read ({reason}): create it with "
             f"`python serve.py --tokens {file} --new-token NAME`."
         ) from error
-    found, fault = {}, ""
+    names, fault = {}, ""
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith("#"):
             continue
         if match := LINE.fullmatch(line.strip()):
-            found[match[2]] = match[1]
+            names[match[2]] = match[1]
         else:
             fault = f"Line {number} of {file} is not `NAME SHA256`: add tokens with --new-token."
-    return found, fault
+    return names, fault
 
 
 class TokenFile:
-    """The tokens of a file, read again when it changes: whose line is gone may ask no more.
+    """The tokens of a file, which is read again whenever it changes.
 
-    While the file cannot be read, those count that it had before; in a worker that starts, nobody.
+    While the file cannot be read, the tokens that were read last remain valid.
     """
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._seen: tuple[int, int, int] | None = None
+        self._last_state: tuple[int, int, int] | None = None
         self._names: dict[str, str] = {}
         self.error = "not read yet"  # what is wrong with the file
         self.refresh()
 
     def authenticate(self, authorization: str) -> str | None:
-        """The name that a request's Authorization header belongs to, or None."""
+        """The name of the token in an Authorization header, or None if the token is not valid."""
         self.refresh()
         scheme, _, token = authorization.partition(" ")
-        given, holder = _hash(token.strip()), None
-        for known, name in self._names.items():  # all of them, always: time tells nothing
-            if hmac.compare_digest(known, given) and scheme.lower() == "bearer":
-                holder = name
-        return holder
+        token_hash, token_name = _hash(token.strip()), None
+        for known_hash, name in self._names.items():  # always all, so that the time reveals nothing
+            if hmac.compare_digest(known_hash, token_hash) and scheme.lower() == "bearer":
+                token_name = name
+        return token_name
 
     def refresh(self) -> None:
-        """Read the file again if it changed, or could not be read."""
+        """Read the file again if it has changed, or could not be read."""
         state = self._state()
-        if state == self._seen and not self.error:  # what failed may work now
+        if state == self._last_state and not self.error:
             return
-        self._seen = state
+        self._last_state = state
         try:
             self._names, self.error = _read(self._file)
         except TokenError as error:
@@ -116,10 +116,10 @@ class TokenFile:
 
     def _state(self) -> tuple[int, int, int] | None:
         try:
-            found = self._file.stat()
+            status = self._file.stat()
         except OSError:
             return None
-        return found.st_mtime_ns, found.st_size, found.st_ino
+        return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def _hash(token: str) -> str:

@@ -1,1 +1,1 @@
-"""Scoring a table on a Spark cluster: the rows, the work of its executors, the results folder."""
+"""Scoring on a Spark cluster: the rows to score, the work of the executors, the results folder."""

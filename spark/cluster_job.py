@@ -1,49 +1,36 @@
-"""One scoring of a table on a cluster: what is scored, by which version, and where it goes."""
+"""Prepares the scoring of a table on a cluster: its rows, its version and its results folder."""
 
-import argparse
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 from pyspark.sql import DataFrame, SparkSession
 from sqlalchemy import Engine
 
-import problems
 from cli.terminal import print_message
-from db.results import TableCounts
-from db.staging import FileReport
 from db.tables import database_id
-from registry import versions
-from spark.cluster_scorer import ClusterScorer, RunLimits
+from problems import Problem
+from registry.versions import RegisteredVersion
+from spark.errors import translate_spark_errors
 from spark.filesystem import HadoopFolder
 from spark.results import VersionResults, add_content_hash
-from spark.session import translate_spark_errors
 from spark.source_database import SourceDatabase
 from spark.source_files import SourceFiles
 
-
-class RowSource(Protocol):
-    """Where the rows come from."""
-
-    def check(self) -> None: ...
-    def select_rows(self) -> DataFrame: ...
-    def is_unchanged(self) -> bool: ...
-    def rejected_rows(self, selected: int) -> DataFrame | None: ...
-
-    def close(self) -> None: ...
-
-    @property
-    def reports(self) -> Sequence[FileReport]: ...
+RowSource = SourceFiles | SourceDatabase
 
 
 @dataclass(frozen=True)
 class ClusterJob:
-    """What is scored, by which version, and where its results go."""
+    """A source of rows, the version that scores them, and the results folder.
+
+    `staging` is a folder in the results folder. `last_load` is the last load of the database that
+    the version may have been trained on, or None if that is unknown.
+    """
 
     spark: SparkSession
-    problem: problems.Problem
-    version: versions.RegisteredVersion
+    problem: Problem
+    version: RegisteredVersion
     source: RowSource
     results: VersionResults
     staging: str
@@ -53,46 +40,43 @@ class ClusterJob:
         return f"{self.version.model_id} on {self.source}"
 
     def snapshot_rows(self) -> DataFrame:
-        """The rows to score as they are now, written aside, so that every count is of the same."""
-        to = self.results.folder.path(f"{self.staging}/rows")
+        """Copy the rows to score into the staging folder, so that all counts refer to the same."""
+        path = self.results.folder.path(f"{self.staging}/rows")
         while True:
             with translate_spark_errors():
                 rows = add_content_hash(self.problem, self.source.select_rows())
-                rows.write.mode("overwrite").parquet(to)
+                rows.write.mode("overwrite").parquet(path)
             if self.source.is_unchanged():
-                return self.spark.read.parquet(to)
-            print_message("A load came while the rows were read: reading them again ...")
-
-    def create_scorer(
-        self, rows: DataFrame, before: TableCounts, run_id: str, args: argparse.Namespace
-    ) -> ClusterScorer:
-        """What scores these rows, of which that is known before."""
-        rejected = 0 if args.replay else before.rejected
-        most = int(args.max_rejected * before.selected) - rejected
-        bounds = RunLimits(args.limit, args.commit_rows, most)
-        work = (self.spark, self.results, self.problem, rows, self.staging, run_id)
-        return ClusterScorer(*work, bounds, self.last_load)
+                return self.spark.read.parquet(path)
+            print_message("The database was loaded while its rows were read: reading again ...")
 
 
 @contextlib.contextmanager
 def prepare_job(
     spark: SparkSession,
-    problem: problems.Problem,
-    version: versions.RegisteredVersion,
-    database: Engine | None,
-    args: argparse.Namespace,
+    problem: Problem,
+    version: RegisteredVersion,
+    source: str | Engine,
+    results: str,
+    max_rejected: float,
 ) -> Iterator[ClusterJob]:
-    """The job, with its source checked, and a staging folder for the body."""
+    """Check the rows of a folder or database, and create a staging folder for the body.
+
+    Raises:
+        SourceError: a source file is missing or damaged, or more than the share `max_rejected` of
+            its rows is rejected.
+        SparkError: a folder cannot be used.
+    """
     last_load: int | None = None
-    source: RowSource
-    scores = VersionResults(spark, HadoopFolder(spark, args.results), problem, version)
-    if database is None:
-        source = SourceFiles(spark, problem, args.source, args.max_rejected)
+    row_source: RowSource
+    version_results = VersionResults(spark, HadoopFolder(spark, results), problem, version)
+    if isinstance(source, str):
+        row_source = SourceFiles(spark, problem, source, max_rejected)
     else:
-        source = SourceDatabase(spark, problem, database)
-        with database.connect() as connection:
+        row_source = SourceDatabase(spark, problem, source)
+        with source.connect() as connection:
             last_load = version.trained_on.last_load_in(database_id(connection))
-    with contextlib.closing(source), scores.staging_folder() as staging:
-        print(f"Checking the rows of {source} ...", flush=True)
-        source.check()
-        yield ClusterJob(spark, problem, version, source, scores, staging, last_load)
+    with contextlib.closing(row_source), version_results.staging_folder() as staging:
+        print(f"Checking the rows of {row_source} ...", flush=True)
+        row_source.check()
+        yield ClusterJob(spark, problem, version, row_source, version_results, staging, last_load)

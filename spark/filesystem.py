@@ -1,4 +1,4 @@
-"""Folders on whatever file system Spark reaches (file:, hdfs: …), by Hadoop's own client."""
+"""Folders on any file system that Hadoop's client supports (file:, hdfs: and others)."""
 
 import errno
 from collections.abc import Iterator
@@ -10,101 +10,96 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from spark.session import SparkError, root_cause
+from spark.errors import SparkError, root_cause
 
-PATTERN = set("*?[]{}\\")  # where Spark reads, a path with any of these is a pattern
+PATTERN_CHARACTERS = set("*?[]{}\\")  # Spark reads a path with any of these as a pattern
 
 
 class HadoopFolder:
-    """The file system of one folder; paths below it are given as texts relative to it."""
+    """A folder; the paths that its methods take are relative to it."""
 
     def __init__(self, spark: SparkSession, folder: str) -> None:
-        """Raises SparkError: there is no such file system, or Spark cannot read such a name."""
+        """Raises SparkError: the file system is unknown, or the name is a pattern for Spark."""
         context: Any = spark.sparkContext
         self._gateway, self._hadoop = context._gateway, context._jvm.org.apache.hadoop.fs
         configuration = context._jsc.hadoopConfiguration()
-        with _explained(folder):
+        with _translate_file_errors(folder):
             path = self._hadoop.Path(folder)
             self._system = path.getFileSystem(configuration)
             self.root = str(self._system.makeQualified(path).toString())
-            if found := sorted(PATTERN.intersection(self.root)):
+            if characters := sorted(PATTERN_CHARACTERS.intersection(self.root)):
                 raise SparkError(
-                    f"The folder {self.root} has {' '.join(found)} in its name, which Spark takes "
-                    "for a pattern of names: rename it."
+                    f"The name of the folder {self.root} contains {' '.join(characters)}, which "
+                    "Spark reads as a pattern: rename it."
                 )
             self._context = self._hadoop.FileContext.getFileContext(
                 self._hadoop.Path(self.root).toUri(), configuration
             )
 
-    def path(self, below: str = "") -> str:
-        return f"{self.root}/{below}" if below else self.root
+    def path(self, name: str = "") -> str:
+        return f"{self.root}/{name}" if name else self.root
 
-    def exists(self, below: str = "") -> bool:
-        with _explained(self.root):
-            return bool(self._system.exists(self._at(below)))
+    def exists(self, name: str = "") -> bool:
+        with _translate_file_errors(self.root):
+            return bool(self._system.exists(self._hadoop_path(name)))
 
-    def list_names(self, below: str = "") -> list[str]:
-        """What a folder holds; nothing if there is no such folder."""
-        if not self.exists(below):
+    def list_names(self, name: str = "") -> list[str]:
+        """The sorted names in a folder, which are none if it does not exist."""
+        if not self.exists(name):
             return []
-        with _explained(self.root):
-            return sorted(
-                str(f.getPath().getName()) for f in self._system.listStatus(self._at(below))
-            )
+        with _translate_file_errors(self.root):
+            statuses = self._system.listStatus(self._hadoop_path(name))
+            return sorted(str(status.getPath().getName()) for status in statuses)
 
-    def create(self, below: str) -> None:
-        with _explained(self.root):
-            made = self._system.mkdirs(self._at(below))
-        if not made:
-            raise SparkError(f"The folder {self.root} cannot be written to: name another one.")
+    def create(self, name: str) -> None:
+        with _translate_file_errors(self.root):
+            if not self._system.mkdirs(self._hadoop_path(name)):
+                raise SparkError(f"The folder {self.root} is not writable: choose another one.")
 
-    def remove(self, below: str = "") -> None:
-        with _explained(self.root):
-            self._system.delete(self._at(below), True)
+    def remove(self, name: str = "") -> None:
+        with _translate_file_errors(self.root):
+            self._system.delete(self._hadoop_path(name), True)
 
-    def rename_to_new(self, below: str, to: str) -> bool:
-        """Rename a folder, all of it at once; False if there is one of the new name already."""
-        self.create(to.rpartition("/")[0])
-        with _explained(self.root):
+    def rename_to_new(self, name: str, new_name: str) -> bool:
+        """Rename a folder in one step; False if a folder of the new name exists already."""
+        self.create(new_name.rpartition("/")[0])
+        with _translate_file_errors(self.root):
             if self.root.startswith("file:"):
-                return self._rename_here(below, to)
-            none = self._gateway.new_array(self._hadoop.Options.Rename, 0)
+                return self._rename_local(name, new_name)
+            no_options = self._gateway.new_array(self._hadoop.Options.Rename, 0)
+            source, target = self._hadoop_path(name), self._hadoop_path(new_name)
             try:
-                self._context.rename(self._at(below), self._at(to), none)
+                self._context.rename(source, target, no_options)
             except Py4JJavaError:
-                if not self.exists(to):
+                if not self.exists(new_name):
                     raise
                 return False
         return True
 
-    def _rename_here(self, below: str, to: str) -> bool:
-        """Let the system rename it: Hadoop would copy into a folder that came in between."""
-        here, there = (Path(self._at(path).toUri().getPath()) for path in (below, to))
+    def _rename_local(self, name: str, new_name: str) -> bool:
+        """Use the system's rename: Hadoop's would move the folder into one created meanwhile."""
+        source, target = (Path(self._hadoop_path(n).toUri().getPath()) for n in (name, new_name))
         try:
-            here.rename(there)
+            source.rename(target)
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise SparkError(
-                    f"The folder {there} cannot be made ({error.strerror})."
+                    f"The folder {target} cannot be created ({error.strerror})."
                 ) from error
             return False
         return True
 
-    def _at(self, below: str) -> Any:
-        return self._hadoop.Path(self.path(below))
+    def _hadoop_path(self, name: str) -> Any:
+        return self._hadoop.Path(self.path(name))
 
 
 @contextmanager
-def _explained(folder: str) -> Iterator[None]:
-    """Turn what the file system says into one sentence.
-
-    Raises:
-        SparkError: always instead of an exception of Java.
-    """
+def _translate_file_errors(folder: str) -> Iterator[None]:
+    """Raises SparkError instead of a Java exception."""
     try:
         yield
     except (Py4JJavaError, PySparkException) as error:
-        named = folder or "of no name"
         raise SparkError(
-            f"The folder {named} cannot be used ({root_cause(error)}): name another one."
+            f"The folder {folder or 'with an empty name'} cannot be used ({root_cause(error)}): "
+            "choose another one."
         ) from error

@@ -1,9 +1,9 @@
-"""The folder of results: Parquet partitioned by version, to which commits are added, each whole.
+"""The results that a version has in a results folder, which grow by commits.
 
-A commit is written aside and then renamed to the next number, which only one run can do, and only
-one that has seen all commits before it: so no row is in two of them, whoever is killed, and however
-many runs there are at once. A row is its key with the values that were scored; one that changes is
-another row, and scored again.
+A commit is written to the staging folder and then renamed to the next number. The rename succeeds
+for one run only, and only if that run knew all earlier commits, so no row is in two commits, even
+if runs are killed or run at the same time. A row is identified by its key and a hash of its
+features: if a feature changes, the row is scored again.
 """
 
 import os
@@ -23,10 +23,10 @@ from db.table_specs import describe_type
 from db.tables import model_versions, rejected_rows, utc_now
 from problems import Problem
 from registry.versions import RegisteredVersion
+from spark.errors import translate_spark_errors
 from spark.executor import OUTCOME_LABEL, PROBABILITY, REASON, TRAINED_ON
 from spark.filesystem import HadoopFolder
 from spark.results_folder import IDENTITY_COLUMNS, REJECTED, SCORED, partition_name
-from spark.session import translate_spark_errors
 from spark.source_files import SPARK_TYPES
 
 STAGING = "_staging"
@@ -34,112 +34,111 @@ CONTENT_HASH = "content_hash"
 
 
 def add_content_hash(problem: Problem, rows: DataFrame) -> DataFrame:
-    """The rows with a hash of their features, by which a changed row is known.
+    """Add a hash of the features, which changes whenever one of them does.
 
-    Which features are null is a part of it: xxhash64 passes nulls over.
+    xxhash64 skips nulls, so which features are null is hashed as well.
     """
     values = [F.col(name) for name in problem.feature_names]
     return rows.withColumn(CONTENT_HASH, F.xxhash64(*values, *(value.isNull() for value in values)))
 
 
 class VersionResults:
-    """What a version has scored and rejected, in one folder of results."""
+    """The scores and rejections of one version in a results folder."""
 
     def __init__(
-        self, spark: SparkSession, files: HadoopFolder, problem: Problem, version: RegisteredVersion
+        self,
+        spark: SparkSession,
+        folder: HadoopFolder,
+        problem: Problem,
+        version: RegisteredVersion,
     ) -> None:
-        self.folder, self.version = files, version
-        self._spark, self._problem = spark, problem
-        self._results, self._key = problem.scoring.results, problem.scoring.key.name
-        self._of_version = partition_name(version.model_id)
-        self._folder = f"{self._results.table.name}/{self._of_version}"
+        self.folder, self.version = folder, version
+        self._spark, self._scoring = spark, problem.scoring
+        self._partition = partition_name(version.model_id)
+        self._path = f"{self._scoring.results.table.name}/{self._partition}"
+        self._identity = [self._scoring.key.name, CONTENT_HASH]  # of a row
 
     def record_version(self, staging: str, *, dry: bool) -> None:
-        """Note the version that results will refer to; `dry`, only see that no other has its name.
+        """Store the version that the results refer to, or only check it with `dry`.
 
         Raises:
-            DatabaseError: results under this name belong to another model.
+            DatabaseError: the folder has results of another model with the same version id.
         """
-        version, to = self.version, f"{model_versions.name}/{self._of_version}"
-        known = (version.logged_model_id, version.registry, version.threshold)
-        if not self.folder.exists(to):
+        version, name = self.version, f"{model_versions.name}/{self._partition}"
+        if not self.folder.exists(name):
             if dry:
                 return
-            row = self._spark.createDataFrame([known], list(IDENTITY_COLUMNS))
+            identity = (version.logged_model_id, version.registry, version.threshold)
+            row = self._spark.createDataFrame([identity], list(IDENTITY_COLUMNS))
             self._write(row.coalesce(1), f"{staging}/version")
-            self.folder.rename_to_new(f"{staging}/version", to)
+            self.folder.rename_to_new(f"{staging}/version", name)
         with translate_spark_errors():
-            found = self._spark.read.parquet(self.folder.path(to)).first()
-        if found is None or found.logged_model_id != version.logged_model_id:
-            other = f"model {found.logged_model_id} of {found.registry}" if found else "another one"
+            stored = self._spark.read.parquet(self.folder.path(name)).first()
+        if stored is None or stored.logged_model_id != version.logged_model_id:
+            model = f"model {stored.logged_model_id} of {stored.registry}" if stored else "unknown"
             raise DatabaseError(
-                f"{version.model_id} is now model {version.logged_model_id}, but "
-                f"{self.folder.root} knows it as {other}: train and promote again until the "
-                "number is a new one, or use another folder for --results."
+                f"{version.model_id} is model {version.logged_model_id} in the registry, but "
+                f"{model} in {self.folder.root}: train and promote again until the version number "
+                "is new, or choose another folder with --results."
             )
 
     @contextmanager
     def staging_folder(self) -> Iterator[str]:
-        """A folder for what is not whole yet, which goes with the body; so do those of the dead."""
-        for left in self.folder.list_names(STAGING):
-            host, _, rest = left.rpartition("-")[0].rpartition("-")
-            if host == HOST and rest.isdigit() and not cli.is_running(int(rest)):
-                self.folder.remove(f"{STAGING}/{left}")
-        mine = f"{STAGING}/{HOST}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
-        was_there = self.folder.exists()
-        self.folder.create(
-            mine
-        )  # now, before minutes of work for a folder that cannot be written to
+        """A folder for the body to write to, removed after it, as are those of killed runs."""
+        for name in self.folder.list_names(STAGING):
+            host, _, pid = name.rpartition("-")[0].rpartition("-")
+            if host == HOST and pid.isdigit() and not cli.is_running(int(pid)):
+                self.folder.remove(f"{STAGING}/{name}")
+        staging = f"{STAGING}/{HOST}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        existed = self.folder.exists()
+        self.folder.create(staging)  # a folder without write access fails now, not after minutes
         try:
-            yield mine
+            yield staging
         finally:
-            self.folder.remove(mine)
+            self.folder.remove(staging)
             if not self.folder.list_names(STAGING):
                 self.folder.remove(STAGING)
-            if not was_there and not self.folder.list_names():
+            if not existed and not self.folder.list_names():
                 self.folder.remove()
 
     def last_commit(self) -> int:
-        """The number of the last commit, 0 if there is none; the next one must have seen it."""
-        names = [n for n in self.folder.list_names(self._folder) if n.startswith("commit=")]
+        """The number of the last commit, or 0 if there is none."""
+        names = [n for n in self.folder.list_names(self._path) if n.startswith("commit=")]
         return max((int(name.partition("=")[2]) for name in names), default=0)
 
-    def publish_commit(self, staged: str, after: int) -> bool:
-        """Make a staged folder the commit after that one; False if another run was first."""
-        return self.folder.rename_to_new(staged, f"{self._folder}/commit={after + 1:06d}")
+    def publish_commit(self, staged: str, last_commit: int) -> bool:
+        """Rename a staged folder to the commit after `last_commit`; False if that one exists."""
+        return self.folder.rename_to_new(staged, f"{self._path}/commit={last_commit + 1:06d}")
 
     def pending_rows(self, rows: DataFrame, *, replay: bool = False) -> DataFrame:
-        """Those of the rows that the version has not scored, nor (but for `replay`) rejected."""
-        done = self._keys(SCORED)
+        """The rows that are neither scored nor rejected, and with `replay` the rejected ones."""
+        results = self._results(SCORED)
         if not replay:
-            done = done.unionByName(self._keys(REJECTED))
-        return rows.join(done, [self._key, CONTENT_HASH], "left_anti")
+            results = results.unionByName(self._results(REJECTED))
+        return rows.join(results, self._identity, "left_anti")
 
     def count_rows(self, rows: DataFrame) -> TableCounts:
-        """How the version stands on these rows, each number by a query of its own."""
-        on = [self._key, CONTENT_HASH]
+        """The counts of these rows, each from its own query."""
         with translate_spark_errors():
             return TableCounts(
                 selected=rows.count(),
-                scored=self._keys(SCORED).join(rows, on, "left_semi").count(),
-                rejected=self._rejected(rows).count(),
+                scored=self._results(SCORED).join(rows, self._identity, "left_semi").count(),
+                rejected=self._rejections(rows).count(),
                 pending=self.pending_rows(rows).count(),
             )
 
     def rejection_reasons(self, rows: DataFrame) -> dict[str, int]:
-        """How many of these rows the version has rejected for each reason, most first."""
+        """The number of rejected rows for each reason, the most frequent reason first."""
+        counts = self._rejections(rows).groupBy("reason").count().orderBy(F.desc("count"))
         with translate_spark_errors():
-            found = (
-                self._rejected(rows).groupBy("reason").count().orderBy(F.desc("count")).collect()
-            )
-        return {row.reason: row["count"] for row in found}
+            return {row.reason: row["count"] for row in counts.collect()}
 
-    def result_rows(self, answered: DataFrame, run_id: str) -> DataFrame:
-        """What a commit holds of rows with their answers; the columns are the result table's."""
-        results = self._results
+    def result_rows(self, scored: DataFrame, run_id: str) -> DataFrame:
+        """The rows of a commit, with the columns of the table of results."""
+        results = self._scoring.results
         values = [F.col(name).alias(column) for name, column in results.value_columns.items()]
-        return answered.select(
-            F.col(self._key).alias(results.key_column),
+        return scored.select(
+            F.col(self._scoring.key.name).alias(results.key_column),
             *values,
             F.col(OUTCOME_LABEL).alias(results.outcome_column),
             F.col(PROBABILITY).alias(results.probability_column),
@@ -152,36 +151,29 @@ class VersionResults:
         )
 
     def write_rejected_rows(self, rows: DataFrame, staging: str, run_id: str) -> None:
-        """Write rows of the source that cannot be scored, under this run's name."""
-        staged, to = f"{staging}/{rejected_rows.name}", f"{rejected_rows.name}/run={run_id}"
+        """Write rejected rows of the source, in a folder of this run."""
+        staged = f"{staging}/{rejected_rows.name}"
         self._write(rows, staged)
-        self.folder.rename_to_new(staged, to)
+        self.folder.rename_to_new(staged, f"{rejected_rows.name}/run={run_id}")
 
-    def _rejected(self, rows: DataFrame) -> DataFrame:
-        """The rejected ones of these rows, each once, but those scored since by a replay."""
-        on = [self._key, CONTENT_HASH]
-        found = self._keys(REJECTED, "reason").join(rows, on, "left_semi").dropDuplicates(on)
-        return found.join(self._keys(SCORED), on, "left_anti")
+    def _rejections(self, rows: DataFrame) -> DataFrame:
+        """The rejections of these rows, one for each row that was not scored by a later replay."""
+        rejected = self._results(REJECTED, "reason").join(rows, self._identity, "left_semi")
+        rejected = rejected.dropDuplicates(self._identity)
+        return rejected.join(self._results(SCORED), self._identity, "left_anti")
 
-    def _keys(self, outcome: str, *more: str) -> DataFrame:
-        """Keys and contents of all results of one outcome."""
-        key = self._problem.scoring.key
-        schema = T.StructType(
-            [
-                T.StructField(self._results.key_column, SPARK_TYPES[describe_type(key)]),
-                T.StructField(CONTENT_HASH, T.LongType()),
-                T.StructField("reason", T.StringType()),
-                T.StructField("outcome", T.StringType()),
-            ]
-        )
+    def _results(self, outcome: str, *columns: str) -> DataFrame:
+        """The row keys and content hashes of all results with an outcome."""
+        key, key_column = self._scoring.key, self._scoring.results.key_column
+        schema = T.StructType().add(key_column, SPARK_TYPES[describe_type(key)])
+        schema.add(CONTENT_HASH, "long").add("reason", "string").add("outcome", "string")
         if self.last_commit():
-            folder = self.folder.path(self._folder)
-            found = self._spark.read.schema(schema).parquet(folder)
+            results = self._spark.read.schema(schema).parquet(self.folder.path(self._path))
         else:
-            found = self._spark.createDataFrame([], schema)
-        named = F.col(self._results.key_column).alias(self._key)
-        return found.where(F.col("outcome") == outcome).select(named, CONTENT_HASH, *more)
+            results = self._spark.createDataFrame([], schema)
+        row_key = F.col(key_column).alias(key.name)
+        return results.where(F.col("outcome") == outcome).select(row_key, CONTENT_HASH, *columns)
 
-    def _write(self, rows: DataFrame, below: str) -> None:
+    def _write(self, rows: DataFrame, name: str) -> None:
         with translate_spark_errors():
-            rows.write.mode("overwrite").parquet(self.folder.path(below))
+            rows.write.mode("overwrite").parquet(self.folder.path(name))

@@ -1,14 +1,12 @@
-"""Results that score_spark.py wrote as Parquet: where they lie, and bringing them into the tables.
+"""Imports the results folders of score_spark.py into the tables of results. A folder contains:
 
-What such a folder holds:
-
-    model_versions/model_id=name%2F3/…       what results refer to, as in a database
-    results_…/model_id=name%2F3/commit=000001/outcome=scored/…      and outcome=rejected/…
-    rejected_rows/run=…/…                    rows of the source that were set aside
-    _staging/…                               what is not whole yet; no reader looks
+model_versions/model_id=name%2F3/…       the version that results refer to
+results_…/model_id=name%2F3/commit=000001/outcome=scored/…      and outcome=rejected/…
+rejected_rows/run=…/…                    rejected rows of the source
+_staging/…                               unfinished files, which no reader uses
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,11 +18,11 @@ from sqlalchemy import (
     Column,
     Connection,
     Engine,
+    FromClause,
     MetaData,
     Select,
     Table,
     and_,
-    delete,
     exists,
     func,
     literal,
@@ -32,27 +30,31 @@ from sqlalchemy import (
     true,
 )
 
+from cli import one_line
 from db import bulk, runs
 from db.engine import acquire_load_lock, dialect_insert, write_transaction
 from db.readers import READ_ERRORS, SourceError
 from db.results import BATCH_SOURCE
+from db.runs import ScoringRun
 from db.table_specs import ScoringSpec
 from db.tables import model_versions
 
+Advance = Callable[[int], None]  # called with the number of rows done since the last call
+
 BATCH_ROWS = 20_000
 SCORED, REJECTED = "scored", "rejected"
-# what a folder knows of a version, as the table of versions does
+# the columns that a results folder stores for a version, as the table of versions does
 IDENTITY_COLUMNS = ("logged_model_id", "registry", "decision_threshold")
 
 
 def partition_name(model_id: str) -> str:
-    """The name of a version's folders, as Spark would call a partition."""
+    """The name that Spark gives to the folder of a version's partition."""
     return "model_id=" + model_id.replace("%", "%25").replace("/", "%2F")
 
 
 @dataclass(frozen=True)
 class OutcomeFiles:
-    """The results of one version with one outcome, in files."""
+    """The result files of one version with one outcome, and their number of rows."""
 
     outcome: str
     files: list[str]
@@ -61,10 +63,10 @@ class OutcomeFiles:
 
 @dataclass(frozen=True)
 class VersionFiles:
-    """A version's results in a folder, and what the folder knows of the version."""
+    """The results of one version in a folder."""
 
     model_id: str
-    identity: Mapping[str, Any]
+    identity: tuple[Any, ...]  # the values of IDENTITY_COLUMNS
     outcomes: tuple[OutcomeFiles, ...]
 
     @property
@@ -74,7 +76,7 @@ class VersionFiles:
 
 @dataclass(frozen=True)
 class ImportCounts:
-    """What became of a version's results: new, there before, or of rows that are others now."""
+    """How many results of a version were imported or already stored; the others are outdated."""
 
     model_id: str
     rows: int
@@ -83,181 +85,165 @@ class ImportCounts:
 
     @property
     def outdated(self) -> int:
+        """The number of results whose row has changed since it was scored."""
         return self.rows - self.added - self.already_stored
 
 
 def find_versions(folder: Path, scoring: ScoringSpec) -> list[VersionFiles]:
-    """The versions that have results in a folder of this machine.
+    """The versions that have results in a local folder.
 
     Raises:
-        SourceError: there are none, or they are damaged.
+        SourceError: there are no results, or they are damaged.
     """
     name = scoring.results.table.name
     try:
-        found = [
+        versions = [
             VersionFiles(
                 unquote(path.name.partition("=")[2]),
-                _one_row(folder / model_versions.name / path.name),
-                tuple(_outcome(path, outcome) for outcome in (SCORED, REJECTED)),
+                _read_identity(folder / model_versions.name / path.name),
+                tuple(_outcome_files(path, outcome) for outcome in (SCORED, REJECTED)),
             )
             for path in sorted((folder / name).glob("model_id=*"))
         ]
-    except (*READ_ERRORS, IndexError) as error:
+    except (*READ_ERRORS, LookupError) as error:
         raise SourceError(
-            f"The results in {folder} are damaged ({_reason(error)}): nothing was brought in."
+            f"The results in {folder} are damaged ({_reason(error)}): nothing was imported."
         ) from error
-    if not found:
+    if not versions:
         raise SourceError(
-            f"{folder} holds no results of score_spark.py for {name}: give what its --results "
-            "named."
+            f"{folder} holds no results of score_spark.py for {name}: give its --results folder."
         )
-    return found
+    return versions
 
 
-def _one_row(folder: Path) -> Mapping[str, Any]:
-    return dict(pq.read_table(folder, page_checksum_verification=True).to_pylist()[0])
+def _read_identity(folder: Path) -> tuple[Any, ...]:
+    row = pq.read_table(folder, page_checksum_verification=True).to_pylist()[0]
+    return tuple(row[name] for name in IDENTITY_COLUMNS)
 
 
-def _outcome(path: Path, outcome: str) -> OutcomeFiles:
+def _outcome_files(path: Path, outcome: str) -> OutcomeFiles:
     files = sorted(map(str, path.glob(f"commit=*/outcome={outcome}/*.parquet")))
     return OutcomeFiles(outcome, files, sum(pq.read_metadata(file).num_rows for file in files))
 
 
 def _reason(error: Exception) -> str:
-    return " ".join(str(error).split())[:200].rstrip(".") or "a file is missing"
+    return one_line(str(error), 200) or "a file is missing"
 
 
 def import_version(
-    engine: Engine,
-    scoring: ScoringSpec,
-    folder: Path,
-    version: VersionFiles,
-    advance: Callable[[int], None],
+    engine: Engine, scoring: ScoringSpec, folder: Path, version: VersionFiles, advance: Advance
 ) -> ImportCounts:
-    """Bring one version's results in, all or nothing, as a scoring run of its own.
+    """Import all results of one version in one transaction, as a scoring run of its own.
 
-    Only results of rows that the database has as they were scored: a row that changed since is
-    still to be scored.
+    A result is skipped if its row has changed since it was scored, so that the row stays pending.
 
     Raises:
-        DatabaseError: results under this name belong to another model.
+        DatabaseError: the database has results of another model with the same version id.
         SourceError: a file is damaged.
     """
-    of = version.identity
-    runs.remember_version(engine, version.model_id, *(of[name] for name in IDENTITY_COLUMNS))
+    runs.remember_version(engine, version.model_id, *version.identity)
     run = runs.start_run(engine, version.model_id, str(folder))
-    outcome, added, known = "failed", 0, 0
+    outcome, added, already_stored = "failed", 0, 0
     try:
         with write_transaction(engine) as connection:
             acquire_load_lock(connection)
-            for results in version.outcomes:
-                new, matching = _Staged(connection, scoring, run, results).put(advance)
-                added, known = added + new, known + matching - new
+            for files in version.outcomes:
+                new, current = _OutcomeImport(connection, scoring, run, files).run(advance)
+                added, already_stored = added + new, already_stored + current - new
         outcome = "finished"
     except READ_ERRORS as error:
         raise SourceError(
             f"The results of {version.model_id} in {folder} are damaged ({_reason(error)}): none "
-            "of them was brought in."
+            "of them was imported."
         ) from error
     finally:
         runs.end_run(engine, scoring, run, outcome)
-    return ImportCounts(version.model_id, version.rows, added, known)
+    return ImportCounts(version.model_id, version.rows, added, already_stored)
 
 
-class _Staged:
-    """Results of one outcome on their way through a temporary table."""
+class _OutcomeImport:
+    """Imports the results of one outcome through a staging table."""
 
     def __init__(
-        self,
-        connection: Connection,
-        scoring: ScoringSpec,
-        run: runs.ScoringRun,
-        results: OutcomeFiles,
+        self, connection: Connection, scoring: ScoringSpec, run: ScoringRun, files: OutcomeFiles
     ) -> None:
-        self._connection, self._scoring, self._run, self._found = connection, scoring, run, results
-        self._scored = results.outcome == SCORED
+        self._connection, self._scoring, self._run, self._files = connection, scoring, run, files
+        self._is_scored = files.outcome == SCORED
         tables = scoring.results
-        self._table = tables.table if self._scored else tables.rejected_table
-        own = (
-            [tables.outcome_column, tables.probability_column, "trained_on"]
-            if self._scored
-            else ["reason"]
-        )
-        self._kept = [tables.key_column, *own, "process_time"]
-        compared = [name for name in tables.value_columns.values() if name not in self._kept]
+        if self._is_scored:
+            self._table = tables.table
+            columns = [tables.outcome_column, tables.probability_column, "trained_on"]
+        else:
+            self._table, columns = tables.rejected_table, ["reason"]
+        self._names = [tables.key_column, *columns, "process_time"]
+        compared = [name for name in tables.value_columns.values() if name not in self._names]
+        typed = {**tables.table.c, **self._table.c}
         self._staging = Table(
             f"staging_{self._table.name}",
             MetaData(),
-            *(Column(name, self._type(name)) for name in (*self._kept, *compared)),
+            *(Column(name, typed[name].type) for name in (*self._names, *compared)),
             prefixes=["TEMPORARY"],
         )
 
-    def _type(self, name: str) -> Any:
-        tables = self._scoring.results
-        return (self._table if name in self._table.c else tables.table).c[name].type
-
-    def put(self, advance: Callable[[int], None]) -> tuple[int, int]:
-        """Store what is new; returns how many, and how many rows are as they were scored."""
+    def run(self, advance: Advance) -> tuple[int, int]:
+        """Store the new results; returns their number, and that of results of unchanged rows."""
         self._staging.create(self._connection)
         for columns in self._batches():
             bulk.insert_rows(self._connection, self._staging, columns)
             advance(len(next(iter(columns.values()))))
-        matching = self._matching()
-        count = select(func.count()).select_from(matching.subquery())
-        number = self._connection.execute(count).scalar_one()
-        before = self._stored()
-        put = dialect_insert(self._connection)(self._table)
-        names = [column.name for column in matching.selected_columns]
-        self._connection.execute(put.from_select(names, matching).on_conflict_do_nothing())
-        added = self._stored() - before
-        if self._scored:  # a row is one of both: what was rejected has been scored since
-            self._connection.execute(
-                delete(self._scoring.results.rejected_table).where(self._both())
-            )
+        current = self._current_results()
+        current_count = self._count(current.subquery())
+        stored = select(self._table).filter_by(model_id=self._run.model_id).subquery()
+        stored_before = self._count(stored)
+        insert = dialect_insert(self._connection)(self._table)
+        names = current.selected_columns.keys()
+        self._connection.execute(insert.from_select(names, current).on_conflict_do_nothing())
+        added = self._count(stored) - stored_before
+        if self._is_scored:  # a row is either scored or rejected, and the score counts
+            rejected_table = self._scoring.results.rejected_table
+            self._connection.execute(rejected_table.delete().where(self._is_now_scored()))
         self._staging.drop(self._connection)
-        return added, number
+        return added, current_count
 
     def _batches(self) -> Iterator[bulk.Columns]:
-        if not self._found.files:
-            return
-        names = [column.name for column in self._staging.columns]
-        checked = ds.ParquetFileFormat(page_checksum_verification=True)
-        files = ds.dataset(self._found.files, format=checked)
+        if not self._files.files:
+            return  # there is no schema to read
+        names = self._staging.columns.keys()
+        file_format = ds.ParquetFileFormat(page_checksum_verification=True)
+        files = ds.dataset(self._files.files, format=file_format)
         for batch in files.to_batches(columns=names, batch_size=BATCH_ROWS, fragment_readahead=1):
             yield {name: batch[name].to_pylist() for name in names}
 
-    def _matching(self) -> Select:
-        """The staged results of rows that are as they were scored."""
+    def _current_results(self) -> Select:
+        """The staged results of rows that have not changed since they were scored."""
         scoring, staged = self._scoring, self._staging.c
-        current = scoring.rows.subquery("current")
-        same = [
-            current.c[feature].is_not_distinct_from(staged[name])
+        rows = scoring.rows.subquery("current")
+        is_same_row = rows.c[scoring.key.name] == staged[scoring.results.key_column]
+        is_unchanged = [
+            rows.c[feature].is_not_distinct_from(staged[name])
             for feature, name in scoring.results.value_columns.items()
         ]
-        key = current.c[scoring.key.name] == staged[scoring.results.key_column]
-        common = {"model_id": self._run.model_id, "scoring_run_id": self._run.id}
-        if self._scored:
-            common["source"] = BATCH_SOURCE
+        constants = {"model_id": self._run.model_id, "scoring_run_id": self._run.id}
+        if self._is_scored:
+            constants["source"] = BATCH_SOURCE
         query = select(
-            *(staged[name] for name in self._kept),
-            *(literal(v, self._table.c[name].type).label(name) for name, v in common.items()),
-        ).where(true())
-        query = query.join_from(self._staging, current, and_(key, *same))
-        return query if self._scored else query.where(~exists().where(self._has(staged)))
+            *(staged[name] for name in self._names),
+            *(literal(v, self._table.c[name].type).label(name) for name, v in constants.items()),
+        ).join_from(self._staging, rows, and_(is_same_row, *is_unchanged))
+        query = query.where(true())  # SQLite needs a WHERE before ON CONFLICT
+        return query if self._is_scored else query.where(~self._has_score(staged))
 
-    def _has(self, of: Any) -> Any:
-        """Has the version a score of the row with this key."""
+    def _has_score(self, columns: Any) -> Any:
+        """A condition: the version has a score for the row with the key in these columns."""
         table, key = self._scoring.results.table, self._scoring.results.key_column
-        return and_(table.c[key] == of[key], table.c.model_id == self._run.model_id)
+        is_own = table.c.model_id == self._run.model_id
+        return exists().where(table.c[key] == columns[key], is_own)
 
-    def _both(self) -> Any:
-        rejects, key = self._scoring.results.rejected_table, self._scoring.results.key_column
-        mine = rejects.c.model_id == self._run.model_id
-        staged = exists().where(self._staging.c[key] == rejects.c[key])
-        return and_(mine, staged, exists().where(self._has(rejects.c)))
+    def _is_now_scored(self) -> Any:
+        """A condition on rejections of the version: the staged results score the row."""
+        rejected, key = self._scoring.results.rejected_table.c, self._scoring.results.key_column
+        is_staged = exists().where(self._staging.c[key] == rejected[key])
+        return and_(rejected.model_id == self._run.model_id, is_staged, self._has_score(rejected))
 
-    def _stored(self) -> int:
-        mine = self._table.c.model_id == self._run.model_id
-        return self._connection.execute(
-            select(func.count()).select_from(self._table).where(mine)
-        ).scalar_one()
+    def _count(self, rows: FromClause) -> int:
+        return self._connection.execute(select(func.count()).select_from(rows)).scalar_one()

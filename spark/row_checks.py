@@ -1,4 +1,4 @@
-"""What runs in the executors: the checks of a source's rows. Light: it loads no MLflow."""
+"""Checks the rows of source files in the executors. This module does not load MLflow."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -10,44 +10,38 @@ from sqlalchemy import Column
 from db.table_specs import ROW_NUMBER
 from db.validation import check_batch, content_keys
 
-# columns of ours beside a problem's, whose names they do not take
-LOCATION_COLUMNS = FILE, ROW = "_file", "_row"  # where a source's row lies
-REJECTION_COLUMNS = REASON, ROW_VALUES = (
-    "_reason",
-    "_row_values",
-)  # why it is set aside, and what it holds
+# the checker adds these columns; the underscore keeps them apart from a problem's own
+LOCATION_COLUMNS = FILE, ROW = "_file", "_row"
+REJECTION_COLUMNS = REASON, ROW_VALUES = "_reason", "_row_values"
 
 Batches = Iterator[pa.RecordBatch]
 
 
 @dataclass(frozen=True)
 class RowChecker:
-    """Brings batches of a source file into the types of its table, as ingest.py does.
+    """Converts batches of a source file to the types of its table, as ingest.py does.
 
-    A row that ingest.py would set aside has its reason and values, and nulls for the rest.
+    A rejected row has a reason and its original values, and nulls in the columns of the table.
+    `key` is the column for a key made of the columns `content`, or "" if the file has a key.
     """
 
     columns: Sequence[Column]
-    key: str  # made of the content of these columns, or ""
+    key: str
     content: Sequence[str]
 
     @property
     def output_columns(self) -> list[str]:
-        """The columns of what it makes, in order."""
         keys = [self.key] if self.key else []
-        return [
-            *keys,
-            *(column.name for column in self.columns),
-            *REJECTION_COLUMNS,
-            *LOCATION_COLUMNS,
-        ]
+        names = [column.name for column in self.columns]
+        return [*keys, *names, *REJECTION_COLUMNS, *LOCATION_COLUMNS]
 
     def __call__(self, batches: Batches) -> Batches:
         for batch in batches:
             rows = pa.Table.from_batches([batch])
+            locations = rows.select(list(LOCATION_COLUMNS))
             numbers = pa.array(range(len(rows)), pa.int64())
-            bare = rows.drop_columns(list(LOCATION_COLUMNS)).append_column(ROW_NUMBER, numbers)
-            good, rejected = check_batch(bare, self.columns)
+            cells = rows.drop_columns(list(LOCATION_COLUMNS)).append_column(ROW_NUMBER, numbers)
+            good, rejected = check_batch(cells, self.columns)
             if self.key:
                 good = good.append_column(self.key, content_keys(good, self.content))
             bad = pa.table(
@@ -57,8 +51,8 @@ class RowChecker:
                     ROW_VALUES: pa.array([json.dumps(r.values) for r in rejected], pa.string()),
                 }
             )
-            found = pa.concat_tables([good, bad], promote_options="default")
-            places = rows.select(list(LOCATION_COLUMNS)).take(found[ROW_NUMBER])
+            checked = pa.concat_tables([good, bad], promote_options="default")
+            locations = locations.take(checked[ROW_NUMBER])
             for name in LOCATION_COLUMNS:
-                found = found.append_column(name, places[name])
-            yield from found.select(self.output_columns).to_batches()
+                checked = checked.append_column(name, locations[name])
+            yield from checked.select(self.output_columns).to_batches()

@@ -1,4 +1,4 @@
-"""The rows to score, from a database that ingest.py loaded: read by JDBC, in ranges of keys."""
+"""Reads the rows to score from a PostgreSQL database over JDBC, in ranges of keys."""
 
 import getpass
 import os
@@ -17,38 +17,38 @@ from db.results import latest_load_column
 from db.staging import FileReport
 from db.tables import last_load_id
 from problems import Problem
-from spark.session import translate_spark_errors
+from spark.errors import translate_spark_errors
 
-ROWS_A_READ = 500_000  # by one task
+ROWS_PER_TASK = 500_000
 
 
 class SourceDatabase:
-    """A PostgreSQL database that ingest.py loaded, read by JDBC; its checks are done."""
+    """A database that ingest.py has loaded, so that its rows are checked already."""
 
     def __init__(self, spark: SparkSession, problem: Problem, engine: Engine) -> None:
         self._spark, self._problem, self._engine = spark, problem, engine
-        self._load = 0
+        self._load_id = 0
         self.reports: list[FileReport] = []
 
     def __str__(self) -> str:
         return self._engine.url.render_as_string(hide_password=True)
 
     def check(self) -> None:
-        """ingest.py has checked every row."""
+        """Do nothing, because ingest.py has checked every row."""
 
     def select_rows(self) -> DataFrame:
-        """What the row select finds, read in ranges of keys by as many tasks."""
+        """The rows to score, one range of keys in each task."""
         scoring, url = self._problem.scoring, self._engine.url
         query = scoring.rows.add_columns(latest_load_column(scoring))
         address = f"jdbc:postgresql://{url.host}:{url.port or 5432}/{url.database}"
         with read_transaction(self._engine) as connection:
-            self._load = last_load_id(connection)
-            number = connection.execute(select(func.count()).select_from(scoring.key.table))
-            parts = max(2, number.scalar_one() // ROWS_A_READ + 1)
-            cuts = [at / parts for at in range(1, parts)]
-            at = func.percentile_disc(literal(cuts, ARRAY(Double))).within_group(scoring.key.asc())
-            found = connection.execute(select(at)).scalar_one() or []
-        login = {
+            self._load_id = last_load_id(connection)
+            count = select(func.count()).select_from(scoring.key.table)
+            ranges = max(2, connection.execute(count).scalar_one() // ROWS_PER_TASK + 1)
+            shares = literal([n / ranges for n in range(1, ranges)], ARRAY(Double))
+            bounds_query = select(func.percentile_disc(shares).within_group(scoring.key.asc()))
+            bounds = connection.execute(bounds_query).scalar_one() or []
+        properties = {
             "user": url.username or os.environ.get("PGUSER") or getpass.getuser(),
             "password": url.password or os.environ.get("PGPASSWORD") or "",
             "driver": "org.postgresql.Driver",
@@ -57,34 +57,35 @@ class SourceDatabase:
         with translate_spark_errors():
             return self._spark.read.jdbc(
                 f"{address}?{urlencode(dict(url.query), doseq=True)}",
-                f"({_text(query)}) AS found",
-                predicates=[_text(part) for part in _ranges(scoring.key, found)],
-                properties=login,
+                f"({_sql_text(query)}) AS selected",
+                predicates=[_sql_text(condition) for condition in _ranges(scoring.key, bounds)],
+                properties=properties,
             )
 
     def close(self) -> None:
-        """Nothing of it was kept."""
+        """Do nothing, because no rows are cached."""
 
     def is_unchanged(self) -> bool:
-        """Has no load come since the select was made."""
+        """Whether no load has finished since the rows were selected."""
         with read_transaction(self._engine) as connection:
-            return last_load_id(connection) == self._load
+            return last_load_id(connection) == self._load_id
 
     def rejected_rows(self, _selected: int) -> DataFrame | None:
-        """The bad rows: ingest.py has set them aside already."""
+        """None, because ingest.py has stored the rejected rows already."""
         return None
 
 
-def _ranges(key: Column, cuts: Sequence[Any]) -> Iterator[ClauseElement]:
-    """Conditions on the key that divide all rows at these keys."""
-    here: Any = column(key.name, key.type)
-    cuts = sorted(set(cuts))
-    yield here <= cuts[0] if cuts else here.is_not(None)
-    for low, high in zip(cuts, [*cuts[1:], None], strict=True):
-        yield here > low if high is None else and_(here > low, here <= high)
+def _ranges(key: Column, bounds: Sequence[Any]) -> Iterator[ClauseElement]:
+    """Conditions that divide all rows into ranges of the key."""
+    key_column: Any = column(key.name, key.type)
+    bounds = sorted(set(bounds))
+    yield key_column <= bounds[0] if bounds else key_column.is_not(None)
+    for low, high in zip(bounds, [*bounds[1:], None], strict=True):
+        is_above = key_column > low
+        yield is_above if high is None else and_(is_above, key_column <= high)
 
 
-def _text(part: ClauseElement) -> str:
-    """SQL with its values in it, as JDBC's reader takes no parameters."""
+def _sql_text(clause: ClauseElement) -> str:
+    """SQL with literal values, because Spark's JDBC reader takes no parameters."""
     dialect = postgresql.dialect(paramstyle="named")
-    return str(part.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+    return str(clause.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))

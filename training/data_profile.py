@@ -1,4 +1,4 @@
-"""A short profile of the data, as the HTML page that opens a training run."""
+"""A profile of the training data as an HTML page, which a training run logs."""
 
 import html
 
@@ -6,7 +6,7 @@ import pandas as pd
 
 from training.dataset import Dataset
 
-MOST_CATEGORIES = 40
+MAX_CATEGORIES = 40
 STYLE = (
     "body{font:14px sans-serif;margin:2em}"
     "table{border-collapse:collapse;border:0;margin:1em 0}"
@@ -15,21 +15,19 @@ STYLE = (
 
 
 def render_profile(data: Dataset) -> str:
-    """Rows, nulls, distributions and the share of positives by category; all text is escaped."""
+    """Row counts, nulls, distributions and the share of positives by category, as escaped HTML."""
     raw, problem = data.raw, data.problem
     yes = html.escape(problem.outcome_labels[1])
     parts = [
         f"<h1>{html.escape(problem.name)}: {len(raw):,} rows</h1>",
-        f"<p>{raw['label'].mean():.2%} are {yes}. {data.held_out_mask.sum():,} rows are held out "
-        f"by the hash of their {html.escape(problem.group_name)}. Digest {data.digest}.</p>",
+        f"<p>{raw['label'].mean():.2%} are {yes}. {data.held_out_mask.sum():,} rows are held out, "
+        f"chosen by a hash of {html.escape(problem.group_name)}. Digest: {data.digest}.</p>",
     ]
     if problem.numbers:
         parts += ["<h2>Numbers</h2>", _numbers(raw[problem.numbers]).to_html()]
     for name in problem.texts:
-        parts += [
-            f"<h2>{html.escape(name)}</h2>",
-            _categories(raw, name, problem.outcome_labels[1]).to_html(index_names=False),
-        ]
+        table = _categories(raw, name, problem.outcome_labels[1])
+        parts += [f"<h2>{html.escape(name)}</h2>", table.to_html(index_names=False)]
     return f"<!doctype html><meta charset=utf-8><style>{STYLE}</style>{''.join(parts)}"
 
 
@@ -41,8 +39,8 @@ def _numbers(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _categories(raw: pd.DataFrame, name: str, yes: str) -> pd.DataFrame:
     labels = raw["label"].groupby(raw[name].fillna("(null)"))
-    found = pd.DataFrame({"rows": labels.size(), yes: labels.mean()})
-    found = found.nlargest(MOST_CATEGORIES, "rows")
-    shares = {"share of rows": found["rows"] / len(raw), yes: found[yes]}
-    rows = found[["rows"]].map("{:,}".format)
+    table = pd.DataFrame({"rows": labels.size(), yes: labels.mean()})
+    table = table.nlargest(MAX_CATEGORIES, "rows")
+    shares = {"share of rows": table["rows"] / len(raw), yes: table[yes]}
+    rows = table[["rows"]].map("{:,}".format)
     return rows.assign(**{k: v.map("{:.2%}".format) for k, v in shares.items()})

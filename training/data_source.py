@@ -1,7 +1,7 @@
-"""Where labelled rows come from: the database, or one flat file."""
+"""The source of labeled rows: the database, or one flat file."""
 
 import argparse
-import shlex
+from dataclasses import dataclass
 from pathlib import Path
 
 from cli import UserError
@@ -12,33 +12,36 @@ from training import dataset, flat_file
 from training.dataset import Dataset
 
 
-def add_flags(to: argparse.ArgumentParser) -> None:
-    """Add the flags that `read` goes by; `--database` is there already."""
-    to.add_argument(
+@dataclass(frozen=True)
+class DataSource:
+    """The values of the flags that select the labeled rows."""
+
+    database: str
+    table: str
+    label: str
+
+    def read(self, problem: Problem) -> Dataset:
+        """Read all labeled rows of a problem.
+
+        Raises:
+            UserError: the flags do not agree, or the rows cannot be read or used.
+        """
+        if bool(self.table) != bool(self.label):
+            raise UserError("Give --table and --label together: a file and its label column.")
+        if self.table:
+            return flat_file.read(Path(self.table), self.label, problem)
+        with open_database(database_url(self.database)) as engine:
+            require_tables(engine, problem.metadata)
+            return dataset.read(engine, problem)
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add `--table` and `--label`; every parser has `--database` already."""
+    parser.add_argument(
         "--table",
         default="",
         metavar="FILE",
-        help="a Parquet or CSV file of feature columns and label, in place of the database",
+        help="read a Parquet or CSV file with the feature columns and the label instead of the "
+        "database",
     )
-    to.add_argument("--label", default="", help="the label's column in --table: 0 or 1")
-
-
-def flags(args: argparse.Namespace) -> str:
-    """The flags that make another script read the same rows, with a blank before each."""
-    given = {name: getattr(args, name) for name in ("problem", "database", "table", "label")}
-    return "".join(f" --{name} {shlex.quote(value)}" for name, value in given.items() if value)
-
-
-def read(args: argparse.Namespace, problem: Problem) -> Dataset:
-    """All labelled rows of a problem.
-
-    Raises:
-        UserError: there are none that can be used; says why.
-    """
-    if bool(args.table) != bool(args.label):
-        raise UserError("Give --table and --label together: the file, and its label's column.")
-    if args.table:
-        return flat_file.read(Path(args.table), args.label, problem)
-    with open_database(database_url(args.database)) as engine:
-        require_tables(engine, problem.metadata)
-        return dataset.read(engine, problem)
+    parser.add_argument("--label", default="", help="name of the label column (0 or 1) in --table")

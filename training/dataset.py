@@ -1,4 +1,4 @@
-"""The labelled rows, split for good into those that train and those held out."""
+"""The labeled rows of a problem, split into training rows and a fixed held-out set."""
 
 import hashlib
 from dataclasses import dataclass
@@ -17,21 +17,22 @@ from problems.spec import MAX_CATEGORIES
 from problems.split import held_out_mask
 from registry.versions import TrainingSnapshot
 
-# What a null text becomes for training. It is never among the categories that an encoder is given,
-# so it trains as what None, NaN or an unseen text are when served: a row of zeros.
+# Stands for a null text in training. Encoders never get it as a category, so it is encoded as None,
+# NaN and unseen texts are in a served row: as zeros.
 NULL_TEXT = "(null)"
-NO_TEXTS = "(no text at all)"
+NO_TEXTS = "(no text at all)"  # the category of a column that has no text
 
-FEW, REPEATS = 500, 5  # cross-validation is repeated where a class has fewer rows than that
+FEW_ROWS, REPEATS = 500, 5  # with fewer rows of a class, repeat the cross-validation this often
+MIN_ROWS = 10  # of each class, to train on and to test
 
 
 class DataError(UserError):
-    """There is not enough to train on."""
+    """The rows or the candidates cannot be used for training."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows with labels: the features as the model gets them, 0 or 1, and the grouping key."""
+    """Labeled rows: the features as the model gets them, the label (0 or 1), and the group key."""
 
     features: pd.DataFrame
     label: np.ndarray
@@ -40,20 +41,21 @@ class Rows:
     def __len__(self) -> int:
         return len(self.label)
 
-    def sample(self, most: int, seed: int) -> "Rows":
-        """About `most` of the rows, or all if there are fewer: whole groups, drawn at random."""
+    def sample(self, size: int, seed: int) -> "Rows":
+        """Whole groups drawn at random, about `size` rows in all; all rows if there are fewer."""
         codes, groups = pd.factorize(self.group)
-        drawn = np.random.default_rng(seed).random(len(groups)) < most / len(self)
-        at = np.flatnonzero(drawn[codes])
-        return Rows(self.features.iloc[at].reset_index(drop=True), self.label[at], self.group[at])
+        is_drawn = np.random.default_rng(seed).random(len(groups)) < size / len(self)
+        rows = np.flatnonzero(is_drawn[codes])
+        features = self.features.iloc[rows].reset_index(drop=True)
+        return Rows(features, self.label[rows], self.group[rows])
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """All labelled rows of a problem at one moment.
+    """All labeled rows of a problem at one moment.
 
-    `raw` has the key, the group, the features with their nulls, and `label`; `held_out` marks its
-    rows that no version ever trains on.
+    `raw` has the key, the group, the features with their nulls, and `label`. `held_out_mask` marks
+    the rows of the held-out set, on which no version is ever trained.
     """
 
     problem: Problem
@@ -61,8 +63,8 @@ class Dataset:
     held_out_mask: np.ndarray
     source: str
     trained_on: TrainingSnapshot
-    date_ranges: str  # of the rows and of their outcomes, in words
-    group_column: str  # the column whose hash holds rows out
+    date_ranges: str  # when the rows were loaded and their outcomes happened, as text
+    group_column: str  # its hash decides which rows are held out
 
     @cached_property
     def train(self) -> Rows:
@@ -79,73 +81,67 @@ class Dataset:
 
     @cached_property
     def categories(self) -> dict[str, list[str]]:
-        """The texts that each text column has in the training rows, at most MOST_CATEGORIES.
+        """The texts of each text column in the training rows, at most MAX_CATEGORIES.
 
-        Of more the rarest count as never seen: an id that was taken for a category would make as
-        many columns as rows.
+        The rarest of more texts count as unseen; otherwise a column of ids would be encoded as one
+        column per row.
         """
-        train, found = self.raw[~self.held_out_mask], {}
+        train, categories = self.raw[~self.held_out_mask], {}
         for name in self.problem.texts:
             counts = train[name][train[name] != NULL_TEXT].value_counts().sort_index()
             common = counts.sort_values(ascending=False, kind="stable").index[:MAX_CATEGORIES]
-            found[name] = sorted(common)
-        # an encoder wants at least one: a word that no row has makes a column of zeros
-        return {name: texts or [NO_TEXTS] for name, texts in found.items()}
+            # an encoder needs a category; one that no row has becomes a column of zeros
+            categories[name] = sorted(common) or [NO_TEXTS]
+        return categories
 
     @cached_property
     def digest(self) -> str:
-        """A hash over all rows in any order (MLflow's own covers the first 10,000)."""
+        """A hash of all rows in any order (MLflow's digest covers only the first 10,000)."""
         hashes = np.sort(pd.util.hash_pandas_object(self.raw, index=False).to_numpy())
         return hashlib.sha256(hashes.tobytes()).hexdigest()[:16]
 
     @property
     def default_repeats(self) -> int:
-        """How often to repeat a cross-validation: one on few rows of a class says little."""
-        return REPEATS if self._rarer < FEW else 1
+        """How often to repeat the cross-validation: several times if a class has few rows."""
+        return REPEATS if int(np.bincount(self.train.label).min()) < FEW_ROWS else 1
 
     def folds(self, rows: Rows, count: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Cross-validation splits of training rows, no group on both sides of any.
+        """Splits for cross-validation that never divide a group.
 
-        The groups are dealt out, those with a positive row apart from those without.
+        They are stratified: each fold gets its share of the groups with a positive row.
 
         Raises:
-            DataError: there are fewer groups of a kind than folds.
+            DataError: there are fewer groups with, or without, a positive row than folds.
         """
         codes, groups = pd.factorize(rows.group)
         positive = np.zeros(len(groups), dtype=np.int8)
         np.maximum.at(positive, codes, rows.label)
-        rarer = int(np.bincount(positive, minlength=2).min())
-        if count > rarer:
+        without, with_positive = np.bincount(positive, minlength=2)
+        if count > min(without, with_positive):
             raise DataError(
-                f"{count} folds need as many {self.group_column} of each kind to train on, "
-                f"and of one there are {rarer}: give fewer --folds."
+                f"The training rows cannot be split into {count} folds: {with_positive} values of "
+                f"{self.group_column} have a positive row and {without} have none; reduce --folds."
             )
         splitter = StratifiedKFold(count, shuffle=True, random_state=seed)
         splits = []
         for _, left_out in splitter.split(groups, positive):
-            chosen = np.zeros(len(groups), dtype=bool)
-            chosen[left_out] = True
-            splits.append((np.flatnonzero(~chosen[codes]), np.flatnonzero(chosen[codes])))
+            is_left_out = np.isin(codes, left_out)
+            splits.append((np.flatnonzero(~is_left_out), np.flatnonzero(is_left_out)))
         return splits
 
-    @cached_property
-    def _rarer(self) -> int:
-        return int(np.bincount(self.train.label).min())
-
     def _rows(self, mask: np.ndarray) -> Rows:
-        chosen = self.raw[mask]
-        features = chosen[self.problem.feature_names].reset_index(drop=True)
+        rows = self.raw[mask]
+        features = rows[self.problem.feature_names].reset_index(drop=True)
         features[self.problem.texts] = features[self.problem.texts].fillna(NULL_TEXT)
-        label, group = chosen["label"], chosen[self.problem.group_name]
+        label, group = rows["label"], rows[self.problem.group_name]
         return Rows(features, label.to_numpy(dtype=np.int8), group.to_numpy())
 
 
 def read(engine: Engine, problem: Problem) -> Dataset:
-    """Read every labelled row by one select.
+    """Read every labeled row of a problem from the database with one select.
 
     Raises:
-        DataError: a label is neither 0 nor 1, or one of the two has too few rows to learn from
-            and to test, or rows have no group.
+        DataError: a label is neither 0 nor 1, a class has too few rows, or rows have no group.
     """
     scoring = problem.scoring
     query = scoring.rows.add_columns(problem.label.label("label")).order_by(scoring.key)
@@ -154,9 +150,9 @@ def read(engine: Engine, problem: Problem) -> Dataset:
     with read_transaction(engine) as connection:
         trained_on = TrainingSnapshot(database_id(connection), last_load_id(connection))
         raw = pd.read_sql(query, connection, dtype=dict.fromkeys(problem.numbers, "float64"))
-        dates = _dates(connection, problem)
+        date_ranges = _date_ranges(connection, problem)
     source = engine.url.render_as_string(hide_password=True)
-    return hold_out(problem, raw, source, trained_on, dates, problem.group_name)
+    return hold_out(problem, raw, source, trained_on, date_ranges, problem.group_name)
 
 
 def hold_out(
@@ -164,47 +160,42 @@ def hold_out(
     raw: pd.DataFrame,
     source: str,
     trained_on: TrainingSnapshot,
-    dates: str,
-    grouped_by: str,
+    date_ranges: str,
+    group_column: str,
 ) -> Dataset:
-    """Hold out rows by the hash of their group.
-
-    Raises:
-        DataError: as `read` does.
-    """
+    """Split the rows by a hash of their group key; raises DataError as `read` does."""
     if unusable := int((~raw["label"].isin([0, 1])).sum()):
         raise DataError(
-            f"The label of {unusable:,} rows of {problem.name} is neither 0 nor 1: mend its label, "
-            "or say in its Scoring which rows are `labelled`."
+            f"The label of {unusable:,} rows of {problem.name} is neither 0 nor 1: correct the "
+            "label of the problem, or tell unlabeled rows apart with `has_label`."
         )
     if ungrouped := int(raw[problem.group_name].isna().sum()):
         raise DataError(
-            f"{ungrouped:,} rows have no {problem.group_name}, which groups the rows of "
-            f"{problem.name}: fill it in, or give the row select another value in its place."
+            f"{ungrouped:,} rows have no {problem.group_name}, the group key of {problem.name}: "
+            "fill it in, or let the row select return another value for these rows."
         )
     mask = np.array(held_out_mask(raw[problem.group_name]), dtype=bool)
-    for part, rows in (("to train on", raw[~mask]), ("held out", raw[mask])):
+    no, yes = problem.outcome_labels
+    for part, rows in (("training rows", raw[~mask]), ("held-out rows", raw[mask])):
         counts = rows["label"].value_counts().reindex([0, 1], fill_value=0)
-        if counts.min() < 10:
+        if counts.min() < MIN_ROWS:
             raise DataError(
-                f"Of the rows {part} {counts[1]:,} are {problem.outcome_labels[1]!r} and "
-                f"{counts[0]:,} {problem.outcome_labels[0]!r}: at least 10 of each are needed."
+                f"Of the {part}, {counts[1]:,} are {yes!r} and {counts[0]:,} are {no!r}, but at "
+                f"least {MIN_ROWS} of each are needed: load more rows."
             )
-    return Dataset(problem, raw, mask, source, trained_on, dates, grouped_by)
+    return Dataset(problem, raw, mask, source, trained_on, date_ranges, group_column)
 
 
-def _dates(connection: Connection, problem: Problem) -> str:
-    """When the rows were loaded, and when what the labels tell of happened."""
+def _date_ranges(connection: Connection, problem: Problem) -> str:
+    """When the rows were loaded, and when their outcomes happened."""
     loaded = select(func.min(loads.c.loaded_at), func.max(loads.c.loaded_at))
-    spans = [("loaded", loaded.where(loads.c.problem == problem.name))]
-    if problem.outcome_time is not None:
-        spans.append(
-            ("outcomes", select(func.min(problem.outcome_time), func.max(problem.outcome_time)))
-        )
-    words = []
-    for name, query in spans:
+    queries = [("loaded", loaded.where(loads.c.problem == problem.name))]
+    if (time := problem.outcome_time) is not None:
+        queries.append(("outcomes", select(func.min(time), func.max(time))))
+    ranges = []
+    for name, query in queries:
         first, last = connection.execute(query).one()
         if first is not None:
             days = dict.fromkeys((f"{first:%Y-%m-%d}", f"{last:%Y-%m-%d}"))
-            words.append(f"{name} {' to '.join(days)}")
-    return ", ".join(words)
+            ranges.append(f"{name} {' to '.join(days)}")
+    return ", ".join(ranges)

@@ -1,4 +1,4 @@
-"""What a fitted pipeline has learned, in names that a person understands."""
+"""The effect of each column in a fitted pipeline, under names that people understand."""
 
 import re
 from itertools import pairwise
@@ -15,83 +15,71 @@ from sklearn.preprocessing import KBinsDiscretizer
 
 from training.dataset import Rows
 
-LOOKED_AT, PERMUTATIONS = 20_000, 5  # rows, which is plenty for a mean
+MAX_ROWS, PERMUTATIONS = 20_000, 5  # more rows would hardly change the means
 
 
 def permutation_importance_table(estimator: Any, rows: Rows, seed: int) -> pd.DataFrame:
-    """How much the log loss grows when a column's values are dealt out anew, the most first.
+    """How much the log loss grows when a feature is shuffled, the largest first.
 
-    Of up to LOOKED_AT held-out rows. Columns `importance` and `std` (over PERMUTATIONS), index
-    the features (Breiman, Random forests, Machine Learning 45 (2001), 5-32).
+    The index is the features; the columns are `importance` and `std`, over PERMUTATIONS of up to
+    MAX_ROWS rows (Breiman, Random forests, Machine Learning 45 (2001), 5-32).
     """
-    some = rows.sample(LOOKED_AT, seed)
-    found = permutation_importance(
+    sample = rows.sample(MAX_ROWS, seed)
+    result = permutation_importance(
         estimator,
-        some.features,
-        some.label,
+        sample.features,
+        sample.label,
         scoring="neg_log_loss",
         n_repeats=PERMUTATIONS,
         random_state=seed,
     )
-    columns = {"importance": found.importances_mean, "std": found.importances_std}
-    return pd.DataFrame(columns, index=some.features.columns).sort_values("importance")[::-1]
+    columns = {"importance": result.importances_mean, "std": result.importances_std}
+    return pd.DataFrame(columns, index=sample.features.columns).sort_values("importance")[::-1]
 
 
 def coefficient_table(estimator: Any, rows: Rows) -> pd.DataFrame | None:
-    """A linear model's coefficients, those that move the log odds of these rows most first.
+    """The coefficients of a linear model, those with the largest effect on the log odds first.
 
-    Columns `coefficient` and `weight`, the standard deviation of what it adds to the log odds;
-    index the columns' names. Of up to LOOKED_AT rows. None for a model that has no coefficients.
+    The index is the column names; the columns are `coefficient` and `weight`, the standard
+    deviation of the coefficient's contribution over up to MAX_ROWS rows. None if the model has no
+    coefficients.
     """
     if not isinstance(estimator, Pipeline) or not hasattr(estimator[-1], "coef_"):
         return None
-    columns = estimator[:-1].transform(rows.sample(LOOKED_AT, 0).features)
+    columns = estimator[:-1].transform(rows.sample(MAX_ROWS, 0).features)
     mean = np.asarray(columns.mean(axis=0)).ravel()
     squares = columns.multiply(columns) if issparse(columns) else columns**2
     deviation = np.sqrt(np.maximum(np.asarray(squares.mean(axis=0)).ravel() - mean**2, 0))
-    found = pd.DataFrame(
-        {"coefficient": estimator[-1].coef_[0], "weight": 0.0}, index=column_names(estimator)
-    )
-    found["weight"] = found["coefficient"].abs() * deviation
-    return found.sort_values("weight")[::-1]
+    coefficient = estimator[-1].coef_[0]
+    table = {"coefficient": coefficient, "weight": np.abs(coefficient) * deviation}
+    return pd.DataFrame(table, index=column_names(estimator)).sort_values("weight")[::-1]
 
 
 def column_names(pipeline: Pipeline) -> list[str]:
-    """What each column of the last step stands for: `apr 149 to 159 x credit = poor`."""
-    given = pipeline[:-1].get_feature_names_out()
-    known = _known(pipeline)
-    return [" x ".join(known.get(part, _plain(part)) for part in _parts(name)) for name in given]
+    """Readable names of the columns of the last step, such as `apr 149 to 159 x credit = poor`."""
+    readable, names = _readable_names(pipeline), []
+    for name in pipeline[:-1].get_feature_names_out():
+        factors = re.split(r" (?=\w+__)", name)  # of a product such as `a__x b__y`
+        names.append(" x ".join(readable.get(f, f.partition("__")[2] or f) for f in factors))
+    return names
 
 
-def _parts(name: str) -> list[str]:
-    """The columns that a product is of: `a__x b__y` (categories may hold blanks themselves)."""
-    return re.split(r" (?=\w+__)", name)
-
-
-def _plain(name: str) -> str:
-    return name.partition("__")[2] or name
-
-
-def _known(pipeline: Pipeline) -> dict[str, str]:
-    """By scikit-learn's name, what each bin and each category is."""
-    known = {}
-    transformers = [t for step in pipeline for t in _fitted(step)]
-    for prefix, transformer, columns in transformers:
+def _readable_names(pipeline: Pipeline) -> dict[str, str]:
+    """Readable names of bins, categories and missing indicators, by scikit-learn's names."""
+    names = {}
+    steps = [step for step in pipeline if isinstance(step, ColumnTransformer)]
+    for prefix, transformer, columns in (t for step in steps for t in step.transformers_):
         last = transformer[-1] if isinstance(transformer, Pipeline) else transformer
         if isinstance(last, KBinsDiscretizer):
             for column, edges in zip(columns, last.bin_edges_, strict=True):
-                for at, (low, high) in enumerate(pairwise(edges)):
-                    words = f"{column} {low:,.6g} to {high:,.6g}"
-                    known[f"{prefix}__{column}_{float(at)}"] = words
+                for number, (low, high) in enumerate(pairwise(edges)):
+                    interval = f"{low:,.6g} to {high:,.6g}"
+                    names[f"{prefix}__{column}_{float(number)}"] = f"{column} {interval}"
         elif hasattr(last, "categories_"):
             for column, categories in zip(columns, last.categories_, strict=True):
                 for category in categories:
-                    known[f"{prefix}__{column}_{category}"] = f"{column} = {category}"
+                    names[f"{prefix}__{column}_{category}"] = f"{column} = {category}"
         elif isinstance(last, MissingIndicator):
             for column in columns:
-                known[f"{prefix}__missingindicator_{column}"] = f"{column} missing"
-    return known
-
-
-def _fitted(step: Any) -> list[tuple[str, Any, list[str]]]:
-    return step.transformers_ if isinstance(step, ColumnTransformer) else []
+                names[f"{prefix}__missingindicator_{column}"] = f"{column} missing"
+    return names

@@ -1,4 +1,4 @@
-"""The fits of one fold of the search, as one of its processes does them."""
+"""Fit grid points on one fold of the search; runs in the processes of the search."""
 
 import time
 import warnings
@@ -15,7 +15,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 from sklearn.pipeline import Pipeline
 
-# what the search scores
 FOLD_METRICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
     "log_loss": log_loss,
     "roc_auc": roc_auc_score,
@@ -26,7 +25,7 @@ FOLD_METRICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
 
 @dataclass(frozen=True)
 class FoldResult:
-    """What a fold's models, one for each grid point of a task, say of the rows left out."""
+    """The predictions of one grid point for the left-out rows of a fold, and their scores."""
 
     point: int
     fold: int
@@ -43,54 +42,54 @@ def fit_fold(
     number: int,
     fold: tuple[np.ndarray, np.ndarray],
 ) -> list[FoldResult]:
-    """Fit the models of these grid points, which share the steps before the model, on a fold."""
+    """Fit grid points that share all steps before the model on a fold, and predict its test rows.
+
+    `points` holds the index and the parameters of each grid point.
+    """
     train, test = fold
-    label, unseen = labels[train], labels[test]
-    model, answers = None, []
+    train_label, test_label = labels[train], labels[test]
+    model, results = None, []
     with ignore_expected_warnings():
         started = time.perf_counter()
         steps = clone(pipeline).set_params(**points[0][1])
-        seen, asked = features.iloc[train], features.iloc[test]
+        train_columns, test_columns = features.iloc[train], features.iloc[test]
         if isinstance(steps, Pipeline) and len(steps) > 1:
-            columns = steps[:-1]
-            seen = _compact(columns.fit_transform(seen, label))
-            asked = _compact(columns.transform(asked))
-        shared = (time.perf_counter() - started) / len(points)
+            transform = steps[:-1]
+            train_columns = _compact(transform.fit_transform(train_columns, train_label))
+            test_columns = _compact(transform.transform(test_columns))
+        shared_seconds = (time.perf_counter() - started) / len(points)
         for point, params in points:
             started = time.perf_counter()
             steps = clone(pipeline).set_params(**params)
-            model = _going_on(model, steps[-1] if isinstance(steps, Pipeline) else steps)
-            model.fit(seen, label)
-            taken = time.perf_counter() - started + shared
-            said = model.predict_proba(asked)[:, 1].astype(np.float64)
-            scores = {name: float(score(unseen, said)) for name, score in FOLD_METRICS.items()}
-            answers.append(FoldResult(point, number, said, scores, taken))
-    return answers
+            model = _warm_started(model, steps[-1] if isinstance(steps, Pipeline) else steps)
+            model.fit(train_columns, train_label)
+            seconds = time.perf_counter() - started + shared_seconds
+            probability = model.predict_proba(test_columns)[:, 1].astype(np.float64)
+            scores = {name: float(f(test_label, probability)) for name, f in FOLD_METRICS.items()}
+            results.append(FoldResult(point, number, probability, scores, seconds))
+    return results
 
 
 def _compact(columns: Any) -> Any:
-    """Sparse columns in single precision: reading them is what a fit's time goes to.
-
-    They are ones and zeros for the most part. The model that is kept is fitted in double.
-    """
+    """Sparse columns in single precision, to fit faster; the final fit uses double precision."""
     return columns.astype(np.float32) if issparse(columns) else columns
 
 
-def _going_on(before: Any, model: Any) -> Any:
-    """The model; a logistic regression starts where the one before it has ended.
+def _warm_started(previous: Any, model: Any) -> Any:
+    """The model; a logistic regression starts from the coefficients of the previous one.
 
-    Its optimum is the same wherever it starts, and close to that of the grid point before.
+    Its optimum does not depend on the start, and is close to that of the previous grid point.
     """
-    if type(model) is not LogisticRegression:  # what is derived from it may be something else
+    if type(model) is not LogisticRegression:  # a derived class may behave differently
         return model
-    if type(before) is LogisticRegression:
-        model = before.set_params(**model.get_params())
+    if type(previous) is LogisticRegression:
+        model = previous.set_params(**model.get_params())
     return model.set_params(warm_start=True)
 
 
 @contextmanager
 def ignore_expected_warnings() -> Iterator[None]:
-    """Do not warn of what is meant: values that many rows share make fewer bins than asked for."""
+    """Ignore warnings about bins that are merged because many rows share a value."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Bins whose width are too small")
         warnings.filterwarnings("ignore", r"Feature \d+ is constant")

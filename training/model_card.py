@@ -1,140 +1,107 @@
-"""What people read in MLflow: a version's model card, and a training's comparison, in Markdown."""
+"""The Markdown pages in MLflow: the model card of a version, and the comparison of a training."""
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-import pandas as pd
-
+from metrics import catalog
 from metrics.bootstrap import Estimate
 from training.dataset import Dataset
-from training.search import SearchResult
-
-SHOWN = {
-    "log_loss": "log loss",
-    "brier": "Brier score",
-    "roc_auc": "ROC AUC",
-    "average_precision": "average precision",
-    "ndcg": "NDCG",
-    "ranked_first": "ranked first",
-    "calibration_slope": "calibration slope",
-    "calibration_error": "calibration error",
-    "precision": "precision",
-    "recall": "recall",
-    "accuracy": "accuracy",
-    "accuracy_at_half": "accuracy at 0.5",
-    "balanced_accuracy_at_base_rate": "accuracy, balanced test set",
-}
+from training.evaluate import Evaluation
 
 
-@dataclass(frozen=True)
-class ComparisonRow:
-    """A candidate's line in the comparison of a training."""
-
-    name: str
-    version: str
-    is_benchmark: bool
-    params: str
-    cv: str
-    test: Mapping[str, Estimate]
-    single_row_ms: float
-
-
-def baseline_values(base: Mapping[str, Estimate], orders: Mapping[str, Estimate]) -> dict[str, str]:
-    """What always predicting the base rate reaches, and what simple orders within a group do."""
-    found = {name: f"{value.value:.4f} base rate" for name, value in base.items()}
+def baseline_values(
+    base_rate: Mapping[str, Estimate], ranking_baselines: Mapping[str, Estimate]
+) -> dict[str, str]:
+    """For each metric, the values of the base-rate model or of simple orders within a group."""
+    values = {name: f"{value.value:.4f} base rate" for name, value in base_rate.items()}
     for metric in ("ndcg", "ranked_first"):
-        found[metric] = ", ".join(
+        values[metric] = ", ".join(
             f"{value.value:.4f} {name.removesuffix(f'_{metric}').replace('_', ' ')}"
-            for name, value in orders.items()
+            for name, value in ranking_baselines.items()
             if name.endswith(metric)
         )
-    return found
+    return values
 
 
 def comparison(
-    lines: Sequence[ComparisonRow], first: str, why: str, base: Mapping[str, float]
+    evaluations: Mapping[str, Evaluation], best: str, reason: str, base_rate: Mapping[str, float]
 ) -> str:
-    """Which candidate is best, why, and the figures of all."""
-    header = ("candidate", "version", "cv log loss", "log loss", "ROC AUC", "average precision")
+    """Which candidate is best and why, with the metrics of all; keyed by version number."""
+    metrics = catalog.shown_in(catalog.COMPARISON)
     rows = [
         (
-            f"**{line.name}**" if line.name == first else line.name,
-            f"{line.version}{' (yardstick)' * line.is_benchmark}",
-            line.cv,
-            *(str(line.test[name]) for name in ("log_loss", "roc_auc", "average_precision")),
-            str(line.test["calibration_slope"]),
-            f"{line.single_row_ms:.1f}",
+            f"**{e.name}**" if e.name == best else e.name,
+            f"{version}{' (benchmark)' * e.search_result.candidate.is_benchmark}",
+            str(e.search_result.best.scores["log_loss"]),
+            *(str(e.held_out_metrics[metric.name]) for metric in metrics),
+            f"{e.single_row_ms:.1f}",
         )
-        for line in lines
+        for version, e in evaluations.items()
     ]
-    rates = [f"{base[name]:.4f}" for name in ("log_loss", "roc_auc", "average_precision")]
-    rows.append(("base rate", "", "", *rates, "", ""))
-    text = _table((*header, "calibration slope", "ms a row"), rows)
-    best = next(line.test for line in lines if line.name == first)
-    yardsticks = "".join(
-        f"; the yardstick {line.name} reaches {line.test['roc_auc'].value:.4f}"
-        for line in lines
-        if line.is_benchmark
+    base = (f"{base_rate[m.name]:.4f}" if m.name in base_rate else "" for m in metrics)
+    rows.append(("base rate", "", "", *base, ""))
+    header = ("candidate", "version", "CV log loss", *(m.title for m in metrics), "ms per row")
+    auc = {e.name: e.held_out_metrics["roc_auc"] for e in evaluations.values()}
+    others = "".join(
+        f"; the benchmark model {e.name} reaches {auc[e.name].value:.4f}"
+        for e in evaluations.values()
+        if e.search_result.candidate.is_benchmark
     )
+    best_params = "; ".join(f"{e.name} {e.search_result.best}" for e in evaluations.values())
     return (
-        f"**{first}** is best: {why}. On held-out rows its ROC AUC is {best['roc_auc']}"
-        f"{yardsticks}.\n\n{text}\n\nAll but the cross-validated (cv) figures are of "
-        "held-out rows, with 95 % intervals. More below *Artifacts*: `comparison.png`, and "
-        "`profile/` of the data; each candidate's plots are in its own run. What was chosen: "
-        + "; ".join(f"{line.name} {line.params}" for line in lines)
-        + "."
+        f"**{best}** is best: {reason}. On held-out rows its ROC AUC is {auc[best]}{others}.\n\n"
+        f"{_table(header, rows)}\n\n"
+        "All metrics are computed on held-out rows, except the cross-validated (CV) log loss; "
+        "intervals are 95 %. *Artifacts* has `comparison.png` and a `profile/` of the data. The "
+        f"plots of a candidate are in its own run. Best parameters: {best_params}."
     )
 
 
 def version_card(
-    data: Dataset,
-    found: SearchResult,
-    threshold: float,
-    rule: str,
-    test: Mapping[str, Estimate],
-    to_beat: Mapping[str, str],
-    example: pd.DataFrame,
+    data: Dataset, evaluation: Evaluation, rule: str, baselines: Mapping[str, str]
 ) -> str:
-    """A model card (Mitchell et al., Model cards for model reporting, FAT* 2019), in short."""
-    problem, rows = data.problem, len(data.raw)
-    yes = problem.outcome_labels[1]
-    params = ", ".join(f"{name} {value}" for name, value in found.best.params.items())
-    figures = _table(
-        ("on held-out rows", "value (95 % interval)", "to beat"),
+    """A short model card (Mitchell et al., Model cards for model reporting, FAT* 2019)."""
+    problem, candidate = data.problem, evaluation.search_result.candidate
+    yes, group = problem.outcome_labels[1], data.group_column
+    params = evaluation.search_result.best.params.items()
+    estimates = evaluation.held_out_metrics
+    metrics = _table(
+        ("metric on held-out rows", "value (95 % interval)", "baseline"),
         [
-            (title, str(test[name]), to_beat.get(name, ""))
-            for name, title in SHOWN.items()
-            if name in test
+            (metric.title, str(estimates[metric.name]), baselines.get(metric.name, ""))
+            for metric in catalog.shown_in(catalog.CARD)
+            if metric.name in estimates
         ],
     )
-    row = json.loads(example.iloc[[0]].to_json(orient="records"))
-    call = json.dumps({"dataframe_records": row})
-    return f"""**{found.candidate.name}**: {found.candidate.description}. {params}.
+    row = json.loads(evaluation.canary_rows.iloc[[0]].to_json(orient="records"))
+    request = json.dumps({"dataframe_records": row})
+    return f"""**{candidate.name}**: {candidate.description}. \
+{", ".join(f"{name} {value}" for name, value in params)}.
 
-Answers with the probability of *{yes}* ({problem.name}), one row at a time or many.
+Predicts the probability of *{yes}* ({problem.name}) for one row or many.
 
-**Data.** {rows:,} rows of {data.source} ({data.date_ranges}), {data.raw["label"].mean():.2%} of \
-them *{yes}*. Digest over all rows: `{data.digest}`.
+**Data.** {len(data.raw):,} rows of {data.source} ({data.date_ranges}), of which \
+{data.raw["label"].mean():.2%} are *{yes}*. Digest of all rows: `{data.digest}`.
 
-**Split.** {len(data.test):,} rows are held out from every version by the hash of their \
-{data.group_column}; {len(data.train):,} were trained on, searched by cross-validation over whole \
-{data.group_column}.
+**Split.** {len(data.test):,} rows are held out from every version, chosen by a hash of \
+{group}. The model was trained on the other {len(data.train):,} rows; the cross-validation of the \
+search keeps the rows of each {group} in one fold.
 
-{figures}
+{metrics}
 
-**Threshold.** *{yes}* from {threshold:.4f} on: {rule}, on rows that the fold's model had not seen.
+**Threshold.** The outcome is *{yes}* from a probability of {evaluation.threshold:.4f} on. The \
+threshold was chosen on out-of-fold predictions by this rule: {rule}.
 
-**Limits.** It knows the rows that were shown to people, and what they did then: it does not say \
-what would happen to others, or later. Its probabilities hold where as many are *{yes}* as above. \
-Nulls and categories never seen are allowed, and cost accuracy. Nobody has examined whether it \
-treats groups of people alike.
+**Limits.** The model was trained on rows that were shown to people and on what these people did. \
+It may not apply to other people or to later times. Its probabilities assume the share of *{yes}* \
+stated above. Nulls and unseen categories are allowed but reduce accuracy. Nobody has examined \
+whether the model treats groups of people equally.
 
-**Call it.** `mlflow models serve -m models:/{problem.model_name}@champion --env-manager local`, \
-then post to `/invocations` (the second number is the probability):
+**Usage.** Run `mlflow models serve -m models:/{problem.model_name}@champion --env-manager local` \
+and post this to `/invocations` (the second number of the response is the probability):
 
 ```json
-{call}
+{request}
 ```
 """
 

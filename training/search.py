@@ -1,13 +1,13 @@
-"""Find a candidate's best grid point by cross-validation, computing what can be shared once.
+"""Search a candidate's grid by cross-validation, and compute what grid points share only once.
 
-Of a pipeline all steps but the last are fitted once for each fold and each of their own grid
-points, and the models of the grid are then fitted one after the other on what they make of the
-rows. (GridSearchCV fits them again for every grid point; Pipeline(memory=…) hashes the rows and
-keeps pickles of them.)
+All steps of a pipeline except the last are fitted once per fold for the grid points that have the
+same parameters there; the models of these grid points are then fitted one after the other on the
+transformed rows. (GridSearchCV fits all steps for every grid point; Pipeline(memory=…) hashes the
+rows and stores pickles of them.)
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,40 +17,44 @@ from sklearn.model_selection import ParameterGrid
 from sklearn.pipeline import Pipeline
 from sklearn.utils.parallel import Parallel, delayed
 
+from cli import one_line
+from metrics.cross_validation import FoldSummary, summarize_folds
 from problems import Candidate, ProblemError
 from training.dataset import Rows
-from training.evaluate import FoldSummary, summarize_folds
 from training.fold import FOLD_METRICS, fit_fold, ignore_expected_warnings
 
 Folds = Sequence[tuple[np.ndarray, np.ndarray]]
 
-RANKED_BY = "log_loss"  # which asks for honest probabilities
+SEARCH_METRIC = "log_loss"  # it rewards calibrated probabilities
 
 
 @dataclass(frozen=True)
 class GridPoint:
-    """One point of the grid: its parameters, and its metrics over all folds."""
+    """One point of the grid: its parameters, and its scores over all folds."""
 
     params: dict[str, Any]
     scores: dict[str, FoldSummary]
     fit_seconds: float
 
+    def __str__(self) -> str:
+        return ", ".join(f"{name}={value}" for name, value in self.params.items())
+
     @property
     def metrics(self) -> dict[str, float]:
-        # the UI's plots begin with the first one, which is what the search ranks by
-        found: dict[str, float] = {}
+        """The scores under the names that MLflow logs; its plots start with the first one."""
+        metrics: dict[str, float] = {}
         for name, score in self.scores.items():
-            found |= {f"cv_{name}": score.mean, f"cv_{name}_std": score.std}
-        return {**found, "fit_seconds": self.fit_seconds}
+            metrics |= {f"cv_{name}": score.value, f"cv_{name}_std": score.std}
+        return {**metrics, "fit_seconds": self.fit_seconds}
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """A candidate's search: its best pipeline, fitted on all training rows.
+    """The result of a search: the best pipeline, fitted on all training rows.
 
-    `by_fold` has the best point's scores, an array of shape (folds of all repeats,) for each;
-    `out_of_fold` what it says of each searched row when it has not seen it, of shape
-    (repeats, rows).
+    `fold_scores` holds the scores of the best grid point, each of shape (repeats * folds,).
+    `out_of_fold_probabilities` holds its predictions for rows that the fold's model has not seen,
+    of shape (repeats, rows).
     """
 
     candidate: Candidate
@@ -61,19 +65,9 @@ class SearchResult:
     out_of_fold_probabilities: np.ndarray
 
     def labels_and_probabilities(self, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The searched rows' labels and out-of-fold probabilities, all repeats in a row."""
-        return np.tile(
-            label, len(self.out_of_fold_probabilities)
-        ), self.out_of_fold_probabilities.ravel()
-
-
-@dataclass(frozen=True)
-class Answers:
-    """All answers: probabilities of shape (points, repeats, rows), the rest (points, folds)."""
-
-    said: np.ndarray
-    scores: dict[str, np.ndarray]
-    seconds: np.ndarray
+        """Labels and out-of-fold probabilities of the searched rows, with the repeats joined."""
+        probabilities = self.out_of_fold_probabilities
+        return np.tile(label, len(probabilities)), probabilities.ravel()
 
 
 def search_grid(
@@ -85,95 +79,99 @@ def search_grid(
     refit_on: Rows | None = None,
     advance: Callable[[int], None] = lambda _: None,
 ) -> SearchResult:
-    """Search a candidate's grid over all folds of all repeats of the cross-validation.
+    """Cross-validate every point of a candidate's grid, and fit the best one on all `rows`.
 
-    `jobs` is as joblib counts them, -1 for every core. The best is fitted again on all of `rows`,
-    or on `refit_on`. `advance` is told of each fit.
+    `repeats` holds the folds of each repeat of the cross-validation. `jobs` is as in joblib: -1
+    uses every core. The best pipeline is fitted on `refit_on` instead, if given. `advance` is
+    called after each fit.
 
     Raises:
-        ProblemError: scikit-learn cannot fit the pipeline, or does not know a name in the grid.
+        ProblemError: scikit-learn cannot fit the pipeline, or the grid names an unknown parameter.
     """
     grid = list(ParameterGrid({name: list(v) for name, v in candidate.grid.items()}))
     try:
-        answers = _cross_validated(candidate.pipeline, grid, rows, repeats, jobs, advance)
-        best = int(np.argmin(answers.scores[RANKED_BY].mean(axis=1)))
+        probabilities, all_scores, seconds = _cross_validate(
+            candidate.pipeline, grid, rows, repeats, jobs, advance
+        )
+        best = int(np.argmin(all_scores[SEARCH_METRIC].mean(axis=1)))
         estimator = clone(candidate.pipeline).set_params(**grid[best])
         with ignore_expected_warnings():
             fitted = estimator.fit((refit_on or rows).features, (refit_on or rows).label)
     except Exception as error:
+        reason = one_line(_hide_values(str(error), candidate, rows))
         raise ProblemError(
-            f"{candidate.name} cannot be fitted ({type(error).__name__}: "
-            f"{_without_values(str(error), candidate, rows)}): mend its pipeline or its grid in "
-            "candidates.py."
+            f"Candidate {candidate.name} cannot be fitted ({type(error).__name__}: {reason}): "
+            "correct its pipeline or its grid in candidates.py."
         ) from error
     points = [
         GridPoint(
-            _short(params),
-            {
-                name: summarize_folds(found[at], len(repeats[0]))
-                for name, found in answers.scores.items()
-            },
-            float(answers.seconds[at].mean()),
+            _short_names(params),
+            {name: summarize_folds(s[index], len(repeats[0])) for name, s in all_scores.items()},
+            float(seconds[index].mean()),
         )
-        for at, params in enumerate(grid)
+        for index, params in enumerate(grid)
     ]
-    by_fold = {name: found[best] for name, found in answers.scores.items()}
-    return SearchResult(candidate, fitted, points[best], points, by_fold, answers.said[best])
+    fold_scores = {name: scores[best] for name, scores in all_scores.items()}
+    return SearchResult(candidate, fitted, points[best], points, fold_scores, probabilities[best])
 
 
-def _cross_validated(
+def _cross_validate(
     pipeline: Any,
     grid: Sequence[dict[str, Any]],
     rows: Rows,
     repeats: Sequence[Folds],
     jobs: int,
     advance: Callable[[int], None],
-) -> Answers:
-    """Fit every grid point on every fold, as many at once as there are jobs."""
+) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]:
+    """Fit every grid point on every fold, in parallel jobs.
+
+    Returns:
+        Probabilities of shape (points, repeats, rows); scores and seconds of (points, folds).
+    """
     folds = [fold for folds in repeats for fold in folds]
-    answers = Answers(
-        said=np.empty((len(grid), len(repeats), len(rows))),
-        scores={name: np.empty((len(grid), len(folds))) for name in FOLD_METRICS},
-        seconds=np.empty((len(grid), len(folds))),
-    )
-    sent = (rows.features, rows.label)  # not the groups, which take long to send
-    tasks = list(_tasks(pipeline, grid))
+    probabilities = np.empty((len(grid), len(repeats), len(rows)))
+    scores = {name: np.empty((len(grid), len(folds))) for name in FOLD_METRICS}
+    seconds = np.empty((len(grid), len(folds)))
+    tasks = _group_by_shared_steps(pipeline, grid)
     parallel = Parallel(jobs, return_as="generator_unordered", max_nbytes="1M")
-    for done in parallel(
-        delayed(fit_fold)(pipeline, [(p, grid[p]) for p in points], *sent, number, fold)
+    for results in parallel(
+        # without the groups, which take long to send to the processes
+        delayed(fit_fold)(
+            pipeline, [(p, grid[p]) for p in points], rows.features, rows.label, number, fold
+        )
         for points in tasks
         for number, fold in enumerate(folds)
     ):
-        for answer in done:
-            point, fold = answer.point, answer.fold
-            answers.said[point, fold // len(repeats[0]), folds[fold][1]] = answer.probability
-            answers.seconds[point, fold] = answer.fit_seconds
-            for name, value in answer.scores.items():
-                answers.scores[name][point, fold] = value
+        for result in results:
+            point, fold = result.point, result.fold
+            repeat, left_out = fold // len(repeats[0]), folds[fold][1]
+            probabilities[point, repeat, left_out] = result.probability
+            seconds[point, fold] = result.fit_seconds
+            for name, value in result.scores.items():
+                scores[name][point, fold] = value
             advance(1)
-    return answers
+    return probabilities, scores, seconds
 
 
-def _tasks(pipeline: Any, grid: Sequence[dict[str, Any]]) -> Iterator[list[int]]:
-    """Positions of the grid points that share all but the last step, in the grid's order."""
+def _group_by_shared_steps(pipeline: Any, grid: Sequence[dict[str, Any]]) -> list[list[int]]:
+    """Indexes of the grid points, grouped by the parameters of all steps except the last."""
     last = pipeline.steps[-1][0] if isinstance(pipeline, Pipeline) else ""
-    shared: dict[str, list[int]] = {}
-    for at, params in enumerate(grid):
-        own = {k: v for k, v in params.items() if k.partition("__")[0] != last and last}
-        shared.setdefault(repr(sorted(own.items())), []).append(at)
-    return iter(shared.values())
+    groups: dict[str, list[int]] = {}
+    for index, params in enumerate(grid):
+        shared = {k: v for k, v in params.items() if k.partition("__")[0] != last and last}
+        groups.setdefault(repr(sorted(shared.items())), []).append(index)
+    return list(groups.values())
 
 
-def _without_values(reason: str, candidate: Candidate, rows: Rows) -> str:
-    """An error's text without what it quotes, which may be somebody's: but for names of ours."""
+def _hide_values(message: str, candidate: Candidate, rows: Rows) -> str:
+    """The message without quoted text that is no column or parameter: it may be personal data."""
     names = {part for name in candidate.grid for part in name.split("__")}
     names |= set(rows.features.columns)
-    quoted = re.sub(r"'([^']*)'", lambda q: q[0] if q[1] in names else "'…'", reason)
-    return " ".join(quoted.split())[:300].rstrip(".")
+    return re.sub(r"'([^']*)'", lambda q: q[0] if q[1] in names else "'…'", message)
 
 
-def _short(params: dict[str, Any]) -> dict[str, Any]:
-    """Parameters by their last name (C, n_bins), which people know, where that is unambiguous."""
+def _short_names(params: dict[str, Any]) -> dict[str, Any]:
+    """Parameters by the last part of their names (C, n_bins) where that is unambiguous."""
     last = [name.rpartition("__")[2] for name in params]
     return {
         (short if last.count(short) == 1 else name): value

@@ -1,47 +1,74 @@
-"""Which of several candidates is to serve: the best, unless one as good answers much faster."""
+"""Rank candidates: the best one first, unless one that is as good answers much faster."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-SLOWER = 2.0  # how many times as long as the fastest of equals the chosen one may take for a row
+MAX_SLOWDOWN = 2.0  # of the chosen candidate against the fastest one that is as good
 
 
 @dataclass(frozen=True)
 class Standing:
-    """A candidate's cross-validated log loss with its standard error, and its time for one row."""
+    """The properties that a candidate is ranked by; its model version stores them as tags."""
 
     name: str
-    log_loss: float
+    log_loss: float  # cross-validated
     standard_error: float
     single_row_ms: float
+    is_benchmark: bool = False
+    number: str = ""  # of the model version, once there is one
+
+    @classmethod
+    def from_tags(cls, number: str, tags: Mapping[str, str]) -> "Standing":
+        """Read the tags of a model version."""
+        return cls(
+            name=tags.get("candidate", "unknown"),
+            log_loss=float(tags.get("cv_log_loss", "inf")),
+            standard_error=float(tags.get("cv_log_loss_se", 0)),
+            single_row_ms=float(tags.get("single_row_ms", 0)),
+            is_benchmark=tags.get("yardstick") == "yes",
+            number=number,
+        )
+
+    def tags(self) -> dict[str, str]:
+        """The tags to register the candidate's model version with."""
+        return {
+            "candidate": self.name,
+            "yardstick": "yes" if self.is_benchmark else "no",
+            "cv_log_loss": f"{self.log_loss:.6f}",
+            "cv_log_loss_se": f"{self.standard_error:.6f}",
+            "single_row_ms": f"{self.single_row_ms:.2f}",
+        }
 
 
 def rank(standings: Sequence[Standing]) -> list[Standing]:
-    """The candidates, the one to serve first, the others by log loss.
+    """Sort candidates by log loss, but put the best one that is fast enough first.
 
-    As good as the best are those within one standard error of it (Breiman, Friedman, Olshen and
-    Stone, Classification and Regression Trees, 1984, 3.4.3). Of these the ones that take more than
-    twice the fastest's time for a single row are passed over.
+    A candidate is as good as the best if its log loss is within one standard error of the best's
+    (Breiman, Friedman, Olshen and Stone, Classification and Regression Trees, 1984, 3.4.3). Of
+    these candidates, the first one is chosen that takes at most twice as long for a single row as
+    the fastest of them.
     """
     by_loss = sorted(standings, key=lambda s: s.log_loss)
     best = by_loss[0]
     as_good = [s for s in by_loss if s.log_loss <= best.log_loss + best.standard_error]
     fastest = min(s.single_row_ms for s in as_good)
-    first = next(s for s in as_good if s.single_row_ms <= SLOWER * fastest)
+    first = next(s for s in as_good if s.single_row_ms <= MAX_SLOWDOWN * fastest)
     return [first, *(s for s in by_loss if s is not first)]
 
 
 def explain_choice(standings: Sequence[Standing]) -> str:
-    """Why the first of `ranked` is first, in words."""
+    """Explain why the first candidate of `rank` is first."""
     first, *others = rank(standings)
     if not others:
-        return "it is the only one that may serve unasked"
-    if first.log_loss > others[0].log_loss:
+        return "it is the only candidate to choose from"
+    second = others[0]
+    if first.log_loss > second.log_loss:
         return (
-            f"within a standard error of {others[0].name} by cross-validated log loss, it answers "
-            f"a row in {first.single_row_ms:.1f} instead of {others[0].single_row_ms:.1f} ms"
+            "its cross-validated log loss is within one standard error of that of "
+            f"{second.name}, and it answers a row in {first.single_row_ms:.1f} instead of "
+            f"{second.single_row_ms:.1f} ms"
         )
     return (
-        f"its cross-validated log loss is {first.log_loss:.4f}, that of {others[0].name} "
-        f"{others[0].log_loss:.4f}"
+        f"its cross-validated log loss is {first.log_loss:.4f}, that of {second.name} is "
+        f"{second.log_loss:.4f}"
     )

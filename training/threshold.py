@@ -1,7 +1,6 @@
-"""The decision threshold: the probability from which on to say yes, by a stated rule.
+"""Rules that choose the decision threshold, the probability from which a decision is positive.
 
-It is chosen on what a cross-validation says of rows that it has not seen; held-out rows have no
-part in it.
+A rule is applied to out-of-fold predictions of the cross-validation, never to held-out rows.
 """
 
 import math
@@ -16,45 +15,42 @@ RULES = ("f1", "cost", "rate")
 
 
 class ThresholdRuleError(UserError):
-    """The rule cannot be followed as asked."""
+    """The costs or the rate are invalid, or the rule does not use them."""
 
 
 @dataclass(frozen=True)
 class ThresholdRule:
-    """f1: where F1 is largest; cost: where the costs of wrong decisions add up to least; rate: so
-    that this share of the rows gets a yes (0: the share that is one).
+    """A rule: maximize F1 (f1), minimize the cost of wrong decisions (cost), or decide positively
+    for a share of the rows (rate; 0 means the observed share of positives).
     """
 
     name: str = "f1"
-    false_positive_cost: float = 1.0  # what a wrong yes costs, in any unit
-    false_negative_cost: float = 1.0  # what a wrong no costs, in the same
+    false_positive_cost: float = 1.0
+    false_negative_cost: float = 1.0  # in the same unit
     rate: float = 0.0
 
     def __post_init__(self) -> None:
-        """Raises RuleError where the costs or the rate decide nothing."""
+        """Raises ThresholdRuleError if a cost is invalid, or a cost or rate has no effect."""
         costs = (self.false_positive_cost, self.false_negative_cost)
         if self.name == "cost" and not all(0 < cost < math.inf for cost in costs):
-            raise ThresholdRuleError("Both costs must be numbers of more than 0, to be weighed.")
-        for name, given in (("cost", costs != (1.0, 1.0)), ("rate", self.rate != 0)):
-            if given and self.name != name:
+            raise ThresholdRuleError("Both costs must be finite numbers greater than 0.")
+        for name, is_set in (("cost", costs != (1.0, 1.0)), ("rate", self.rate != 0)):
+            if is_set and self.name != name:
                 raise ThresholdRuleError(
-                    f"A {name} decides nothing by the rule {self.name}: "
-                    f"give --threshold-rule {name}, or leave it out."
+                    f"A {name} has no effect on the threshold rule {self.name}: "
+                    f"add --threshold-rule {name}, or omit the {name}."
                 )
 
     def __str__(self) -> str:
-        return {
-            "f1": "largest F1",
-            "cost": f"least cost, a wrong yes at {self.false_positive_cost:g} and a wrong no at "
-            f"{self.false_negative_cost:g}",
-            "rate": f"yes to {self.rate:.2%} of the rows" if self.rate else "yes to as many as are",
-        }[self.name]
+        if self.name == "cost":
+            costs = f"false positive {self.false_positive_cost:g}"
+            return f"lowest cost ({costs}, false negative {self.false_negative_cost:g})"
+        if self.name == "rate" and not self.rate:
+            return "match the observed positive rate"
+        return f"positive rate of {self.rate:.2%}" if self.name == "rate" else "largest F1"
 
     def choose_threshold(self, label: np.ndarray, probability: np.ndarray) -> float:
-        """The threshold by this rule on rows with these labels and out-of-fold probabilities.
-
-        Both of shape (rows,).
-        """
+        """Choose the threshold on labels and out-of-fold probabilities, both of shape (rows,)."""
         if self.name == "f1":
             precision, recall, thresholds = precision_recall_curve(label, probability)
             f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
@@ -62,7 +58,7 @@ class ThresholdRule:
         if self.name == "cost":
             _, fp, fn, _, thresholds = confusion_matrix_at_thresholds(label, probability)
             costs = self.false_positive_cost * fp + self.false_negative_cost * fn
-            nobody = self.false_negative_cost * np.sum(label)  # a yes to none of them
-            return 1.0 if nobody < costs.min() else float(thresholds[np.argmin(costs)])
+            all_negative_cost = self.false_negative_cost * np.sum(label)
+            return 1.0 if all_negative_cost < costs.min() else float(thresholds[np.argmin(costs)])
         rate = self.rate or float(np.mean(label))
         return float(np.quantile(probability, 1 - rate, method="higher"))

@@ -1,11 +1,11 @@
-"""Write made-up peer-to-peer loans of any number, with the look of a real lender's book.
+"""Generate synthetic peer-to-peer loans that resemble those of a real lender.
 
     python data/loan_risk/generate.py                          # the committed sample
     python data/loan_risk/generate.py --loans 1000000 --to big --seed 1
 
-Writes peer_loans.csv, a chunk of loans at a time: of each loan only its true probability and its
-outcome stay in memory. The same seed gives the same rows. Ends by stating the ROC AUC of the true
-probabilities: no fitted model can beat it, but by chance. No row stands for a person.
+Writes peer_loans.csv in chunks; only the outcome and the true probability of each loan stay in
+memory. The same seed always generates the same rows. At the end it prints the ROC AUC of the true
+probabilities, which a fitted model can only exceed by chance. No row describes a real person.
 """
 
 import argparse
@@ -22,7 +22,7 @@ BASE_LOG_ODDS = -4.8  # chosen so that 1.5 % of loans are late
 
 NULL_REVOL_UTIL = 6e-4
 
-# grade: share of loans, lowest and highest rate (a fraction a year), mean use of revolving credit
+# grade: share of loans, lowest and highest annual rate (a fraction), mean use of revolving credit
 GRADE = {
     "A": (0.2926, 0.053, 0.085, 0.35),
     "B": (0.2752, 0.096, 0.127, 0.43),
@@ -32,7 +32,7 @@ GRADE = {
     "F": (0.0056, 0.287, 0.308, 0.61),
     "G": (0.0014, 0.308, 0.309, 0.66),
 }
-STEPS_OF_GRADE = 5  # rates in a grade: A1 to A5 and so on
+RATES_PER_GRADE = 5  # such as A1 to A5
 
 # purpose: weight among loans, log odds
 PURPOSE = {
@@ -42,7 +42,7 @@ PURPOSE = {
     "moving": (24, 0.5), "renewable_energy": (3, 0.0),
 }  # fmt: skip
 
-# years in the job: weight among loans (null: not told), log odds
+# years in the job: weight among loans (None: not stated), log odds
 EMPLOYED = {
     "10+ years": (1_688, -0.2), "< 1 year": (481, 0.2), "2 years": (465, 0.1),
     "3 years": (421, 0.0), None: (345, 0.2), "4 years": (329, 0.1), "1 year": (309, 0.3),
@@ -59,7 +59,7 @@ DELINQUENCIES = {0: 0.843, 1: 0.111, 2: 0.028, 3: 0.009, 4: 0.005, 5: 0.004}  # 
 
 
 def chunks(loans: int, seed: int) -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
-    """The loans in chunks, with each one's true probability of being late."""
+    """Yield chunks of loans, each with the loans' true probabilities of being late."""
     for number, first in enumerate(range(0, loans, CHUNK_LOANS)):
         rng = np.random.default_rng([seed, number])
         yield _chunk(rng, min(CHUNK_LOANS, loans - first))
@@ -71,14 +71,14 @@ def _chunk(rng: np.random.Generator, n: int) -> tuple[pd.DataFrame, np.ndarray]:
         for table in (GRADE, PURPOSE, EMPLOYED, HOME)
     )
     bands = np.array(list(GRADE.values()))
-    step = rng.integers(0, STEPS_OF_GRADE, n) / (STEPS_OF_GRADE - 1)
+    step = rng.integers(0, RATES_PER_GRADE, n) / (RATES_PER_GRADE - 1)
     rate = np.round(bands[grade, 1] + step * (bands[grade, 2] - bands[grade, 1]), 4)
     median = np.array([row[1] for row in HOME.values()])[home]
     income = np.clip(median * np.exp(rng.normal(0, 0.5, n)), 6_000, 750_000)
     income = np.where(rng.random(n) < 0.87, np.round(income, -3), np.round(income))
-    to = np.where(rng.random(n) < 0.8, 1_000, 25)
+    unit = np.where(rng.random(n) < 0.8, 1_000, 25)
     amount = 13_000 * (income / 70_000) ** 0.6 * np.exp(rng.normal(0, 0.64, n))
-    amount = np.round(amount / to) * to
+    amount = np.round(amount / unit) * unit
     amount = np.clip(amount, 1_000, 40_000)
     used = np.clip(np.round(rng.beta(2, 2 / bands[grade, 3] - 2, n), 3), 0, 1.01)
     debt = np.round(np.clip(rng.normal(15.5 + 1.2 * grade, 8.4, n), 0, 39.99), 2)
@@ -103,7 +103,7 @@ def _chunk(rng: np.random.Generator, n: int) -> tuple[pd.DataFrame, np.ndarray]:
 
 
 def true_probability(loans: pd.DataFrame) -> np.ndarray:
-    """Chance of paying late: rate, debt, income, amount, past and purpose, each by itself."""
+    """Compute the probability of paying late, to which each column contributes on its own."""
     purpose, employed, home = (
         loans[name].map({key: row[-1] for key, row in table.items()})
         for name, table in (
@@ -130,40 +130,41 @@ def _shares(weights: list[float]) -> np.ndarray:
 
 
 def write(folder: Path, loans: int, seed: int) -> tuple[int, float]:
-    """Write the file, which takes its place only when whole.
+    """Write the file, which gets its final name only when it is complete.
 
     Returns:
         The number of late loans, and the ROC AUC of the true probabilities.
     """
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / ".peer_loans.partial"
-    late: list[np.ndarray] = []
-    true: list[np.ndarray] = []
+    late_chunks: list[np.ndarray] = []
+    probabilities: list[np.ndarray] = []
     try:
         with partial.open("w", newline="") as file:
             for frame, probability in chunks(loans, seed):
-                frame.to_csv(file, index=False, header=not late)
-                late.append(frame["is_late"].to_numpy(dtype=np.int8))
-                true.append(probability)
+                frame.to_csv(file, index=False, header=not late_chunks)
+                late_chunks.append(frame["is_late"].to_numpy(dtype=np.int8))
+                probabilities.append(probability)
         partial.replace(folder / "peer_loans.csv")
     finally:
         partial.unlink(missing_ok=True)
-    outcome = np.concatenate(late)
-    return int(outcome.sum()), float(roc_auc_score(outcome, np.concatenate(true)))
+    late = np.concatenate(late_chunks)
+    return int(late.sum()), float(roc_auc_score(late, np.concatenate(probabilities)))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--loans", type=int, default=10_000)
-    parser.add_argument("--seed", type=int, default=SAMPLE_SEED)
-    parser.add_argument("--to", type=Path, default=Path(__file__).parent, metavar="FOLDER")
+    parser.add_argument("--loans", type=int, default=10_000, help="default: %(default)s")
+    parser.add_argument("--seed", type=int, default=SAMPLE_SEED, help="default: %(default)s")
+    folder = Path(__file__).parent
+    parser.add_argument("--to", type=Path, default=folder, metavar="FOLDER", help="output folder")
     args = parser.parse_args()
     late, auc = write(args.to, args.loans, args.seed)
     print(
         f"{args.to}: {args.loans:,} loans, {late:,} late ({late / args.loans:.2%}). "
-        f"The true probabilities' ROC AUC is {auc:.4f}."
+        f"The ROC AUC of the true probabilities is {auc:.4f}."
     )
 
 

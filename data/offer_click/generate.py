@@ -1,18 +1,18 @@
-"""Write made-up leads, offers and clicks of any size, with the look of a real marketplace.
+"""Generate synthetic leads, offers and clicks that resemble those of a real marketplace.
 
     python data/offer_click/generate.py                          # the committed sample
     python data/offer_click/generate.py --leads 1000000 --to big --seed 1
 
-Writes ds_leads, ds_offers and ds_clicks (.parquet.gzip: Parquet with gzip inside), a chunk of
-leads at a time, so that memory does not grow with the size. The same seed gives the same rows.
-Ends by stating the ROC AUC of the true click probabilities: no fitted model can beat it, but by
-chance. No row stands for a person.
+Writes ds_leads, ds_offers and ds_clicks (.parquet.gzip: Parquet compressed with gzip) in chunks,
+so that memory does not grow with the number of leads. The same seed always generates the same
+rows. At the end it prints the ROC AUC of the true click probabilities, which a fitted model can
+only exceed by chance. No row describes a real person.
 """
 
 import argparse
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -59,22 +59,17 @@ FIRST_CLICK = np.datetime64("2021-03-23T00:05:15", "us")
 CLICK_DAYS = 29.0
 
 
-@dataclass
 class TrueAuc:
-    """ROC AUC of the true probabilities, from histograms: bounded memory at any size."""
+    """Computes the ROC AUC of the true probabilities from histograms, in constant memory."""
 
-    bins: int = 100_000
-    clicked: np.ndarray = field(init=False)
-    others: np.ndarray = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.clicked, self.others = np.zeros(self.bins), np.zeros(self.bins)
+    def __init__(self, bins: int = 100_000) -> None:
+        self.bins, self.clicked, self.others = bins, np.zeros(bins), np.zeros(bins)
 
     def add(self, probability: np.ndarray, clicked: np.ndarray) -> None:
         log_odds = np.log(probability / (1 - probability))
-        at = np.clip((log_odds + 15) / 20 * self.bins, 0, self.bins - 1).astype(int)
-        self.clicked += np.bincount(at[clicked], minlength=self.bins)
-        self.others += np.bincount(at[~clicked], minlength=self.bins)
+        positions = np.clip((log_odds + 15) / 20 * self.bins, 0, self.bins - 1).astype(int)
+        self.clicked += np.bincount(positions[clicked], minlength=self.bins)
+        self.others += np.bincount(positions[~clicked], minlength=self.bins)
 
     def value(self) -> float:
         below = np.cumsum(self.others) - self.others
@@ -84,7 +79,7 @@ class TrueAuc:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some leads with all their offers and clicks; `probability` is the true one, by offer."""
+    """Some leads with all their offers and clicks, and each offer's true click probability."""
 
     leads: pa.Table
     offers: pa.Table
@@ -94,7 +89,7 @@ class Chunk:
 
 
 def chunks(leads: int, seed: int) -> Iterator[Chunk]:
-    """The rows for `leads` leads in chunks; each has its own stream of random numbers."""
+    """Yield the rows of this many leads in chunks, each from its own random number generator."""
     next_offer = FIRST_OFFER_ID
     for number, first in enumerate(range(0, leads, CHUNK_LEADS)):
         rng = np.random.default_rng([seed, number])
@@ -110,12 +105,10 @@ def _chunk(rng: np.random.Generator, n: int, first_lead: int, first_offer: int) 
     requested = _amounts(rng, bands[credit, 1], 1.1, most=250_000)
     income = _incomes(rng, bands[credit, 2])
 
-    of_lead = np.repeat(np.arange(n), np.minimum(rng.geometric(1 / 4.6, n), 64))
-    short = rng.random(len(of_lead)) < bands[credit[of_lead], 3]
+    lead = np.repeat(np.arange(n), np.minimum(rng.geometric(1 / 4.6, n), 64))
+    short = rng.random(len(lead)) < bands[credit[lead], 3]
     apr = np.where(short, _short_term_apr(rng, len(short)), _ordinary_apr(rng, len(short)))
-    probability = true_probability(
-        credit[of_lead], purpose[of_lead], requested[of_lead], income[of_lead], apr
-    )
+    probability = true_probability(credit[lead], purpose[lead], requested[lead], income[lead], apr)
     clicked = rng.random(len(apr)) < probability
 
     uuids = np.array([str(uuid.UUID(bytes=rng.bytes(16), version=4)) for _ in range(n)])
@@ -131,9 +124,9 @@ def _chunk(rng: np.random.Generator, n: int, first_lead: int, first_offer: int) 
         "annual_income": income,
     }
     leads = {"lead_uuid": uuids, **_with_nulls(rng, columns)}
-    # the original file carries its pandas index; a loader has to live with it
+    # the original file contains its pandas index, which loaders must ignore
     leads["__index_level_0__"] = np.arange(first_lead, first_lead + n)
-    offers = {"lead_uuid": uuids[of_lead], "offer_id": offer_id, "apr": apr, "lender_id": lenders}
+    offers = {"lead_uuid": uuids[lead], "offer_id": offer_id, "apr": apr, "lender_id": lenders}
     clicks = {"offer_id": offer_id[clicked], "clicked_at": clicked_at}
     return Chunk(pa.table(leads), pa.table(offers), pa.table(clicks), probability, clicked)
 
@@ -157,13 +150,13 @@ def true_probability(
     income: np.ndarray,
     apr: np.ndarray,
 ) -> np.ndarray:
-    """Chance of a click: humps, steps and interactions that a straight line does not follow."""
+    """Compute the click probability, with curves, steps and interactions that are not linear."""
     short = apr > 60
     small = requested <= 1_500
     hump = -0.5 * ((np.log1p(income) - np.log(38_000)) / 0.55) ** 2
-    # few want an ordinary loan for a small sum, or a short-term one for a large sum
+    # few people want an ordinary loan for a small sum, or a short-term loan for a large one
     fit = np.where(short, np.where(small, 0.6, -2.0), np.where(small, 0.3, 1.9))
-    # an ordinary rate is judged by itself, a short-term one by where it stands among its kind
+    # short-term rates are compared with one another; an ordinary rate has an ideal value
     price = np.where(
         short, 1.2 * np.cos((apr - 120) / 22) - (apr > 260) * 1.5, 1.3 - ((apr - 9) / 14) ** 2 / 2
     )
@@ -193,15 +186,15 @@ def _amounts(
     amount = median * np.exp(rng.normal(0, spread, len(median)))
     step = np.where(amount < 1_000, 50.0, np.where(amount < 10_000, 500.0, 1_000.0))
     rounded = np.maximum(np.round(amount / step) * step, 1.0)
-    rounded = np.where(rng.random(len(median)) < 0.18, 1_000.0, rounded)  # what the form proposes
+    rounded = np.where(rng.random(len(median)) < 0.18, 1_000.0, rounded)  # the form's default
     return np.minimum(rounded, most)
 
 
 def _incomes(rng: np.random.Generator, median: np.ndarray) -> np.ndarray:
     income = np.round(median * np.exp(rng.normal(0, 0.5, len(median))) / 600) * 600
     odd = rng.random(len(median))
-    income = np.where(odd < 0.0004, 0.0, income)  # left empty
-    return np.where(odd > 0.9999, 11_111_111.0, income)  # a finger on the key
+    income = np.where(odd < 0.0004, 0.0, income)  # field left empty
+    return np.where(odd > 0.9999, 11_111_111.0, income)  # key held down
 
 
 def _short_term_apr(rng: np.random.Generator, n: int) -> np.ndarray:
@@ -218,7 +211,7 @@ def _ordinary_apr(rng: np.random.Generator, n: int) -> np.ndarray:
 
 
 def write(folder: Path, leads: int, seed: int) -> tuple[int, int, float]:
-    """Write the three files; each takes its place only when whole.
+    """Write the three files, which get their final names only when they are complete.
 
     Returns:
         The numbers of offers and of clicks, and the ROC AUC of the true probabilities.
@@ -245,14 +238,14 @@ def write(folder: Path, leads: int, seed: int) -> tuple[int, int, float]:
 
 
 def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
-    rising = {"offer_id", "__index_level_0__"} & set(schema.names)
+    increasing = {"offer_id", "__index_level_0__"} & set(schema.names)
     return pq.ParquetWriter(
         path,
         schema,
         compression="gzip",
         compression_level=9,
-        use_dictionary=[name for name in schema.names if name not in rising],
-        column_encoding=dict.fromkeys(rising, "DELTA_BINARY_PACKED"),
+        use_dictionary=[name for name in schema.names if name not in increasing],
+        column_encoding=dict.fromkeys(increasing, "DELTA_BINARY_PACKED"),
     )
 
 
@@ -268,14 +261,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--leads", type=int, default=10_000)
-    parser.add_argument("--seed", type=int, default=SAMPLE_SEED)
-    parser.add_argument("--to", type=Path, default=Path(__file__).parent, metavar="FOLDER")
+    parser.add_argument("--leads", type=int, default=10_000, help="default: %(default)s")
+    parser.add_argument("--seed", type=int, default=SAMPLE_SEED, help="default: %(default)s")
+    folder = Path(__file__).parent
+    parser.add_argument("--to", type=Path, default=folder, metavar="FOLDER", help="output folder")
     args = parser.parse_args()
     offers, clicks, auc = write(args.to, args.leads, args.seed)
     print(
         f"{args.to}: {args.leads:,} leads, {offers:,} offers, {clicks:,} clicks "
-        f"({clicks / offers:.2%}). The true probabilities' ROC AUC is {auc:.4f}."
+        f"({clicks / offers:.2%}). The ROC AUC of the true probabilities is {auc:.4f}."
     )
 
 

@@ -1,4 +1,4 @@
-"""Which peer-to-peer loans will be paid late."""
+"""Predict which peer-to-peer loans will be paid late."""
 
 from pathlib import Path
 
@@ -16,11 +16,11 @@ from problems.spec import Feature, Problem
 
 FEATURES = (
     Feature("loan_amnt", "number", "Amount of the loan", "dollars"),
-    Feature("int_rate", "number", "Interest rate", "a fraction a year, as 0.119"),
+    Feature("int_rate", "number", "Interest rate", "a fraction per year, such as 0.119"),
     Feature("purpose", "text", "Purpose of the loan"),
     Feature("grade", "text", "Grade given by the lender"),
     Feature("annual_inc", "number", "Annual income", "dollars"),
-    Feature("revol_util", "number", "Credit line in use", "a fraction, as 0.45"),
+    Feature("revol_util", "number", "Credit line in use", "a fraction, such as 0.45"),
     Feature("emp_length", "text", "Length of employment"),
     Feature("dti", "number", "Debt to income", "percent"),
     Feature("delinq_2yrs", "number", "Payments missed in two years"),
@@ -32,20 +32,20 @@ tables = MetaData()
 loans = source_table(
     "loans",
     tables,
-    content_key("loan_key", of=[feature.name for feature in FEATURES]),
+    content_key("loan_key", columns=[feature.name for feature in FEATURES]),
     Column("loan_amnt", Double, info={"minimum": 0}),  # dollars
-    # a fraction a year: beyond 5 the file surely has percents
+    # a fraction per year: values above 5 would be percentages
     Column("int_rate", Double, info={"minimum": 0, "maximum": 5}),
     Column("purpose", String),
-    Column("grade", String),  # the lender's own, A to G
+    Column("grade", String),  # of the lender, A to G
     Column("annual_inc", Double, info={"minimum": 0}),  # dollars
-    # of the credit line, a fraction: may be a little over 1
+    # share of the credit line in use, which may exceed 1
     Column("revol_util", Double, info={"minimum": 0, "maximum": 5}),
     Column("emp_length", String),  # "< 1 year", "1 year" … "10+ years"
     Column("dti", Double, info={"minimum": 0}),  # debt to income, percent
     Column("delinq_2yrs", Double, info={"minimum": 0}),  # payments missed in two years
     Column("home_ownership", String),
-    # not known yet of a running loan, which is scored all the same
+    # not yet known for a running loan, which can be scored nevertheless
     Column("is_late", BigInteger, info={"minimum": 0, "maximum": 1, "optional": True}),
 )
 
@@ -56,7 +56,7 @@ results = results_tables(
     tables,
     key=loans.c.loan_key,
     values=columns,
-    word="risk",
+    outcome="risk",
     probability="late_probability",
 )
 
@@ -66,7 +66,7 @@ PROBLEM = Problem(
     module=__name__,
     sources=(Source(loans, "peer_loans"),),
     scoring=ScoringSpec(
-        # the key without its occurrence number: a loan listed twice stays on one side of a split
+        # the group is the key without its counter: copies of a loan are never split
         rows=select(
             loans.c.loan_key,
             func.substr(loans.c.loan_key, 1, HASH_LENGTH).label("content"),
@@ -81,5 +81,5 @@ PROBLEM = Problem(
     outcome_labels=("No risk", "Risk"),
     group="content",
     sample_folder=Path(__file__).parents[2] / "data" / "loan_risk",
-    former_threshold=0.1,  # "risk" below a probability of 0.9 of none
+    former_threshold=0.1,  # the former system said "Risk" if that of no risk was below 0.9
 )

@@ -1,4 +1,4 @@
-"""Which of the loan offers shown to an applicant (a lead) will be clicked."""
+"""Predict which of the loan offers shown to an applicant (a lead) will be clicked."""
 
 from pathlib import Path
 
@@ -37,7 +37,7 @@ offers = source_table(
     tables,
     Column("offer_id", IdType, primary_key=True),
     Column("lead_uuid", ForeignKey(leads.c.lead_uuid), nullable=False),
-    Column("apr", Double, info={"minimum": 0}),  # percent a year
+    Column("apr", Double, info={"minimum": 0}),  # percent per year
     Column("lender_id", BigInteger),
 )
 
@@ -59,7 +59,7 @@ results = results_tables(
         "credit": Column("credit_type", String),
         "loan_purpose": Column("loan_type", String),
     },
-    word="clicked",
+    outcome="clicked",
     probability="click_probability",
 )
 
@@ -90,7 +90,7 @@ PROBLEM = Problem(
         Feature("loan_purpose", "text", "Purpose of the loan"),
         Feature("credit", "text", "Credit standing"),
         Feature("annual_income", "number", "Annual income", "dollars"),
-        Feature("apr", "number", "APR", "percent a year"),
+        Feature("apr", "number", "APR", "percent per year"),
     ),
     label=case((exists().where(clicks.c.offer_id == offers.c.offer_id), 1), else_=0).cast(Integer),
     outcome_labels=("Not clicked", "Clicked"),
@@ -99,7 +99,7 @@ PROBLEM = Problem(
     outcome_time=clicks.c.clicked_at,
     optional_columns={
         "lender_id": offers.c.lender_id.cast(String)
-    },  # the served form does not know it
+    },  # unknown when a single row is scored by hand
     sample_folder=Path(__file__).parents[2] / "data" / "offer_click",
     is_default=True,
 )

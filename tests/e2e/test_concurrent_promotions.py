@@ -1,4 +1,4 @@
-"""Several promote.py at once: no move of the champion is lost from the history."""
+"""Concurrent promote.py processes: the history contains every move of the champion."""
 
 from contextlib import ExitStack
 from itertools import pairwise
@@ -24,10 +24,10 @@ def test_history_is_complete_after_concurrent_promotions(store: StoreCopy, tmp_p
         outputs = [process.communicate() for process in processes]
         assert [process.returncode for process in processes] == [0] * len(processes), outputs
     moves = [output for output, _ in outputs if "already" not in output]
-    entries = promotions.history(store.client, MODEL)
-    assert len(entries) == before + len(moves)
-    assert {entry.outcome for entry in entries[: len(moves)]} == {"moved by hand"}
-    for later, earlier in pairwise(entries):
-        assert later.from_version == earlier.to_version  # no move is missing between the two
-    assert entries[0].to_version == store.alias("champion")
-    assert entries[0].from_version == store.alias("previous")
+    decisions = promotions.history(store.client, MODEL)
+    assert len(decisions) == before + len(moves)
+    assert {decision.outcome for decision in decisions[: len(moves)]} == {"moved by hand"}
+    for later, earlier in pairwise(decisions):
+        assert later.from_version == earlier.to_version  # no move between them is missing
+    assert decisions[0].to_version == store.alias("champion")
+    assert decisions[0].from_version == store.alias("previous")

@@ -1,4 +1,4 @@
-"""Nothing about the form keeps anybody from using it."""
+"""The form is accessible, and can be used with the keyboard alone."""
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
@@ -19,14 +19,14 @@ def test_no_page_of_the_form_has_accessibility_problems(browser: Browser, offers
     assert page.get_by_role("alert").is_visible()
     assert Axe().run(page).response["violations"] == []
     fill(page)
-    page.get_by_label("APR 1").press("Enter")  # which sends it, and does not ask for more lines
+    page.get_by_label("APR 1").press("Enter")  # submits the form and does not add lines
     assert displayed_rates(page)
     assert Axe().run(page).response["violations"] == []
     context.close()
     assert accessibility_problems(browser, page.url) == []
 
 
-def test_all_of_it_can_be_done_from_the_keyboard(browser: Browser, offers_form: str) -> None:
+def test_the_form_can_be_used_with_the_keyboard(browser: Browser, offers_form: str) -> None:
     context = browser.new_context()
     page = context.new_page()
     page.goto(offers_form)

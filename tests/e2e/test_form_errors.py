@@ -1,4 +1,4 @@
-"""What the form says when something is wrong: with what was entered, a model, or the database."""
+"""Error messages of the form for invalid entries, and for failures of models and database."""
 
 import re
 from pathlib import Path
@@ -15,19 +15,19 @@ from tests.support.trained import TrainedStore
 
 pytestmark = IGNORE_OLD_CHOICES
 
-NOTHING_ASKED = "Nothing was asked yet: see the fields marked below."
+INVALID_FIELDS = "Nothing was scored: correct the fields that are marked below."
 
 
-def test_each_error_is_shown_at_its_field_and_what_was_entered_stays(
+def test_errors_are_shown_at_their_fields_and_the_entries_are_kept(
     page: Page, offers_form: str, small_database: str
 ) -> None:
     page.goto(offers_form)
     fill(page, ("9.99", "-1"))
     page.get_by_label("Annual income").fill("a <b>lot</b>")
     send(page)
-    assert page.get_by_role("alert").inner_text() == NOTHING_ASKED
+    assert page.get_by_role("alert").inner_text() == INVALID_FIELDS
     income, second = page.get_by_label("Annual income"), page.get_by_label("APR 2")
-    for field, message in ((income, "This is no number"), (second, "This is less than 0")):
+    for field, message in ((income, "This is not a number"), (second, "This must be at least 0")):
         described_by = field.get_attribute("aria-describedby") or ""
         assert message in page.locator(f"#{described_by.split()[-1]}").inner_text()
         assert field.get_attribute("aria-invalid") == "true"
@@ -36,18 +36,18 @@ def test_each_error_is_shown_at_its_field_and_what_was_entered_stays(
     assert page.get_by_label("Purpose of the loan").input_value() == "debt_consolidation"
     assert page.title().startswith("Error: ")
     assert stored_entries(small_database) == []
-    for no_number in ("nan", "inf", "1e400", "1_000", "1,5", "0x10"):
-        income.fill(no_number)
+    for text in ("nan", "inf", "1e400", "1_000", "1,5", "0x10"):
+        income.fill(text)
         send(page)
-        assert page.get_by_text("This is no number").count() == 1, no_number
+        assert page.get_by_text("This is not a number").count() == 1, text
     assert stored_entries(small_database) == []
 
 
 def test_an_endpoint_that_is_down_or_serves_another_version_stores_nothing(
     page: Page, trained: TrainedStore, small_database: str, challenger: str
 ) -> None:
-    nobody = f"http://127.0.0.1:{free_port()}"
-    endpoints = {"champion": challenger, "challenger": nobody}
+    unused_url = f"http://127.0.0.1:{free_port()}"
+    endpoints = {"champion": challenger, "challenger": unused_url}
     with form_in_thread(small_database, endpoints) as url:
         page.goto(url)
         fill(page)
@@ -58,7 +58,7 @@ def test_an_endpoint_that_is_down_or_serves_another_version_stores_nothing(
         page.get_by_label("Challenger").check()
         send(page)
         alert = page.get_by_role("alert").inner_text()
-        assert alert.startswith(f"Nothing was stored. No model answers at {nobody}")
+        assert alert.startswith(f"Nothing was stored. No model answers at {unused_url}")
         assert page.get_by_label("Annual income").input_value() == "52000"
     assert stored_entries(small_database) == []
 
@@ -71,10 +71,10 @@ def test_a_locked_database_stores_nothing_until_it_is_free(
         fill(page)
         with (
             open_database(database_url(small_databases)) as engine,
-            write_transaction(engine) as other,
+            write_transaction(engine) as connection,
         ):
-            if other.dialect.name == "postgresql":  # on SQLite a writer locks out all others
-                other.exec_driver_sql("LOCK TABLE results_clicked IN EXCLUSIVE MODE")
+            if connection.dialect.name == "postgresql":  # on SQLite a writer excludes all others
+                connection.exec_driver_sql("LOCK TABLE results_clicked IN EXCLUSIVE MODE")
             send(page)
             alert = page.get_by_role("alert").inner_text()
             assert alert.startswith("Nothing was stored. The database")
@@ -84,11 +84,11 @@ def test_a_locked_database_stores_nothing_until_it_is_free(
         assert len(stored_entries(small_databases)) == 3
 
 
-def test_a_wrong_flag_ends_with_a_sentence(
+def test_an_error_in_the_flags_is_reported_in_one_sentence(
     small_database: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run_main(form.main, "--database", small_database, "--host", "0.0.0.0") == 2  # noqa: S104
-    assert "say --insecure" in capsys.readouterr().err
+    assert "give --insecure" in capsys.readouterr().err
     assert run_main(form.main, "--database", tmp_path / "none.db") == 2
     assert "There is no database at" in capsys.readouterr().err
     assert run_main(form.main, "--database", small_database, "--champion", "here") == 2

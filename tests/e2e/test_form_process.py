@@ -1,4 +1,4 @@
-"""The form as a process of its own, `python -m form`, on SQLite and on PostgreSQL."""
+"""The form as a process, `python -m form`, on SQLite and on PostgreSQL."""
 
 import re
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from tests.support.trained import TrainedStore
 
 
 class Form(NamedTuple):
-    """A form's address, and that of its database."""
+    """The URL of a form, and the URL of its database."""
 
     url: str
     database: str
@@ -30,7 +30,7 @@ def running_form(
     challenger: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Form]:
-    """The form for offers, with champion and challenger, on a database of each kind."""
+    """The form for offers, with champion and challenger, on both kinds of database."""
     folder = tmp_path_factory.mktemp("form")
     if request.param == "sqlite":
         template = request.getfixturevalue("small_template")
@@ -45,13 +45,13 @@ def running_form(
 
 @pytest.fixture
 def form(running_form: Form) -> Form:
-    """The running form, with nothing entered yet."""
+    """The running form without entries."""
     execute(running_form.database, "DELETE FROM results_clicked")
     return running_form
 
 
 @pytest.mark.parametrize("alias", ["champion", "challenger"])
-def test_offers_to_one_person_are_ranked_and_stored_under_the_version_that_answered(
+def test_offers_to_one_person_are_ranked_and_stored_with_their_version(
     alias: str, page: Page, form: Form, trained: TrainedStore, request: pytest.FixtureRequest
 ) -> None:
     page.goto(form.url)
@@ -71,18 +71,18 @@ def test_offers_to_one_person_are_ranked_and_stored_under_the_version_that_answe
     entries = stored_entries(form.database)
     assert [entry[:2] for entry in entries] == [(version.model_id, float(rate)) for rate in RATES]
     assert [entry[2] for entry in entries] == pytest.approx(expected, rel=1e-9)
-    words = ["Clicked" if p >= version.threshold else "Not clicked" for p in expected]
-    assert [entry[3:] for entry in entries] == [(word, None, None) for word in words]
+    labels = ["Clicked" if p >= version.threshold else "Not clicked" for p in expected]
+    assert [entry[3:] for entry in entries] == [(label, None, None) for label in labels]
     ranked = sorted(zip(expected, RATES, strict=True), reverse=True)
     assert displayed_rates(page) == [rate for _, rate in ranked]
     assert f"{max(expected):.2%}".replace("%", "\xa0%") in page.inner_text("main")
     assert page.get_by_label("Annual income").input_value() == "52000"
-    page.reload()  # which does not ask again
+    page.reload()  # does not score again
     assert len(stored_entries(form.database)) == 3
 
 
-def test_another_page_cannot_send_the_form_nor_reach_it_by_another_name(form: Form) -> None:
-    fields = {"field_0": "8000", "model": "champion", "rivals-0-field_4": "10"}
+def test_other_sites_cannot_submit_the_form_or_use_another_host_name(form: Form) -> None:
+    fields = {"field_0": "8000", "model": "champion", "lines-0-field_4": "10"}
     response = requests.post(form.url, data=fields, timeout=30)
     assert response.status_code == 400
     assert "please send it again" in response.text
@@ -94,13 +94,13 @@ def test_another_page_cannot_send_the_form_nor_reach_it_by_another_name(form: Fo
     assert "SameSite=Strict" in page_headers["Set-Cookie"]
 
 
-def test_choices_that_the_form_does_not_offer_are_refused_and_not_repeated(form: Form) -> None:
+def test_invalid_choices_are_rejected_and_not_repeated(form: Form) -> None:
     with requests.Session() as session:
-        session.headers["Connection"] = "close"  # what is refused unread would end it anyway
+        session.headers["Connection"] = "close"  # an unread body closes it anyway
         token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', session.get(form.url).text)
         assert token
-        nasty = "<script>alert(1)</script>"
-        fields = {"csrf_token": token[1], "field_1": nasty, "model": nasty, "field_0": nasty}
+        script = "<script>alert(1)</script>"
+        fields = {"csrf_token": token[1], "field_1": script, "model": script, "field_0": script}
         response = session.post(form.url, data=fields)
         assert response.status_code == 422
         assert "<script>" not in response.text

@@ -1,4 +1,4 @@
-"""A problem that the project has never seen, in a folder elsewhere, through all its steps."""
+"""A user's problem in a folder outside the project runs through all steps."""
 
 import subprocess
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ from tests.support.servers import form_server, mlflow_models_serve
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """A folder outside the project: the problem, its data, and both stores after promote.py."""
+    """A folder outside the project with the problem, its data, its database and its store."""
 
     folder: Path
 
@@ -40,14 +40,14 @@ class Elsewhere:
         return default_uri(self.folder)
 
     def run(self, script: str, *flags: object, database: str = "hospital.db") -> None:
-        """Run a script there, as a user does."""
+        """Run a script in the folder, as a user does."""
         where = ("--problem", "my problem", "--database", database)
         done = run_script(script, *where, *flags, cwd=self.folder)
         assert done.returncode == 0, done.stderr
 
 
 def project_files() -> dict[Path, int]:
-    """The project's files, except its tests, with the time of their last change."""
+    """The files of the project without its tests, with the times of their last changes."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", ":!tests"],
         cwd=PROJECT,
@@ -60,9 +60,9 @@ def project_files() -> dict[Path, int]:
 
 @pytest.fixture(scope="module")
 def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Elsewhere]:
-    """The problem after ingest.py, train.py and promote.py; no file of the project changes.
+    """The folder after ingest.py, train.py and promote.py; no file of the project changes.
 
-    Its path has characters that mean something in addresses.
+    Its path contains characters that have a meaning in URLs.
     """
     parent = tmp_path_factory.mktemp("elsewhere")
     there = Elsewhere(parent / "a b?c#d%20é")
@@ -81,9 +81,9 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Elsewhere]:
 
 @pytest.fixture(scope="module")
 def champion(elsewhere: Elsewhere) -> Iterator[str]:
-    """The address of a real `mlflow models serve` for the problem's champion."""
+    """The address of a real `mlflow models serve` that serves the champion."""
     log = elsewhere.folder / "server.log"
-    # from a copy: MLflow cannot load a model from a folder with such a path
+    # served from a copy, because MLflow cannot load a model from such a path
     copy = model_files.checked_copy(champion_of(elsewhere.store))
     with copy as model, mlflow_models_serve(str(model), elsewhere.store, log) as url:
         yield url
@@ -107,7 +107,7 @@ def test_every_row_is_scored_by_the_served_champion(
 
 
 def assert_scored_as_the_champion_does(database: str, store: str) -> None:
-    """Each row has one result, with the champion's probability and the word for it."""
+    """Check that each row has one result: the champion's probability and outcome label."""
     columns = ["biopsy", "finding", "probability", "mean radius"]
     rows = query(
         database,
@@ -119,16 +119,16 @@ def assert_scored_as_the_champion_does(database: str, store: str) -> None:
     assert sorted(results["biopsy"]) == sorted(frame["biopsy"])
     version = champion_of(store)
     model = model_files.load(version).get_raw_model()
-    joined = frame.merge(results, on="biopsy", suffixes=("", " kept"))
+    joined = frame.merge(results, on="biopsy", suffixes=("", " stored"))
     expected = model.predict_proba(joined[MEASURES])[:, 1]
     assert joined["probability"].to_numpy() == pytest.approx(expected, abs=1e-9)
-    assert (joined["mean radius kept"] == joined["mean radius"]).all()
+    assert (joined["mean radius stored"] == joined["mean radius"]).all()
     is_yes = joined["probability"] >= version.threshold
     assert (joined["finding"] == is_yes.map({True: "Malignant", False: "Benign"})).all()
     assert (is_yes == joined["malignant"].astype(bool)).mean() > 0.9
 
 
-def test_a_row_is_entered_by_hand_in_a_form_of_its_own(
+def test_a_row_is_scored_with_the_form_of_the_problem(
     elsewhere: Elsewhere, champion: str, page: Page, tmp_path: Path
 ) -> None:
     row = biopsies().iloc[0]
@@ -145,7 +145,7 @@ def test_a_row_is_entered_by_hand_in_a_form_of_its_own(
     ) == [(None, "Malignant", row["mean radius"])]
 
 
-def test_its_versions_stand_beside_each_other_in_its_own_experiment(elsewhere: Elsewhere) -> None:
+def test_its_versions_are_in_an_experiment_of_the_problem(elsewhere: Elsewhere) -> None:
     client = mlflow.MlflowClient(elsewhere.store)
     registered = client.search_model_versions("name = 'biopsies'")
     assert {version.tags["candidate"] for version in registered} == {"logistic", "boosted_trees"}
@@ -153,7 +153,7 @@ def test_its_versions_stand_beside_each_other_in_its_own_experiment(elsewhere: E
     assert set(client.get_registered_model("biopsies").aliases) == {"champion", "challenger"}
 
 
-def test_promote_passes_over_one_as_good_that_is_slower_for_a_row(elsewhere: Elsewhere) -> None:
+def test_promote_prefers_a_faster_version_that_is_as_good(elsewhere: Elsewhere) -> None:
     client = mlflow.MlflowClient(elsewhere.store)
     registered = client.search_model_versions("name = 'biopsies'")
     best, other = sorted(registered, key=lambda version: float(version.tags["cv_log_loss"]))
@@ -166,8 +166,7 @@ def test_promote_passes_over_one_as_good_that_is_slower_for_a_row(elsewhere: Els
         for version, milliseconds in ((best, best_ms), (other, other_ms)):
             for name, value in zip(names, (error, milliseconds), strict=True):
                 client.set_model_version_tag("biopsies", version.version, name, str(value))
-        ranked = promote.contenders(client, problem, promote.parser().parse_args([]))
-        return str(ranked[0].version)
+        return promote.ranked_candidates(client, problem, "", set())[0].number
 
     assert first_when(error=9.0, best_ms=28.0, other_ms=5.0) == str(other.version)
     assert first_when(error=9.0, best_ms=9.0, other_ms=5.0) == str(best.version)

@@ -1,4 +1,4 @@
-"""serve.py as processes: what signals and kills do to it, and to whoever it is answering."""
+"""serve.py as processes: what signals do to its workers and to requests in progress."""
 
 import signal
 import socket
@@ -22,13 +22,13 @@ from tests.support.waiting import wait_for
 STARTS_WORKERS, WORKER_IS_READY = "Started parent process", "startup complete"
 
 
-def test_sigterm_finishes_what_is_in_flight(trained: TrainedStore, tmp_path: Path) -> None:
+def test_sigterm_finishes_the_requests_in_progress(trained: TrainedStore, tmp_path: Path) -> None:
     with (
         serve_py(trained.tracking_uri, tmp_path, workers=1) as server,
         ThreadPoolExecutor(1) as client,
     ):
         response = client.submit(invoke, server.url, JSON, records_body(*ROWS * 15_000))
-        wait_for(lambda: server.metric("scoring_in_flight") == 1, "a request at work")
+        wait_for(lambda: server.metric("scoring_in_flight") == 1, "a request in progress")
         server.process.send_signal(signal.SIGTERM)
         assert len(response.result().json()["predictions"]) == 45_000
         assert server.process.wait(60) == 143
@@ -39,7 +39,7 @@ def test_sigterm_finishes_what_is_in_flight(trained: TrainedStore, tmp_path: Pat
 def start_serve_py(
     port: int, trained: TrainedStore, folder: Path, *, workers: int, until: str
 ) -> AbstractContextManager[subprocess.Popen[bytes]]:
-    """serve.py, from when each worker, or the supervisor, has logged this text."""
+    """Start serve.py and wait until the supervisor or each worker has logged this text."""
     error_log = folder / "serve.err"
     command = [sys.executable, PROJECT / "serve.py", "--port", port, "--workers", workers]
     return run_server(
@@ -56,7 +56,7 @@ def is_free(port: int) -> bool:
         return connection.connect_ex(("127.0.0.1", port)) != 0
 
 
-def test_workers_end_when_their_supervisor_is_killed(trained: TrainedStore, tmp_path: Path) -> None:
+def test_workers_stop_if_their_supervisor_is_killed(trained: TrainedStore, tmp_path: Path) -> None:
     port = free_port()
     with start_serve_py(port, trained, tmp_path, workers=2, until=WORKER_IS_READY) as supervisor:
         second = run_script(
@@ -71,10 +71,10 @@ def test_workers_end_when_their_supervisor_is_killed(trained: TrainedStore, tmp_
 
 @pytest.mark.parametrize(
     "signals",
-    [[signal.SIGKILL], [signal.SIGTERM, signal.SIGTERM]],  # the second ends it at once
-    ids=["killed", "asked twice to end"],
+    [[signal.SIGKILL], [signal.SIGTERM, signal.SIGTERM]],  # the second one stops it at once
+    ids=["killed", "terminated twice"],
 )
-def test_a_signal_while_the_workers_start_ends_all_of_them(
+def test_a_signal_while_the_workers_start_stops_all_of_them(
     signals: list[signal.Signals], trained: TrainedStore, tmp_path: Path
 ) -> None:
     port = free_port()

@@ -1,6 +1,6 @@
-"""A real serve.py with two workers: its answers, its metrics and log, and a worker that is killed.
+"""A real serve.py with two workers: responses, metrics, the log, and a worker that is killed.
 
-Its answers are tried in more ways in tests/integration/test_serve_*.py.
+More tests of its responses are in tests/integration/test_serve_*.py.
 """
 
 import os
@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from tests.support.request_bodies import JSON, ROWS, invoke, records_body
-from tests.support.serve_requests import REFUSED, SCORED, SENT_TEXTS
+from tests.support.serve_requests import INVALID, SENT_TEXTS, VALID
 from tests.support.servers import ServePy, serve_py
 from tests.support.trained import TrainedStore
 from tests.support.waiting import wait_for
@@ -20,17 +20,17 @@ from tests.support.waiting import wait_for
 
 @pytest.fixture(scope="module")
 def server(trained: TrainedStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServePy]:
-    """serve.py with the champion and the challenger."""
+    """serve.py with champion and challenger."""
     flags = ("--alias", "champion,challenger")
     with serve_py(trained.tracking_uri, tmp_path_factory.mktemp("server"), *flags) as server:
         yield server
 
 
-def test_it_answers_as_mlflow_s_own_server_and_logs_nothing_of_what_was_sent(
+def test_it_responds_like_mlflow_s_own_server_and_logs_no_content_of_requests(
     server: ServePy, champion: str
 ) -> None:
     ids = []
-    for case, request in SCORED.items():
+    for case, request in VALID.items():
         ours, theirs = invoke(server.url, *request), invoke(champion, *request)
         assert (ours.status_code, theirs.status_code) == (200, 200), case
         np.testing.assert_allclose(
@@ -41,17 +41,17 @@ def test_it_answers_as_mlflow_s_own_server_and_logs_nothing_of_what_was_sent(
             err_msg=case,
         )
         ids.append(ours.headers["X-Request-ID"])
-    for case, (content_type, body, status, reason) in REFUSED.items():
-        refused = invoke(server.url, content_type, body)
-        assert refused.status_code == status, case
-        assert reason in refused.json()["message"], case
-        ids.append(refused.headers["X-Request-ID"])
+    for case, (content_type, body, status, message) in INVALID.items():
+        response = invoke(server.url, content_type, body)
+        assert response.status_code == status, case
+        assert message in response.json()["message"], case
+        ids.append(response.headers["X-Request-ID"])
     assert len(server.log_lines_of(ids)) == len(ids)
     for log in (server.log, server.log.with_name("serve.err")):
         assert not SENT_TEXTS.search(log.read_text())
 
 
-def test_each_alias_is_answered_by_its_version(server: ServePy, trained: TrainedStore) -> None:
+def test_each_alias_serves_its_version(server: ServePy, trained: TrainedStore) -> None:
     for path, alias in (("", "champion"), ("/champion", "champion"), ("/challenger", "challenger")):
         version = trained.version(alias).model_id
         response = invoke(f"{server.url}{path}", JSON, records_body(ROWS[0]))
@@ -67,7 +67,7 @@ def test_metrics_and_log_count_the_requests_of_all_workers(server: ServePy) -> N
     def counts() -> dict[str, float]:
         return {
             "requests": server.metric("scoring_requests_total", status="200", **labels),
-            "refused": server.metric("scoring_requests_total", status="400", **labels),
+            "rejected": server.metric("scoring_requests_total", status="400", **labels),
             "errors": server.metric("scoring_errors_total", kind="bad_rows"),
             "rows": server.metric("scoring_rows_total", **labels),
             "timed": server.metric("scoring_request_seconds_count", **labels),
@@ -83,10 +83,10 @@ def test_metrics_and_log_count_the_requests_of_all_workers(server: ServePy) -> N
     invoke(server.url, JSON, "{")
     n = len(ids)
     after = wait_for(
-        lambda: (now := counts())["errors"] > before["errors"] and now, "the metrics of all"
+        lambda: (now := counts())["errors"] > before["errors"] and now, "the metrics of all workers"
     )
     assert {name: after[name] - before[name] for name in before} == {
-        "requests": n, "refused": 1, "errors": 1, "rows": 3 * n, "timed": n,
+        "requests": n, "rejected": 1, "errors": 1, "rows": 3 * n, "timed": n,
     }  # fmt: skip
     for line in server.log_lines_of(ids):
         assert (line["status"], line["rows"], line["alias"]) == (200, 3, "champion")
@@ -95,7 +95,7 @@ def test_metrics_and_log_count_the_requests_of_all_workers(server: ServePy) -> N
 
 
 def workers_with_a_model(server: ServePy) -> set[int]:
-    """The processes that have loaded the champion, those that are gone included."""
+    """The processes that have loaded the champion, including those that have ended."""
     return {
         event["worker"]
         for event in server.events
@@ -103,18 +103,18 @@ def workers_with_a_model(server: ServePy) -> set[int]:
     }
 
 
-def test_a_killed_worker_is_replaced_while_the_other_answers(
+def test_a_killed_worker_is_replaced_while_the_other_one_responds(
     server: ServePy, trained: TrainedStore
 ) -> None:
-    def worker_that_answers() -> int:
+    def responding_worker() -> int:
         response = invoke(server.url, JSON, records_body(ROWS[0]))
         assert response.status_code == 200
         (line,) = server.log_lines_of([response.headers["X-Request-ID"]])
         return int(line["worker"])
 
     before = workers_with_a_model(server)
-    killed = worker_that_answers()
+    killed = responding_worker()
     os.kill(killed, signal.SIGKILL)
-    wait_for(lambda: workers_with_a_model(server) - before, "another worker")
-    assert {worker_that_answers() for _ in range(20)} <= workers_with_a_model(server) - {killed}
+    wait_for(lambda: workers_with_a_model(server) - before, "a new worker")
+    assert {responding_worker() for _ in range(20)} <= workers_with_a_model(server) - {killed}
     server.wait_until_all_serve(trained.champion_id)

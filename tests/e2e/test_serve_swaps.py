@@ -1,7 +1,7 @@
-"""A real serve.py takes up moved aliases, and no request notices.
+"""A real serve.py follows moved aliases without failing a request.
 
-`make test` moves the alias 3 times, `make soak` 10 times under at least 10,000 requests. The rules
-that each worker follows are tried in tests/integration/test_deck.py.
+`make test` moves the alias 3 times, `make soak` 10 times during at least 10,000 requests. More
+tests of a single worker are in tests/integration/test_model_versions.py.
 """
 
 import http.client
@@ -36,7 +36,7 @@ PLAIN, ENGINEERED = "1", "2"  # the versions that take turns; the second is the 
 
 @dataclass(frozen=True)
 class Served:
-    """A serve.py, and the store whose aliases it looks at five times a second."""
+    """A serve.py, and the store whose aliases it refreshes five times a second."""
 
     store: StoreCopy
     server: ServePy
@@ -49,7 +49,7 @@ class Served:
         self.server.wait_until_all_serve(f"{MODEL}/{number}", WORKERS)
 
     def log_lines(self, event: str, **fields: str) -> list[dict[str, Any]]:
-        """The lines of the log about such an event."""
+        """The log lines of an event with these fields."""
         fields = {"event": event} | fields
         return [line for line in self.server.events if fields.items() <= line.items()]
 
@@ -74,48 +74,48 @@ def served(server_and_store: Served, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 @dataclass
 class Crowd:
-    """Clients that send requests until `over`, and the faults that they saw."""
+    """Clients that send requests until `finished`, and the failures that they record."""
 
     url: str
-    expected: dict[str, list[float]]  # of each version, for ROWS
-    over: threading.Event = field(default_factory=threading.Event)
-    faults: list[str] = field(default_factory=list)
-    answers: dict[str, int] = field(default_factory=dict)  # by version
+    expected: dict[str, list[float]]  # probabilities of ROWS by version
+    finished: threading.Event = field(default_factory=threading.Event)
+    failures: list[str] = field(default_factory=list)
+    responses: dict[str, int] = field(default_factory=dict)  # number by version
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
-    def answered(self) -> int:
-        return sum(self.answers.values())
+    def total_responses(self) -> int:
+        return sum(self.responses.values())
 
-    def wait_until_answered(self, requests: int) -> None:
-        wait_for(lambda: self.answered >= requests or self.faults, f"{requests} answers")
+    def wait_for_responses(self, requests: int) -> None:
+        wait_for(lambda: self.total_responses >= requests or self.failures, f"{requests} responses")
 
     def client(self, number: int) -> None:
-        """One that keeps its connection, if its number is even, or makes one a request."""
+        """Run a client, which keeps its connection if its number is even."""
         address = self.url.removeprefix("http://")
         connection, rng = http.client.HTTPConnection(address, timeout=60), random.Random(number)
         headers = {"Content-Type": JSON} | ({"Connection": "close"} if number % 2 else {})
-        while not self.over.is_set():
-            at = rng.randrange(len(ROWS))
+        while not self.finished.is_set():
+            row = rng.randrange(len(ROWS))
             try:
-                connection.request("POST", "/invocations", records_body(ROWS[at]), headers)
+                connection.request("POST", "/invocations", records_body(ROWS[row]), headers)
                 response = connection.getresponse()
-                self._check(at, response, response.read())
+                self._check(row, response, response.read())
             except (OSError, http.client.HTTPException) as error:
-                self.faults.append(repr(error))
+                self.failures.append(repr(error))
                 connection.close()
         connection.close()
 
-    def _check(self, at: int, response: http.client.HTTPResponse, content: bytes) -> None:
+    def _check(self, row: int, response: http.client.HTTPResponse, content: bytes) -> None:
         if response.status != 200:
-            self.faults.append(f"{response.status}: {content[:200]!r}")
+            self.failures.append(f"{response.status}: {content[:200]!r}")
             return
         version = response.headers["X-Model-Version"]
         probability = json.loads(content)["predictions"][0][1]
-        if probability != pytest.approx(self.expected[version][at], rel=1e-9):
-            self.faults.append(f"{version} answered {probability} for row {at}")
+        if probability != pytest.approx(self.expected[version][row], rel=1e-9):
+            self.failures.append(f"{version} returned {probability} for row {row}")
         with self.lock:
-            self.answers[version] = self.answers.get(version, 0) + 1
+            self.responses[version] = self.responses.get(version, 0) + 1
 
 
 def probabilities(number: str) -> list[float]:
@@ -123,43 +123,45 @@ def probabilities(number: str) -> list[float]:
     return [float(p) for p in model.predict(FRAME)[:, 1]]
 
 
-def test_swaps_under_16_clients_fail_no_request_and_every_answer_is_its_version_s(
+def test_no_request_of_16_clients_fails_and_each_response_is_from_its_version(
     served: Served,
 ) -> None:
     mlflow.set_tracking_uri(served.store.uri)
     expected = {f"{MODEL}/{number}": probabilities(number) for number in (PLAIN, ENGINEERED)}
     assert not set(expected[f"{MODEL}/{PLAIN}"]) & set(expected[f"{MODEL}/{ENGINEERED}"])
-    take_overs_before = len(served.log_lines("takes over"))
+    activations_before = len(served.log_lines("takes over"))
     crowd = Crowd(served.server.url, expected)
     with ThreadPoolExecutor(CLIENTS) as threads:
         clients = [threads.submit(crowd.client, number) for number in range(CLIENTS)]
         try:
             for swap in range(1, SWAPS + 1):
-                crowd.wait_until_answered(REQUESTS * swap // (SWAPS + 1))
+                crowd.wait_for_responses(REQUESTS * swap // (SWAPS + 1))
                 served.move_champion((ENGINEERED, PLAIN)[swap % 2])
-            crowd.wait_until_answered(REQUESTS)
+            crowd.wait_for_responses(REQUESTS)
         finally:
-            crowd.over.set()
+            crowd.finished.set()
         for client in clients:
             client.result()
-    assert crowd.faults == []
-    assert crowd.answered >= REQUESTS
-    assert set(crowd.answers) == set(expected)
+    assert crowd.failures == []
+    assert crowd.total_responses >= REQUESTS
+    assert set(crowd.responses) == set(expected)
     wait_for(
-        lambda: len(served.log_lines("takes over")) == take_overs_before + WORKERS * SWAPS,
-        "a line about each take-over",
+        lambda: len(served.log_lines("takes over")) == activations_before + WORKERS * SWAPS,
+        "a log line of each activation",
     )
-    print(f"{SWAPS} swaps under {CLIENTS} clients: {crowd.answered:,} answers, {crowd.answers}")
+    print(
+        f"{SWAPS} swaps, {CLIENTS} clients: {crowd.total_responses:,} responses, {crowd.responses}"
+    )
 
 
-def test_a_rollback_by_promote_is_taken_up(served: Served) -> None:
+def test_a_rollback_takes_effect(served: Served) -> None:
     assert served.store.promote("--to", PLAIN) == 0
     served.wait_until_all_serve(PLAIN)
     assert served.store.promote("--rollback") == 0
     served.wait_until_all_serve(ENGINEERED)
 
 
-def test_a_client_at_work_finishes_by_the_version_it_began_with(
+def test_a_running_client_finishes_with_the_version_it_started_with(
     served: Served, small_database: str, small_offers: int, tmp_path: Path
 ) -> None:
     flags = ("--database", small_database, "--endpoint", served.server.url, "--batch-size", 8)
@@ -167,7 +169,10 @@ def test_a_client_at_work_finishes_by_the_version_it_began_with(
     with start_script(
         "score_client.py", *flags, cwd=tmp_path, MLFLOW_TRACKING_URI=served.store.uri
     ) as client:
-        wait_for(lambda: len(served.log_lines("request")) > requests_before, "its first page")
+        wait_for(
+            lambda: len(served.log_lines("request")) > requests_before,
+            "the client's first page",
+        )
         client.send_signal(signal.SIGSTOP)  # so that it cannot end before the swap
         served.move_champion(PLAIN)
         client.send_signal(signal.SIGCONT)
@@ -180,7 +185,7 @@ def test_a_client_at_work_finishes_by_the_version_it_began_with(
     assert set(after_swap) == {f"{MODEL}/{ENGINEERED}"}
 
 
-def test_a_version_that_fails_never_serves_and_the_old_one_goes_on(
+def test_a_version_that_fails_is_never_activated_and_the_old_one_stays_active(
     served: Served, tmp_path: Path
 ) -> None:
     number = served.store.register_broken_copy(PLAIN, tmp_path, loads=True)
@@ -188,17 +193,17 @@ def test_a_version_that_fails_never_serves_and_the_old_one_goes_on(
     served.store.set_alias("champion", number)
     wait_for(
         lambda: served.server.metric("scoring_version_refused_workers") == WORKERS,
-        "all workers to refuse it",
+        "all workers to refuse the version",
     )
     response = invoke(served.server.url, JSON, records_body(*ROWS))
     assert response.headers["X-Model-Version"] == f"{MODEL}/{ENGINEERED}"
     assert served.server.model()["refused"]["version"] == version
     refusals = wait_for(
         lambda: (lines := served.log_lines("refused", version=version))[WORKERS - 1 :] and lines,
-        "the lines of all workers",
+        "the log lines of all workers",
     )
     assert len({line["worker"] for line in refusals}) == len(refusals) == WORKERS
-    assert "does not answer its canary rows" in refusals[0]["why"]
+    assert "fails its canary check" in refusals[0]["why"]
     assert {line["goes_on"] for line in refusals} == {f"{MODEL}/{ENGINEERED}"}
     assert served.log_lines("takes over", version=version) == []
     served.move_champion(PLAIN)

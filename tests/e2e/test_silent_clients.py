@@ -1,4 +1,4 @@
-"""Clients that never finish their requests, beside others, at serve.py and at the form."""
+"""serve.py and the form respond to clients while others never finish their requests."""
 
 import contextlib
 from pathlib import Path
@@ -16,7 +16,7 @@ HALF_A_BODY = (
 )
 
 
-def test_serve_py_answers_while_more_clients_are_silent_than_it_has_descriptors(
+def test_serve_py_responds_with_more_silent_clients_than_file_descriptors(
     trained: TrainedStore, tmp_path: Path
 ) -> None:
     with (
@@ -29,7 +29,7 @@ def test_serve_py_answers_while_more_clients_are_silent_than_it_has_descriptors(
             assert requests.get(f"{server.url}/ping", timeout=30).ok
 
 
-def test_the_form_answers_while_clients_are_silent(
+def test_the_form_responds_while_clients_are_silent(
     trained: TrainedStore, small_database: str, tmp_path: Path
 ) -> None:
     with (

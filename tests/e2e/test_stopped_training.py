@@ -1,4 +1,4 @@
-"""A training that is stopped in the middle of a search cleans up, and is never promoted."""
+"""A training that is stopped during a search cleans up, and its versions are not promoted."""
 
 import contextlib
 import os
@@ -23,7 +23,7 @@ from dataclasses import replace
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.impute import SimpleImputer
 
-from problems.pipelines import codes, pipeline
+from problems.pipelines import ordinal_codes, pipeline
 
 from .tiny import candidates as tiny_candidates
 
@@ -32,7 +32,8 @@ def candidates(categories, seed):
     (tiny,) = tiny_candidates(categories, seed)
     forest = RandomForestClassifier(1_000, max_leaf_nodes=20)
     numbers = ["requested", "annual_income", "apr"]
-    endless = pipeline(numbers, SimpleImputer(), categories, forest, encode=codes(categories))
+    codes = ordinal_codes(categories)
+    endless = pipeline(numbers, SimpleImputer(), categories, forest, text_encoder=codes)
     grid = {"model__random_state": list(range(10_000))}
     return [tiny, replace(tiny, name="endless", pipeline=endless, grid=grid)]
 '''
@@ -40,7 +41,7 @@ def candidates(categories, seed):
 
 @pytest.fixture
 def problem(tmp_path: Path) -> Path:
-    """The tiny problem with a second candidate whose search does not end."""
+    """The tiny problem with a second candidate whose search never ends."""
     folder = tmp_path / "problem"
     shutil.copytree(TINY_PROBLEM, folder, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "candidates.py").rename(folder / "tiny.py")
@@ -57,7 +58,7 @@ def is_alive(group: int) -> bool:
 
 
 def read_until(process: ScriptProcess, start: str) -> None:
-    """Read what it prints up to a line that begins like this; kill its group at the deadline."""
+    """Read its output up to a line that starts with `start`; kill its group at the deadline."""
     deadline = threading.Timer(DEADLINE_SECONDS, os.killpg, (process.pid, signal.SIGKILL))
     deadline.start()
     try:
@@ -66,13 +67,13 @@ def read_until(process: ScriptProcess, start: str) -> None:
             lines.append(line)
             if line.startswith(start):
                 return
-        raise AssertionError(f"it ended without {start!r}: {lines}")
+        raise AssertionError(f"the output has no line that starts with {start!r}: {lines}")
     finally:
         deadline.cancel()
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_training_that_is_stopped_leaves_a_killed_run_and_no_process(
+def test_a_stopped_training_leaves_a_killed_run_and_no_process(
     number: signal.Signals, code: int, problem: Path, shared_folder: Path, tmp_path: Path
 ) -> None:
     uri = copy_empty_store(shared_folder, tmp_path / "mlflow.db")
@@ -83,8 +84,8 @@ def test_a_training_that_is_stopped_leaves_a_killed_run_and_no_process(
         "train.py", *flags, *small, cwd=tmp_path, new_session=True, MLFLOW_TRACKING_URI=uri
     ) as process:
         try:
-            read_until(process, "logistic: best")  # then the next search begins
-            os.killpg(process.pid, number)  # as a terminal does: to the search's processes too
+            read_until(process, "logistic: best")  # then the next search starts
+            os.killpg(process.pid, number)  # like a terminal, also to the processes of the search
             _, error = process.communicate()
             assert process.returncode == code, error
             wait_for(lambda: not is_alive(process.pid), "the search's processes to end")

@@ -1,4 +1,4 @@
-"""Everything through a real `mlflow server` on PostgreSQL, with the tables in PostgreSQL too."""
+"""All steps with a real `mlflow server`; its store and the tables are in PostgreSQL."""
 
 import contextlib
 import os
@@ -24,15 +24,15 @@ from tests.support.scripts import mlflow_run, run_documented_block, run_script
 from tests.support.servers import ServePy, mlflow_models_serve, serve_py, tracking_server
 from tests.support.waiting import wait_for
 
-LEADS = 1_500  # of the source that is trained on
+LEADS = 1_500  # to train on
 CHAMPION = f"models:/{MODEL}@champion"
-# else the server starts eight processes for evaluations of language models, which cost 20 s of CPU
+# otherwise the server starts eight processes to evaluate language models: 20 s of CPU time
 NO_JOBS = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 
 
 @dataclass
 class Shared:
-    """Tables and a store in PostgreSQL, and a tracking server that can be stopped and started."""
+    """Tables and a store in PostgreSQL, and a tracking server that a test can stop and start."""
 
     database: str
     store: str
@@ -46,7 +46,7 @@ class Shared:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a script has to know."""
+        """The environment variables of a script that uses them."""
         return {"MLFLOW_TRACKING_URI": self.url, "DATABASE_URL": self.database}
 
     @property
@@ -65,14 +65,14 @@ class Shared:
 def shared(
     postgres: str, generator: ModuleType, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Shared]:
-    """The tables and the store after `mlflow run` with nothing but addresses."""
+    """The tables and the store after `mlflow run` from an empty folder."""
     source, folder, elsewhere = map(tmp_path_factory.mktemp, ("source", "server", "elsewhere"))
     generator.write(source, leads=LEADS, seed=1)
     shared = Shared(new_postgres_database(postgres), new_postgres_database(postgres), folder)
     shared.start()
     try:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("OMP_NUM_THREADS", "1")  # several would wait for busy cores, and spin
+            patch.setenv("OMP_NUM_THREADS", "1")  # more threads would spin on busy cores
             mlflow_run(
                 elsewhere,
                 shared.url,
@@ -80,9 +80,9 @@ def shared(
                 source=source,
                 quick="yes",
                 jobs=1,
-                margin=-1,  # so few leads prove nothing
+                margin=-1,  # so few leads show no significant gain
             )
-        assert not list(elsewhere.iterdir())  # nothing is kept where the client is
+        assert not list(elsewhere.iterdir())  # nothing is stored on the client
         yield shared
     finally:
         shared.stop()
@@ -90,13 +90,13 @@ def shared(
 
 @pytest.fixture(scope="module")
 def server(shared: Shared, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServePy]:
-    """A serve.py that looks at the tracking server's aliases five times a second."""
+    """A serve.py that refreshes its aliases five times per second."""
     folder = tmp_path_factory.mktemp("serve")
     with serve_py(shared.url, folder, workers=1, refresh=0.2) as server:
         yield server
 
 
-def test_the_whole_chain_runs_against_a_tracking_server_on_postgresql(
+def test_all_steps_work_with_a_tracking_server_on_postgresql(
     shared: Shared, server: ServePy, tmp_path: Path
 ) -> None:
     champion = shared.client.get_model_version_by_alias(MODEL, "champion")
@@ -104,7 +104,7 @@ def test_the_whole_chain_runs_against_a_tracking_server_on_postgresql(
     artifacts = shared.client.get_run(champion.run_id).info.artifact_uri
     assert artifacts.startswith("mlflow-artifacts:/")
     history = run_script("promote.py", "--history", cwd=tmp_path, **shared.environment)
-    assert "1 decisions" in history.stdout
+    assert "newest first (1)" in history.stdout
     ((offers,),) = query(shared.database, "SELECT count(*) FROM offers")
     with mlflow_models_serve(CHAMPION, shared.url, tmp_path / "mlflow.log") as mlflow_server:
         urls = (mlflow_server, server.url)
@@ -112,8 +112,8 @@ def test_the_whole_chain_runs_against_a_tracking_server_on_postgresql(
         assert answers[0] == answers[1]
         for endpoint, limit in ((mlflow_server, offers // 2), (server.url, 0)):
             flags = ("--endpoint", endpoint, "--limit", limit)
-            done = run_script("score_client.py", *flags, cwd=tmp_path, **shared.environment)
-            assert done.returncode == 0, done.stderr
+            process = run_script("score_client.py", *flags, cwd=tmp_path, **shared.environment)
+            assert process.returncode == 0, process.stderr
     assert query(
         shared.database, "SELECT model_id, count(*) FROM results_clicked GROUP BY model_id"
     ) == [(f"{MODEL}/{champion.version}", offers)]
@@ -124,7 +124,7 @@ def test_the_whole_chain_runs_against_a_tracking_server_on_postgresql(
     assert sorted(scored) == sorted([offers // 2, offers - offers // 2])
 
 
-def test_serve_py_goes_on_while_the_tracking_server_is_gone(
+def test_serve_py_keeps_serving_while_the_tracking_server_is_down(
     shared: Shared, server: ServePy
 ) -> None:
     assert server.model()["refused"] is None
@@ -132,19 +132,23 @@ def test_serve_py_goes_on_while_the_tracking_server_is_gone(
     another = "1" if champion != "1" else "2"
     shared.stop()
     try:
-        wait_for(lambda: server.model()["refused"], "the tracking server to be missed")
+        wait_for(
+            lambda: server.model()["refused"], "serve.py to notice that the tracking server is down"
+        )
         response = invoke(server.url, JSON, records_body(ROWS[0]))
         assert response.headers["X-Model-Version"] == f"{MODEL}/{champion}"
         assert requests.get(f"{server.url}/ready", timeout=60).status_code == 200
     finally:
         shared.start()
-    wait_for(lambda: server.model()["refused"] is None, "the tracking server to be back")
+    wait_for(
+        lambda: server.model()["refused"] is None, "serve.py to reach the tracking server again"
+    )
     for number in (another, champion):
         shared.client.set_registered_model_alias(MODEL, "champion", number)
         server.wait_until_all_serve(f"{MODEL}/{number}", workers=1)
 
 
-def test_tables_and_store_come_back_from_a_backup_as_they_were(
+def test_a_backup_restores_the_tables_and_the_store(
     shared: Shared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tools = f"{POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]}:{os.environ['PATH']}"
@@ -164,13 +168,15 @@ def test_tables_and_store_come_back_from_a_backup_as_they_were(
     assert sorted(query(shared.database, counts)) == before
     assert shared.client.get_model_version_by_alias(MODEL, "champion") == champion
     history = run_script("promote.py", "--history", cwd=tmp_path, **shared.environment)
-    assert "1 decisions" in history.stdout
+    assert "newest first (1)" in history.stdout
     monkeypatch.setenv("MLFLOW_TRACKING_URI", shared.url)
     with model_server(shared.url, CHAMPION) as endpoint:
         assert score(shared.database, endpoint) == 0
 
 
-def test_a_server_with_a_login_is_used_by_name_and_password(postgres: str, tmp_path: Path) -> None:
+def test_scripts_log_in_to_a_server_with_a_user_name_and_a_password(
+    postgres: str, tmp_path: Path
+) -> None:
     password = 'a "pass" phrase for $1'  # noqa: S105
     environment = NO_JOBS | {
         "FLAGS": "--app-name basic-auth",
@@ -183,7 +189,7 @@ def test_a_server_with_a_login_is_used_by_name_and_password(postgres: str, tmp_p
         refused = run_script(*command, cwd=tmp_path, MLFLOW_TRACKING_URI=url)
         assert refused.returncode == 2
         assert "You are not authenticated" in refused.stderr
-        assert "give MLFLOW_TRACKING_USERNAME" in refused.stderr
+        assert "set MLFLOW_TRACKING_USERNAME" in refused.stderr
         assert refused.stderr.count("\n") == 1
         login = {"MLFLOW_TRACKING_USERNAME": "admin", "MLFLOW_TRACKING_PASSWORD": password}
         allowed = run_script(*command, cwd=tmp_path, MLFLOW_TRACKING_URI=url, **login)

@@ -1,4 +1,4 @@
-"""ingest.py sets a bad row aside, with its reason and its values, and loads all others."""
+"""ingest.py stores invalid rows with their reason and values, and loads all others."""
 
 import json
 from pathlib import Path
@@ -52,7 +52,7 @@ BAD_ROWS: dict[str, tuple[str, Edit, str]] = {
     ),
     "half an offer": (OFFERS, set_value("offer_id", 0, 1.5), "offer_id is not a whole number"),
 }
-# what PostgreSQL's types and SQL can change: keys, references, and values that it cannot keep
+# cases that depend on the database: keys, references, and values that PostgreSQL cannot store
 ON_POSTGRESQL = (
     "repeated lead",
     "repeated click",
@@ -62,7 +62,7 @@ ON_POSTGRESQL = (
     "a NUL byte",
     "a lender beyond 64 bits",
 )
-BAD_CELLS = {  # of a CSV file; tests/unit/test_cells.py has all kinds
+BAD_CELLS = {  # of a CSV file; tests/unit/test_validation.py covers all kinds
     "a word": ("loan_amnt", "twelve", "loan_amnt is not a number"),
     "percents": ("int_rate", "13.56", "int_rate is above 5"),
     "half late": ("is_late", "0.5", "is_late is not a whole number"),
@@ -70,7 +70,7 @@ BAD_CELLS = {  # of a CSV file; tests/unit/test_cells.py has all kinds
 }
 
 
-def assert_row_is_set_aside(
+def assert_row_is_rejected(
     case: str, source: Path, database: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     file, edit, reason = BAD_ROWS[case]
@@ -86,7 +86,7 @@ def assert_row_is_set_aside(
     for name, value in as_dict(values).items():
         if isinstance(original[name], float | int) and value is not None:
             assert float(value) == original[name] or str(value) == str(original[name])
-    # a lead that is set aside takes its offers along, and they their clicks
+    # offers of a rejected lead are rejected too, and so are their clicks
     assert {reason for _, reason, _, _ in others} <= {
         "lead_uuid is not in leads",
         "offer_id is not in offers",
@@ -94,27 +94,27 @@ def assert_row_is_set_aside(
 
 
 def as_dict(values: dict[str, Any] | str) -> dict[str, Any]:
-    """JSON from a database: psycopg has parsed it, SQLite's driver has not."""
+    """Parse JSON from SQLite; psycopg has parsed it already."""
     return values if isinstance(values, dict) else json.loads(values)
 
 
 @pytest.mark.parametrize("case", BAD_ROWS)
-def test_a_bad_row_is_set_aside_with_its_reason_and_values(
+def test_an_invalid_row_is_rejected_with_its_reason_and_values(
     case: str, source: Path, sqlite_database: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert_row_is_set_aside(case, source, sqlite_database, capfd)
+    assert_row_is_rejected(case, source, sqlite_database, capfd)
 
 
 @pytest.mark.parametrize("case", ON_POSTGRESQL)
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
-def test_a_row_that_postgresql_would_refuse_is_set_aside(
+def test_a_row_that_postgresql_would_refuse_is_rejected(
     case: str, source: Path, database: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert_row_is_set_aside(case, source, database, capfd)
+    assert_row_is_rejected(case, source, database, capfd)
 
 
 @pytest.mark.parametrize("case", BAD_CELLS)
-def test_a_bad_cell_of_a_csv_file_sets_its_row_aside(
+def test_a_row_of_a_csv_file_with_an_invalid_cell_is_rejected(
     case: str, loan_source: Path, database: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     column, value, reason = BAD_CELLS[case]
@@ -128,13 +128,13 @@ def test_a_bad_cell_of_a_csv_file_sets_its_row_aside(
     assert query(database, "SELECT count(*) FROM loans") == [(len(read_loans(loan_source)) - 1,)]
 
 
-def test_a_row_with_too_many_or_too_few_fields_is_set_aside_with_its_number(
+def test_a_row_with_too_many_or_too_few_fields_is_rejected_with_its_number(
     loan_source: Path, database: str
 ) -> None:
     lines = (loan_source / LOANS).read_text().splitlines()
     lines[3] += ",1"
     lines[7] = "5000,0.1"
-    lines.insert(5, "")  # a blank line is no row
+    lines.insert(5, "")  # a blank line does not count as a row
     (loan_source / LOANS).write_text("\n".join(lines))
     assert load_loans(loan_source, database) == 0
     rejected = query(database, "SELECT row_number, reason FROM rejected_rows ORDER BY row_number")

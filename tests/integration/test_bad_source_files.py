@@ -1,4 +1,4 @@
-"""A bad source file ends with one sentence, nobody's row in it, and the database as it was."""
+"""An invalid source file ends with one sentence without data, and changes nothing."""
 
 import gzip
 from collections.abc import Callable
@@ -36,20 +36,20 @@ def repeat_column(path: Path, name: str) -> None:
 
 
 PARQUET_FILES: dict[str, tuple[Damage, list[str]]] = {
-    "missing": (lambda s: (s / OFFERS).unlink(), ["lacks ds_offers:", ".parquet.gzip"]),
+    "missing": (lambda s: (s / OFFERS).unlink(), ["does not contain ds_offers:", ".parquet.gzip"]),
     "truncated": (
         lambda s: (s / OFFERS).write_bytes((s / OFFERS).read_bytes()[:-500]),
-        [OFFERS, "not a whole parquet file"],
+        [OFFERS, "not a complete Parquet file"],
     ),
     "not parquet": (
         lambda s: (s / CLICKS).write_text("offer_id,clicked_at\n1,2\n"),
-        [CLICKS, "not a whole parquet file"],
+        [CLICKS, "not a complete Parquet file"],
     ),
-    "empty file": (lambda s: (s / LEADS).write_bytes(b""), [LEADS, "not a whole parquet file"]),
+    "empty file": (lambda s: (s / LEADS).write_bytes(b""), [LEADS, "not a complete Parquet file"]),
     "no rows": (lambda s: edit_parquet(s, CLICKS, lambda f: f.iloc[:0]), [CLICKS, "no rows"]),
     "a column twice": (
         lambda s: repeat_column(s / OFFERS, "apr"),
-        [f"column apr of {OFFERS} must be a number, but is there more than once"],
+        [f"column apr of {OFFERS} must be a number, but occurs more than once"],
     ),
     "one bit": (
         lambda s: flip_value_bit(s, OFFERS, "apr"),
@@ -65,7 +65,7 @@ PARQUET_FILES: dict[str, tuple[Damage, list[str]]] = {
         ],
     ),
 }
-NOT_CSV = "is not a whole CSV file in UTF-8"
+NOT_CSV = "is not a complete CSV file in UTF-8"
 CSV_FILES: dict[str, tuple[Damage, str]] = {
     "not UTF-8": (
         lambda p: p.write_bytes(p.read_text().replace("car", "carr\xe9").encode("latin-1")),
@@ -76,7 +76,7 @@ CSV_FILES: dict[str, tuple[Damage, str]] = {
     "no rows": (lambda p: p.write_text(p.read_text().split("\n")[0] + "\n"), "has no rows"),
     "no header": (
         lambda p: p.write_text("\n".join(p.read_text().split("\n")[1:])),
-        "its first line must be the columns' names",
+        "the first line must contain the column names",
     ),
     "semicolons": (
         lambda p: p.write_text(p.read_text().replace(",", ";")),
@@ -88,7 +88,7 @@ CSV_FILES: dict[str, tuple[Damage, str]] = {
     ),
     "a column twice": (
         lambda p: p.write_text(p.read_text().replace("dti,", "grade,", 1)),
-        "column grade of peer_loans.csv must be text, but is there more than once",
+        "column grade of peer_loans.csv must be text, but occurs more than once",
     ),
     "Parquet by another name": (lambda p: pd.read_csv(p).to_parquet(p), NOT_CSV),
     "in percents throughout": (
@@ -97,7 +97,7 @@ CSV_FILES: dict[str, tuple[Damage, str]] = {
     ),
     "in two formats": (
         lambda p: pd.read_csv(p).to_parquet(p.with_suffix(".parquet")),
-        "holds peer_loans.parquet and peer_loans.csv",
+        "contains peer_loans.parquet and peer_loans.csv",
     ),
     "a truncated archive": (
         lambda p: p.rename(p.with_suffix(".csv.gz")).write_bytes(gzip.compress(b"a" * 999)[:-9]),
@@ -106,8 +106,8 @@ CSV_FILES: dict[str, tuple[Damage, str]] = {
 }
 
 
-def one_sentence(capfd: pytest.CaptureFixture[str]) -> str:
-    """What ended the script, which has to be one sentence."""
+def read_one_sentence(capfd: pytest.CaptureFixture[str]) -> str:
+    """Return the error message that ended the script; it must be one sentence."""
     error = capfd.readouterr().err
     assert error.startswith("error: ")
     assert error.count("\n") == 1
@@ -116,7 +116,7 @@ def one_sentence(capfd: pytest.CaptureFixture[str]) -> str:
 
 @pytest.mark.parametrize("loaded_before", [False, True], ids=["new database", "loaded before"])
 @pytest.mark.parametrize("case", PARQUET_FILES)
-def test_a_bad_file_ends_with_one_sentence_and_the_database_as_it_was(
+def test_an_invalid_file_ends_with_one_sentence_and_changes_nothing(
     case: str,
     loaded_before: bool,
     source: Path,
@@ -131,32 +131,32 @@ def test_a_bad_file_ends_with_one_sentence_and_the_database_as_it_was(
     damage(source)
     capfd.readouterr()
     assert load_source(source, sqlite_database) == 2
-    error = one_sentence(capfd)
-    for words in expected:
-        assert words in error
+    error = read_one_sentence(capfd)
+    for text in expected:
+        assert text in error
     assert all_rows(sqlite_database) == before
     assert loaded_before or not (tmp_path / "test.db").exists()
 
 
 @pytest.mark.parametrize("case", CSV_FILES)
-def test_a_bad_csv_file_ends_with_one_sentence_and_no_database(
+def test_an_invalid_csv_file_ends_with_one_sentence_and_no_database(
     case: str, loan_source: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     damage, expected = CSV_FILES[case]
     income = str(read_loans(loan_source).iloc[0]["annual_inc"])
     damage(loan_source / LOANS)
     assert load_loans(loan_source, f"sqlite:///{tmp_path / 'new.db'}") == 2
-    error = one_sentence(capfd)
+    error = read_one_sentence(capfd)
     assert expected in error
-    assert income not in error  # nobody's row is shown
+    assert income not in error  # messages must not show data
     assert not (tmp_path / "new.db").exists()
 
 
-def test_a_file_is_no_source_for_several_tables_nor_in_an_unknown_format(
+def test_a_single_file_is_refused_for_several_tables_or_in_an_unknown_format(
     source: Path, loan_source: Path, sqlite_database: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert load_source(source / OFFERS, sqlite_database) == 2
-    assert f"{OFFERS} is a file: give the folder that holds" in capfd.readouterr().err
+    assert f"{OFFERS} is a file: give the folder that contains" in capfd.readouterr().err
     text = (loan_source / LOANS).rename(loan_source / "loans.txt")
     assert load_loans(text, sqlite_database) == 2
-    assert "loans.txt is a file: give the folder that holds" in capfd.readouterr().err
+    assert "loans.txt is a file: give the folder that contains" in capfd.readouterr().err

@@ -1,4 +1,4 @@
-"""A row's score depends on nothing but the row: not on its batch, nor on how it was sent."""
+"""The score of a row does not depend on its batch or on the format of the request."""
 
 import io
 import itertools
@@ -26,7 +26,7 @@ OFFER: Row = {
     "annual_income": 42_000.0,
     "apr": 19.99,
 }
-LOAN: Row = {  # one that looks bad all round: a forest says 0 of most others, whatever is null
+LOAN: Row = {  # high risk in every column: a forest predicts 0 for most others, with any nulls
     "loan_amnt": 16_000.0,
     "int_rate": 0.309,
     "purpose": "debt_consolidation",
@@ -43,7 +43,7 @@ LOAN_TEXTS = ("purpose", "grade", "emp_length", "home_ownership")
 
 @dataclass(frozen=True)
 class Case:
-    """A problem, a row of it without nulls, and the groups of columns to make null together."""
+    """A problem, one of its rows without nulls, and groups of columns to set to null."""
 
     problem: problems.Problem
     full: Row
@@ -57,9 +57,9 @@ class Case:
         return dict.fromkeys(self.full)
 
     def rows(self, form: str) -> list[Row]:
-        """The row with each group of nulls; as CSV and Parquet with none, one, or nothing else.
+        """The row with each group of nulls; for CSV and Parquet with no, one, or only nulls.
 
-        Which columns are null together is nothing that the format could matter for.
+        The format of a request does not affect which combinations of nulls matter.
         """
         groups = self.null_groups
         if form != "json":
@@ -102,7 +102,7 @@ def as_parquet(frame: pd.DataFrame) -> tuple[str, bytes]:
 
 
 FORMATS = {"json": as_json, "csv": as_csv, "parquet": as_parquet}
-# the fixture of the store that a version is in
+# the fixture with the store of each version
 STORES = {
     "offer-click@champion": "trained",
     "offer-click@challenger": "trained",
@@ -113,14 +113,14 @@ STORES = {
 
 @dataclass(frozen=True)
 class Served:
-    """A served version: its problem's case, its address, and its model as training keeps it."""
+    """A served version: the case of its problem, its address, and its registered pipeline."""
 
     case: Case
     url: str
     pipeline: Any
 
     def scores(self, form: str, rows: list[Row]) -> list[float]:
-        """The scores that the server answers to one request."""
+        """The scores in the response to one request."""
         content_type, body = FORMATS[form](self.case.frame(rows))
         response = requests.post(
             f"{self.url}/invocations",
@@ -132,7 +132,7 @@ class Served:
         return [pair[1] for pair in response.json()["predictions"]]
 
     def expected(self, rows: list[Row]) -> list[float]:
-        """The scores of the rows as training computes them."""
+        """The scores of the rows that the pipeline computes in training."""
         frame, texts = self.case.frame(rows), self.case.problem.texts
         frame[texts] = frame[texts].fillna(NULL_TEXT)
         return [float(p) for p in self.pipeline.predict_proba(frame)[:, 1]]
@@ -140,7 +140,7 @@ class Served:
 
 @pytest.fixture(scope="module", params=STORES)
 def served(request: pytest.FixtureRequest) -> Iterator[Served]:
-    """Each version behind MLflow's scoring server."""
+    """Each version, served by MLflow's scoring server."""
     store: TrainedStore = request.getfixturevalue(STORES[request.param])
     mlflow.set_tracking_uri(store.tracking_uri)
     version = versions.resolve(mlflow.MlflowClient(), f"models:/{request.param}")
@@ -153,7 +153,7 @@ def served(request: pytest.FixtureRequest) -> Iterator[Served]:
 def test_each_combination_of_nulls_scores_the_same_in_any_batch(form: str, served: Served) -> None:
     rows, all_null = served.case.rows(form), served.case.all_null
     expected = served.expected(rows)
-    assert len({round(p, 12) for p in expected}) > 3  # the nulls do make a difference
+    assert len({round(p, 12) for p in expected}) > 3  # the nulls make a difference
     alone = [served.scores(form, [row])[0] for row in rows]
     among_nulls = [served.scores(form, [all_null, row, all_null])[1] for row in rows]
     mixed = served.scores(form, [served.case.full, *rows, all_null])[1:-1]
@@ -162,7 +162,7 @@ def test_each_combination_of_nulls_scores_the_same_in_any_batch(form: str, serve
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_an_unseen_category_scores_as_a_null(form: str, served: Served) -> None:
+def test_an_unseen_category_scores_like_a_null(form: str, served: Served) -> None:
     full = served.case.full
     for name in served.case.problem.texts:
         unseen, null = full | {name: "never seen"}, full | {name: None}
@@ -171,7 +171,7 @@ def test_an_unseen_category_scores_as_a_null(form: str, served: Served) -> None:
         assert served.scores(form, [unseen])[0] == pytest.approx(scores[0], abs=SAME), name
 
 
-def test_one_offer_by_json_answers_with_its_probability(champion: str) -> None:
+def test_the_response_to_one_offer_in_json_is_its_probability(champion: str) -> None:
     response = requests.post(
         f"{champion}/invocations", json={"dataframe_records": [OFFER]}, timeout=60
     )

@@ -120,7 +120,7 @@ def test_the_original_search_has_15_grid_points_and_30_splits() -> None:
 
 def test_the_figures_in_readme_are_those_of_the_results() -> None:
     results = (PROJECT / "benchmarks" / "RESULTS.md").read_text()
-    section = re.search(r"## How fast it is\n(.*?)\n## ", (PROJECT / "README.md").read_text(), re.S)
+    section = re.search(r"## Performance\n(.*?)\n## ", (PROJECT / "README.md").read_text(), re.S)
     assert section
     figures = re.findall(r"\*\*([\d.,]+)", section[1])
     assert len(figures) == 8

@@ -1,4 +1,4 @@
-"""Sources as CSV, and rows without a key of their own: the same promises as Parquet with keys."""
+"""CSV sources, and rows without keys, load as reliably as Parquet sources with keys."""
 
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ def source_tables(database: str) -> dict[str, Any]:
     return {name: rows for name, rows in all_rows(database).items() if name in names}
 
 
-def test_loans_from_csv_arrive_unchanged(loan_source: Path, database: str) -> None:
+def test_loans_from_csv_are_stored_unchanged(loan_source: Path, database: str) -> None:
     assert load_loans(loan_source, database) == 0
     expected = pd.read_csv(loan_source / LOANS, keep_default_na=False, na_values=[""])
     order = list(expected.columns)
@@ -45,17 +45,17 @@ def test_loans_from_csv_arrive_unchanged(loan_source: Path, database: str) -> No
     assert stored["emp_length"].isna().any()
 
 
-@pytest.mark.parametrize("ending", ["parquet", "parquet.gzip", "csv.gz"])
+@pytest.mark.parametrize("extension", ["parquet", "parquet.gzip", "csv.gz"])
 def test_every_format_gives_the_same_rows_with_the_same_keys(
-    ending: str, loan_source: Path, tmp_path: Path
+    extension: str, loan_source: Path, tmp_path: Path
 ) -> None:
     other = tmp_path / "other"
     other.mkdir()
     frame = pd.read_csv(loan_source / LOANS)
-    if ending == "csv.gz":
-        frame.to_csv(other / f"peer_loans.{ending}", index=False)
+    if extension == "csv.gz":
+        frame.to_csv(other / f"peer_loans.{extension}", index=False)
     else:
-        frame.to_parquet(other / f"peer_loans.{ending}", index=False)
+        frame.to_parquet(other / f"peer_loans.{extension}", index=False)
     from_csv, from_other = (f"sqlite:///{tmp_path / name}.db" for name in ("csv", "other"))
     assert load_loans(loan_source, from_csv) == 0
     assert load_loans(other, from_other) == 0
@@ -74,7 +74,7 @@ def test_offers_from_csv_are_those_from_parquet(source: Path, tmp_path: Path) ->
     assert source_tables(from_csv) == source_tables(from_parquet)
 
 
-def test_a_file_may_be_given_itself(loan_source: Path, tmp_path: Path) -> None:
+def test_the_source_may_be_a_single_file(loan_source: Path, tmp_path: Path) -> None:
     file = (loan_source / LOANS).rename(tmp_path / "my book.csv")
     database = f"sqlite:///{tmp_path / 'a.db'}"
     assert load_loans(file, database) == 0
@@ -106,7 +106,7 @@ def test_the_order_of_rows_and_columns_changes_nothing(loan_source: Path, databa
     assert source_tables(database) == before
 
 
-def test_words_for_missing_are_nulls_among_numbers_and_texts_among_texts(
+def test_texts_for_missing_values_are_nulls_except_in_text_columns(
     loan_source: Path, sqlite_database: str
 ) -> None:
     edit_loans(loan_source, set_value("revol_util", 0, "NA"))
@@ -120,7 +120,7 @@ def test_words_for_missing_are_nulls_among_numbers_and_texts_among_texts(
     assert pd.isna(row["dti"])
 
 
-def test_a_number_that_a_double_rounds_and_a_label_in_words_load(
+def test_rounded_numbers_and_labels_written_as_true_and_false_load(
     loan_source: Path, database: str
 ) -> None:
     late = read_loans(loan_source)["is_late"]

@@ -1,4 +1,4 @@
-"""A SQLite database whose file is deleted or replaced while a process has it open."""
+"""The file of a SQLite database is deleted or replaced while a process has it open."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -26,21 +26,21 @@ from tests.support.trained import TrainedStore
 SENTENCE = "was deleted or replaced"
 
 
-def replace_by_a_copy(path: Path) -> None:
+def replace_by_copy(path: Path) -> None:
     copy_sqlite(path, path.with_name("copy.db")).rename(path)
 
 
-REMOVALS = [Path.unlink, replace_by_a_copy]
+REMOVALS = [Path.unlink, replace_by_copy]
 
 
-def path_of(database: str) -> Path:
+def database_path(database: str) -> Path:
     return Path(str(database_url(database).database))
 
 
 def assert_one_sentence(error: str) -> None:
-    last = error.splitlines()[-1]
-    assert last.startswith("error: The database ")
-    assert SENTENCE in last
+    last_line = error.splitlines()[-1]
+    assert last_line.startswith("error: The database ")
+    assert SENTENCE in last_line
     assert "Traceback" not in error
 
 
@@ -55,14 +55,14 @@ def test_a_load_ends_with_an_error(
     assert load_source(source, sqlite_database) == 0
     before = all_rows(sqlite_database)
 
-    def load_what_is_removed(*args: Any) -> object:
-        remove(path_of(sqlite_database))
+    def remove_and_load(*args: Any) -> object:
+        remove(database_path(sqlite_database))
         return loading.load_files(*args)
 
-    monkeypatch.setattr(ingest, "load_files", load_what_is_removed)
+    monkeypatch.setattr(ingest, "load_files", remove_and_load)
     assert load_source(source, sqlite_database) == 2
     assert_one_sentence(capfd.readouterr().err)
-    assert all_rows(sqlite_database) == (before if remove is replace_by_a_copy else {})
+    assert all_rows(sqlite_database) == (before if remove is replace_by_copy else {})
 
 
 @pytest.mark.parametrize("remove", REMOVALS)
@@ -75,19 +75,19 @@ def test_the_client_ends_with_an_error(
 ) -> None:
     def script(request: Request) -> Response:
         if request.number == 2:
-            remove(path_of(small_database))
+            remove(database_path(small_database))
         return forward(champion, request.body)
 
     endpoint.script = script
     assert score(small_database, endpoint.url, "--batch-size", 200, "--in-flight", 1) == 2
     assert_one_sentence(capfd.readouterr().err)
-    if remove is replace_by_a_copy:  # made after the first batch was stored
+    if remove is replace_by_copy:  # the copy contains the first batch
         assert count_scored(small_database) == 200
         assert score(small_database, champion) == 0
 
 
 @pytest.mark.parametrize("remove", REMOVALS)
-def test_the_form_stores_nothing_and_says_so(
+def test_the_form_stores_nothing_and_reports_it(
     remove: Callable[[Path], None], small_database: str, use_trained: TrainedStore
 ) -> None:
     url, scoring = database_url(small_database), problems.load().scoring
@@ -99,7 +99,7 @@ def test_the_form_stores_nothing_and_says_so(
 
     def open_and_remove() -> None:
         with open_database(url) as engine:
-            remove(path_of(small_database))
+            remove(database_path(small_database))
             with pytest.raises(DatabaseError, match=SENTENCE):
                 store(engine)
 
@@ -108,15 +108,15 @@ def test_the_form_stores_nothing_and_says_so(
 
 
 @pytest.mark.parametrize("remove", REMOVALS)
-def test_even_a_process_that_only_reads_ends_with_an_error(
+def test_a_process_that_only_reads_ends_with_an_error(
     remove: Callable[[Path], None], small_database: str
 ) -> None:
     def read_and_remove() -> None:
         with open_database(database_url(small_database)) as engine:
             with read_transaction(engine) as connection:
                 connection.exec_driver_sql("SELECT * FROM offers").all()
-            remove(path_of(small_database))
+            remove(database_path(small_database))
 
     with pytest.raises(DatabaseError, match=SENTENCE):
         read_and_remove()
-    assert path_of(small_database).exists() == (remove is replace_by_a_copy)
+    assert database_path(small_database).exists() == (remove is replace_by_copy)

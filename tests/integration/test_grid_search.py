@@ -1,4 +1,4 @@
-"""The search finds what GridSearchCV finds, for each candidate of the project's problem."""
+"""The search agrees with GridSearchCV for each candidate of the default problem."""
 
 import numpy as np
 import pytest
@@ -25,26 +25,28 @@ def data() -> Dataset:
 
 
 @pytest.mark.parametrize("name", GRIDS)
-def test_it_finds_what_grid_search_finds(data: Dataset, name: str) -> None:
+def test_the_search_agrees_with_grid_search_cv(data: Dataset, name: str) -> None:
     candidates = {c.name: c for c in PROBLEM.candidates(data.categories, 0)}
     assert candidates.keys() == GRIDS.keys()
     candidate = Candidate(name, "", candidates[name].pipeline, GRIDS[name])
     rows, folds = data.train, data.folds(data.train, 3, 0)
     result = search_grid(candidate, rows, [folds], 2)
-    with limit_to_one_thread():  # as in the search's own processes; more wait for each other
+    with (
+        limit_to_one_thread()
+    ):  # as in the processes of the search; more threads would wait for each other
         grid = GridSearchCV(
             candidate.pipeline, dict(candidate.grid), scoring="neg_log_loss", cv=folds
         ).fit(rows.features, rows.label)
         expected = grid.best_estimator_.predict_proba(data.test.features)[:, 1]
         probabilities = result.estimator.predict_proba(data.test.features)[:, 1]
-    losses = [point.scores["log_loss"].mean for point in result.grid_points]
+    losses = [point.scores["log_loss"].value for point in result.grid_points]
     assert losses == pytest.approx(-grid.cv_results_["mean_test_score"], rel=2e-4)
     assert result.best is result.grid_points[grid.best_index_]
     assert probabilities == pytest.approx(expected, rel=1e-6)
     assert len(np.unique(probabilities)) > 10
     for train, left_out in folds:
         fitted = grid.best_estimator_.fit(rows.features.iloc[train], rows.label[train])
-        of_unseen_rows = fitted.predict_proba(rows.features.iloc[left_out])[:, 1]
+        left_out_probabilities = fitted.predict_proba(rows.features.iloc[left_out])[:, 1]
         assert result.out_of_fold_probabilities[0, left_out] == pytest.approx(
-            of_unseen_rows, rel=0.02
+            left_out_probabilities, rel=0.02
         )

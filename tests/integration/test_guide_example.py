@@ -1,4 +1,4 @@
-"""The example of docs/own-problem.md works as it stands, and with other names and columns."""
+"""The example in docs/own-problem.md works unchanged, and with other names and columns."""
 
 from pathlib import Path
 
@@ -15,26 +15,26 @@ from tests.support.model_server import model_server
 from tests.support.own_problem import replace_text, write_guide_example
 from tests.support.scripts import run_main
 
-# paths in the current folder, which is each test's own
+# paths in the current folder, which differs for each test
 WHERE = ("--problem", "withdrawals", "--database", "applications.db")
 FAST = ("--folds", 2, "--repeats", 1, "--jobs", 1)
 
 
 @pytest.fixture
 def store(shared_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """An empty MLflow store, which MLFLOW_TRACKING_URI names."""
+    """The address of an empty MLflow store, which MLFLOW_TRACKING_URI also holds."""
     address = copy_empty_store(shared_folder, tmp_path / "mlflow.db")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
     return address
 
 
 def ingest_and_train() -> int:
-    """Load the example's table and train on it; return the exit code of train.py."""
+    """Load the table of the example and train on it; returns the exit code of train.py."""
     assert run_main(ingest.main, *WHERE, "--source", "applications.csv") == 0
     return run_main(train.main, *WHERE, *FAST)
 
 
-def test_the_example_in_the_guide_works_as_it_stands(tmp_path: Path, store: str) -> None:
+def test_the_example_in_the_guide_works_unchanged(tmp_path: Path, store: str) -> None:
     write_guide_example(tmp_path)
     assert ingest_and_train() == 0
     client = mlflow.MlflowClient(store)
@@ -46,14 +46,16 @@ def test_the_example_in_the_guide_works_as_it_stands(tmp_path: Path, store: str)
     assert query("applications.db", "SELECT count(*) FROM results_withdrawn") == [(0,)]
 
 
-def test_a_key_called_id_and_no_numbers_at_all_are_scored(tmp_path: Path, store: str) -> None:
+def test_a_problem_with_a_key_called_id_and_without_numbers_is_scored(
+    tmp_path: Path, store: str
+) -> None:
     problem = write_guide_example(tmp_path, application_id="id")
     for text in (", a.amount", "a.amount, ", 'Feature("amount", "number"), '):
         replace_text(problem / "__init__.py", text, "")
     replace_text(problem / "__init__.py", '"text")),', '"text"),),')
     replace_text(problem / "candidates.py", '["amount"]', "[]")
     assert ingest_and_train() == 0
-    # so few rows prove nothing: it may serve although it is not surely better than the base rate
+    # so few rows cannot show that it is better than the base rate; the margin promotes it anyway
     assert run_main(promote.main, *WHERE) == 3
     assert run_main(promote.main, *WHERE, "--margin", "-1") == 0
     with model_server(store, "models:/withdrawals@champion") as url:
@@ -68,13 +70,13 @@ def test_a_key_called_id_and_no_numbers_at_all_are_scored(tmp_path: Path, store:
         (
             'outcome_labels=("',
             'group="channel", outcome_labels=("',
-            "rows have no channel, which groups",
+            "rows have no channel, the group key of withdrawals",
         ),
         ("has_label=", "# has_label=", "The label of 40 rows of withdrawals is neither"),
     ],
     ids=["rows without a group", "rows without a label"],
 )
-def test_train_refuses_rows_that_lack_what_it_needs(
+def test_train_refuses_rows_without_a_group_or_a_label(
     old: str, new: str, expected: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     problem = write_guide_example(tmp_path)

@@ -1,4 +1,4 @@
-"""ingest.py loads source files whole and unchanged, and twice the same as once."""
+"""ingest.py loads all rows unchanged, and a second load of the same files changes nothing."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from tests.support.databases import all_rows, query
 from tests.support.source_files import CLICKS, LEADS, OFFERS, edit_parquet, load_source, set_value
 
 
-def test_a_source_is_loaded_whole(source: Path, database: str) -> None:
+def test_all_rows_of_a_source_are_loaded(source: Path, database: str) -> None:
     assert load_source(source, database) == 0
     stored = all_rows(database)
     for file, table in ((LEADS, "leads"), (OFFERS, "offers"), (CLICKS, "clicks")):
@@ -29,7 +29,7 @@ def test_a_source_is_loaded_whole(source: Path, database: str) -> None:
         (CLICKS, "clicks", "offer_id"),
     ],
 )
-def test_values_arrive_unchanged_with_nulls_as_data(
+def test_values_are_stored_unchanged_including_nulls(
     file: str, table: str, key: str, source: Path, database: str
 ) -> None:
     nullable = {
@@ -62,7 +62,7 @@ def test_loading_the_same_files_twice_changes_nothing(source: Path, database: st
     assert all_rows(database) == before
 
 
-def test_changed_rows_update_and_new_ones_add(source: Path, database: str) -> None:
+def test_changed_rows_are_updated_and_new_rows_added(source: Path, database: str) -> None:
     load_source(source, database)
     before = all_rows(database)
     edit_parquet(source, OFFERS, set_value("apr", 0, 12.5))
@@ -94,14 +94,14 @@ def store_a_result_for_each_offer(engine: Engine) -> None:
         )
 
 
-def test_a_changed_row_loses_its_results_and_no_other_does(source: Path, database: str) -> None:
+def test_only_changed_rows_lose_their_results(source: Path, database: str) -> None:
     load_source(source, database)
     with open_database(database_url(database)) as engine:
         store_a_result_for_each_offer(engine)
     offers = pd.read_parquet(source / OFFERS)
     lead = offers["lead_uuid"].value_counts().index[0]  # one with several offers
-    of_lead = set(offers.loc[offers["lead_uuid"] == lead, "offer_id"])
-    offer = next(i for i in offers["offer_id"] if i not in of_lead)
+    lead_offers = set(offers.loc[offers["lead_uuid"] == lead, "offer_id"])
+    offer = next(i for i in offers["offer_id"] if i not in lead_offers)
     leads = pd.read_parquet(source / LEADS)
     row = leads.index[leads["lead_uuid"] == lead][0]
     edit_parquet(source, LEADS, set_value("annual_income", row, 123_456.0))
@@ -114,10 +114,10 @@ def test_a_changed_row_loses_its_results_and_no_other_does(source: Path, databas
     )
     assert load_source(source, database) == 0
     scored = {offer_id for (offer_id,) in query(database, "SELECT offer_id FROM results_clicked")}
-    assert set(offers["offer_id"]) - scored == of_lead | {offer}
+    assert set(offers["offer_id"]) - scored == lead_offers | {offer}
 
 
-def test_rows_that_are_good_again_leave_the_rejected_ones(source: Path, database: str) -> None:
+def test_corrected_rows_are_removed_from_the_rejected_rows(source: Path, database: str) -> None:
     edit_parquet(source, OFFERS, set_value("apr", 0, -1.0))
     load_source(source, database, "--max-rejected", 0.5)
     assert all_rows(database)["rejected_rows"]
@@ -126,7 +126,7 @@ def test_rows_that_are_good_again_leave_the_rejected_ones(source: Path, database
     assert all_rows(database)["rejected_rows"] == []
 
 
-def test_another_source_needs_add(
+def test_a_second_source_requires_the_add_flag(
     source: Path, small_source: Path, database: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     load_source(small_source, database)
@@ -135,4 +135,4 @@ def test_another_source_needs_add(
     assert "--add" in capfd.readouterr().err
     assert all_rows(database) == before
     assert load_source(source, database, "--add") == 0
-    assert load_source(source, database) == 0  # a source that it knows
+    assert load_source(source, database) == 0  # the source is known by now

@@ -1,7 +1,7 @@
-"""Made-up and damaged source files: each is read exactly as it says, or refused in one sentence.
+"""Random and damaged source files are read correctly, or refused in one sentence.
 
-`make test` reads 200 files, `make soak` 5,000. What a CSV file says is known by those who made it
-up, what a Parquet file says from before it was damaged.
+`make test` reads 200 files, `make soak` 5,000. The expected rows of a CSV file come from its
+generator, and those of a Parquet file from before it was damaged.
 """
 
 import contextlib
@@ -27,14 +27,14 @@ from tests.support.fuzzed_files import CsvFile, Row, csv_files, damaged_bytes
 FILES = int(os.environ.get("SOAK_FUZZ_FILES", "200"))
 SEED = int(os.environ.get("SOAK_SEED", "4"))
 NAMES = ("amount", "count", "at", "word")
-MOST_HEADER_BYTES = 160
+MAX_HEADER_BYTES = 160
 TABLE = source_table(
     "fuzzed",
     MetaData(),
     Column("key", BigInteger, primary_key=True, info={"optional": True}),
-    *(Column(n, of) for n, of in zip(NAMES, (Double, BigInteger, DateTime, String), strict=True)),
+    *(Column(n, t) for n, t in zip(NAMES, (Double, BigInteger, DateTime, String), strict=True)),
 )
-of_files = settings(
+SETTINGS = settings(
     max_examples=FILES // 2,
     deadline=None,
     database=None,
@@ -43,59 +43,59 @@ of_files = settings(
 
 
 def read(path: Path) -> dict[int, Row | None]:
-    """The rows of a file by their numbers, None for a rejected one.
+    """Return the rows of a file by their numbers, and None for a rejected row.
 
     Raises:
         SourceError: the file is refused.
     """
     (file,) = open_sources(path, [Source(TABLE, "fuzzed")])
     rows: dict[int, Row | None] = {}
-    for good, rejected in file.batches():
-        rows |= {row[ROW_NUMBER]: tuple(row[n] for n in NAMES) for row in good.to_pylist()}
+    for valid, rejected in file.batches():
+        rows |= {row[ROW_NUMBER]: tuple(row[n] for n in NAMES) for row in valid.to_pylist()}
         rows |= {row.row_number: None for row in rejected}
     return rows
 
 
-def refusal(path: Path) -> str:
-    """What is said of a file that has to be refused."""
-    with pytest.raises(SourceError) as refused:
+def read_error(path: Path) -> str:
+    """Return the error message for a file that must be refused."""
+    with pytest.raises(SourceError) as error:
         read(path)
-    sentence = str(refused.value)
+    sentence = str(error.value)
     assert sentence.endswith(".")
     assert "nothing was loaded" in sentence.lower()
     return sentence
 
 
-def read_or_refused(path: Path, expected: dict[int, Row | None]) -> str:
-    """Read a file that may be damaged; returns what became of it."""
+def read_or_refuse(path: Path, expected: dict[int, Row | None]) -> str:
+    """Read a file that may be damaged; return "read" or "refused"."""
     try:
         rows = read(path)
     except SourceError:
-        assert refusal(path)
+        assert read_error(path)
         return "refused"
     assert rows == expected
     return "read"
 
 
-def test_csv_files_are_read_as_they_say_or_refused(tmp_path: Path) -> None:
+def test_csv_files_are_read_correctly_or_refused(tmp_path: Path) -> None:
     outcomes: Counter[str] = Counter()
 
     @seed(SEED)
-    @of_files
+    @SETTINGS
     @given(st.data())
     def read_one(data: st.DataObject) -> None:
         file: CsvFile = data.draw(csv_files(NAMES))
-        plain, packed = tmp_path / "fuzzed.csv", tmp_path / "fuzzed.csv.gz"
+        plain, compressed = tmp_path / "fuzzed.csv", tmp_path / "fuzzed.csv.gz"
         plain.write_bytes(file.content)
         if file.rows:
             assert read(plain) == file.rows
         else:
-            assert "has no rows" in refusal(plain)
-        packed.write_bytes(data.draw(damaged_bytes(file.content)))
-        outcomes[read_or_refused(packed, file.rows)] += 1
+            assert "has no rows" in read_error(plain)
+        compressed.write_bytes(data.draw(damaged_bytes(file.content)))
+        outcomes[read_or_refuse(compressed, file.rows)] += 1
 
     read_one()
-    print(f"{outcomes.total():,} CSV files, and as many damaged: {dict(outcomes)}")
+    print(f"{outcomes.total():,} CSV files, and as many damaged ones: {dict(outcomes)}")
     assert outcomes["refused"] > outcomes["read"]
 
 
@@ -118,7 +118,7 @@ def parquet(request: pytest.FixtureRequest) -> ParquetFile:
         pa.table(columns, pa.schema(zip(NAMES, types, strict=True))),
         sink,
         compression=request.param,
-        use_dictionary=False,  # a chunk is one page: a header, and what the checksum covers
+        use_dictionary=False,  # so that a chunk is one page: a header and content with a checksum
         row_group_size=300,
         write_page_checksum=True,
     )
@@ -128,7 +128,7 @@ def parquet(request: pytest.FixtureRequest) -> ParquetFile:
     for group in range(metadata.num_row_groups):
         for chunk in metadata.row_group(group).to_dict()["columns"]:
             start, size = chunk["data_page_offset"], chunk["total_compressed_size"]
-            covered += range(start + MOST_HEADER_BYTES, start + size)
+            covered += range(start + MAX_HEADER_BYTES, start + size)
     return ParquetFile(content, dict(enumerate(rows, 1)), covered)
 
 
@@ -149,7 +149,7 @@ def _rows(rng: random.Random, number: int) -> list[Row]:
     ]
 
 
-def test_parquet_files_with_flipped_bits_are_read_as_they_were_or_refused(
+def test_parquet_files_with_flipped_bits_are_read_correctly_or_refused(
     parquet: ParquetFile, tmp_path: Path
 ) -> None:
     path = tmp_path / "fuzzed.parquet"
@@ -158,19 +158,19 @@ def test_parquet_files_with_flipped_bits_are_read_as_they_were_or_refused(
     outcomes: Counter[str] = Counter()
 
     @seed(SEED)
-    @settings(of_files, max_examples=math.ceil(FILES / 6))
+    @settings(SETTINGS, max_examples=math.ceil(FILES / 6))
     @given(st.data())
     def read_one(data: st.DataObject) -> None:
         changed = bytearray(parquet.content)
         is_covered = data.draw(st.sampled_from([True, True, True, False]))
-        places = (
+        positions = (
             st.sampled_from(parquet.covered) if is_covered else st.integers(0, len(changed) - 1)
         )
-        changed[data.draw(places)] ^= 1 << data.draw(st.integers(0, 7))
+        changed[data.draw(positions)] ^= 1 << data.draw(st.integers(0, 7))
         path.write_bytes(changed)
         if is_covered:
-            outcomes[read_or_refused(path, parquet.rows)] += 1
-        else:  # no checksum covers headers and footer; yet nothing but a sentence may come of it
+            outcomes[read_or_refuse(path, parquet.rows)] += 1
+        else:  # headers and footer have no checksum, so any rows or a SourceError may result
             with contextlib.suppress(SourceError):
                 read(path)
 

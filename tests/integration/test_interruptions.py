@@ -128,7 +128,7 @@ def signaled_client(
             "two batches to be stored and two to be in flight",
         )
         client.send_signal(signal_number)
-        while "Finishing what is in flight" not in (line := client.stderr.readline()):
+        while "Finishing the work in progress" not in (line := client.stderr.readline()):
             assert line, "the client did not say that it is finishing"
         yield client
 

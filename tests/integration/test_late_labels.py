@@ -1,4 +1,4 @@
-"""A label that becomes known later updates its row, and no file takes a label away."""
+"""A label that becomes known later updates its row, and no file removes a known label."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def store_a_result_for_each_loan(database: str) -> None:
         )
 
 
-def test_a_label_that_becomes_known_updates_its_row_and_keeps_its_score(
+def test_a_new_label_updates_its_row_and_keeps_its_score(
     loan_source: Path, database: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     outcome = read_loans(loan_source)["is_late"]
@@ -44,9 +44,7 @@ def test_a_label_that_becomes_known_updates_its_row_and_keeps_its_score(
     assert "dropped" not in capfd.readouterr().out
 
 
-def test_a_file_without_the_label_loads_and_takes_no_label_away(
-    loan_source: Path, database: str
-) -> None:
+def test_a_file_without_labels_keeps_the_known_labels(loan_source: Path, database: str) -> None:
     load_loans(loan_source, database)
     before = all_rows(database)["loans"]
     edit_loans(loan_source, lambda f: f.drop(columns="is_late"))
@@ -55,5 +53,6 @@ def test_a_file_without_the_label_loads_and_takes_no_label_away(
     edit_loans(loan_source, set_value("loan_amnt", 0, "1234"))
     assert load_loans(loan_source, database) == 0
     loans = pd.DataFrame(query(database, LABELS), columns=["loan_amnt", "is_late"])
-    assert len(loans) == len(read_loans(loan_source)) + 1  # the row as it was stays: it has no key
+    # the old row stays too, because loans have no natural key
+    assert len(loans) == len(read_loans(loan_source)) + 1
     assert loans.loc[loans["loan_amnt"] == 1234, "is_late"].isna().all()

@@ -1,4 +1,4 @@
-"""Which training promotion takes: the latest that was finished and still exists."""
+"""promote.py uses the latest training that has finished and was not deleted."""
 
 from pathlib import Path
 
@@ -29,18 +29,18 @@ def register(client: MlflowClient, training: str) -> int:
     return int(version.version)
 
 
-def test_a_training_without_a_run_or_without_an_end_is_passed_over(client: MlflowClient) -> None:
+def test_unfinished_and_deleted_trainings_are_skipped(client: MlflowClient) -> None:
     finished = client.create_run("0").info.run_id
     client.set_terminated(finished)
     oldest = register(client, finished)
-    register(client, client.create_run("0").info.run_id)  # it still runs
-    register(client, "0" * 32)  # its run was deleted for good
+    register(client, client.create_run("0").info.run_id)  # still running
+    register(client, "0" * 32)  # its run was deleted permanently
     assert [int(version.version) for version in latest_training_versions(client, PROBLEM)] == [
         oldest
     ]
 
 
-def test_no_finished_training_is_one_sentence(client: MlflowClient) -> None:
+def test_without_a_finished_training_the_error_says_so(client: MlflowClient) -> None:
     register(client, "0" * 32)
-    with pytest.raises(RegistryError, match=r"No training .* was finished"):
+    with pytest.raises(RegistryError, match=r"No training .* has finished"):
         latest_training_versions(client, PROBLEM)

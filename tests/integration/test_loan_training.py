@@ -1,4 +1,4 @@
-"""Late loans are judged as rare events must be, by small models: what their training leaves."""
+"""Trained models of late loans are small, and are evaluated as rare events require."""
 
 import re
 from dataclasses import replace
@@ -23,7 +23,7 @@ from training.dataset import Dataset
 PROBLEM = problems.load("loan_risk")
 SAMPLE = LOAN_SAMPLE / LOANS
 FOREST, LOGISTIC = "random_forest_given", "logistic_scaled"
-MOST_BYTES = 20e6
+MAX_BYTES = 20e6
 
 
 @pytest.fixture
@@ -48,7 +48,9 @@ def metrics(client: MlflowClient, candidate: str) -> dict[str, float]:
     return dict(client.get_run(run_id).data.metrics)
 
 
-def test_both_candidates_are_registered_and_the_better_one_serves(client: MlflowClient) -> None:
+def test_both_candidates_are_registered_and_the_better_one_is_champion(
+    client: MlflowClient,
+) -> None:
     versions = versions_by_candidate(client)
     assert versions.keys() == {FOREST, LOGISTIC}
     aliases = client.get_registered_model("loan-risk").aliases
@@ -56,7 +58,7 @@ def test_both_candidates_are_registered_and_the_better_one_serves(client: Mlflow
     assert str(aliases["challenger"]) == str(versions[FOREST].version)
 
 
-def test_the_forest_searches_10_and_100_trees_and_is_saved_for_one_process(
+def test_the_forest_is_searched_with_10_and_100_trees_and_saved_without_threads(
     client: MlflowClient,
 ) -> None:
     version = versions_by_candidate(client)[FOREST]
@@ -69,25 +71,25 @@ def test_the_forest_searches_10_and_100_trees_and_is_saved_for_one_process(
     assert model.named_steps["model"].n_jobs is None
     folder = Path(mlflow.artifacts.download_artifacts(f"models:/loan-risk/{version.version}"))
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    assert size < MOST_BYTES
+    assert size < MAX_BYTES
     assert metrics(client, FOREST)["saved_mb"] == pytest.approx(size / 1e6, rel=0.05)
 
 
 def test_the_largest_forest_of_the_grid_stays_small_on_any_table(data: Dataset) -> None:
     rng = np.random.default_rng(0)
     frame = data.train.features.copy()
-    for name in PROBLEM.numbers:  # noise, so that no tree ends before it must
+    for name in PROBLEM.numbers:  # noise, so that trees grow as large as they may
         frame[name] = rng.random(len(frame))
     (forest,) = (c for c in PROBLEM.candidates(data.categories, 0) if c.name == FOREST)
     trees = max(forest.grid["model__n_estimators"])
     fitted = forest.pipeline.set_params(model__n_estimators=trees)
     fitted.fit(frame, rng.integers(0, 2, len(frame)))
     leaves = {tree.get_n_leaves() for tree in fitted.named_steps["model"].estimators_}
-    assert leaves == {1_000}  # the most that a tree may have, however many rows there are
-    assert len(skops.io.dumps(fitted)) < MOST_BYTES
+    assert leaves == {1_000}  # the limit of a tree, for any number of rows
+    assert len(skops.io.dumps(fitted)) < MAX_BYTES
 
 
-def test_a_single_row_s_time_is_reported_and_the_forest_s_is_longer(client: MlflowClient) -> None:
+def test_the_time_per_row_is_logged_and_is_longer_for_the_forest(client: MlflowClient) -> None:
     forest, logistic = (metrics(client, name)["single_row_ms"] for name in (FOREST, LOGISTIC))
     assert forest > logistic > 0
     for name, milliseconds in ((FOREST, forest), (LOGISTIC, logistic)):
@@ -95,7 +97,7 @@ def test_a_single_row_s_time_is_reported_and_the_forest_s_is_longer(client: Mlfl
         assert float(tag) == pytest.approx(milliseconds, abs=0.01)
 
 
-def test_metrics_come_with_intervals_and_the_model_beats_chance(client: MlflowClient) -> None:
+def test_metrics_have_intervals_and_the_model_beats_chance(client: MlflowClient) -> None:
     share_of_late = pd.read_csv(SAMPLE)["is_late"].mean()
     for name in (FOREST, LOGISTIC):
         values = metrics(client, name)
@@ -121,14 +123,14 @@ def test_training_prints_decisions_at_the_chosen_and_the_former_threshold(
             assert re.search(line, loans_trained.output), line
 
 
-def test_cross_validation_is_repeated_where_late_loans_are_few(data: Dataset) -> None:
+def test_cross_validation_is_repeated_if_there_are_few_late_loans(data: Dataset) -> None:
     assert data.train.label.sum() < 500
     assert data.default_repeats == 5
     common = np.where(np.arange(len(data.raw)) % 2, 1, 0)
     assert replace(data, raw=data.raw.assign(label=common)).default_repeats == 1
 
 
-def test_the_canary_rows_tell_forests_of_other_seeds_apart(data: Dataset) -> None:
+def test_canary_rows_distinguish_forests_with_different_seeds(data: Dataset) -> None:
     forests = []
     for seed in range(4):
         (forest,) = (c for c in PROBLEM.candidates(data.categories, seed) if c.name == FOREST)
@@ -137,7 +139,7 @@ def test_the_canary_rows_tell_forests_of_other_seeds_apart(data: Dataset) -> Non
     for forest in forests:
         rows = canaries.make_canary_rows(data, forest)
         canary = canaries.record_canary(forest, rows)
-        assert len(set(canary.probabilities)) >= 4  # a forest says 0 to most rows
+        assert len(set(canary.probabilities)) >= 4  # a forest predicts 0 for most rows
         for other in forests:
-            answers = other.predict_proba(rows)[:, 1].tolist()
-            assert canary.is_answered_by(answers) == (other is forest)
+            probabilities = other.predict_proba(rows)[:, 1].tolist()
+            assert canary.is_answered_by(probabilities) == (other is forest)

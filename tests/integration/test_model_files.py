@@ -1,4 +1,4 @@
-"""A version whose files were tampered with is refused before anything in them is loaded."""
+"""A version with manipulated files is refused before anything in them is loaded."""
 
 import os
 import pickle
@@ -42,7 +42,7 @@ def edit(folder: Path, flavor: str, **settings: object) -> None:
     description.write_text(yaml.safe_dump(content))
 
 
-def pickled(folder: Path) -> None:
+def with_pickle(folder: Path) -> None:
     edit(folder, "sklearn", serialization_format="cloudpickle")
     (folder / "model.skops").write_bytes(pickle.dumps(Payload()))
 
@@ -59,27 +59,27 @@ def with_untrusted_function(folder: Path) -> None:
     (folder / "model.skops").write_bytes(skops.io.dumps(pipeline))
 
 
-def with_names_of_files_as_input(folder: Path) -> None:
+def with_file_reading_vectorizer(folder: Path) -> None:
     pipeline = make_pipeline(CountVectorizer(input="filename"))
     (folder / "model.skops").write_bytes(skops.io.dumps(pipeline))
 
 
-def with_odd_schema(folder: Path) -> None:
+def with_nested_schema(folder: Path) -> None:
     with zipfile.ZipFile(folder / "model.skops", "w") as archive:
         archive.writestr("schema.json", "[" * 5000 + "]" * 5000)
 
 
-def without_pipeline(folder: Path) -> None:
+def with_invalid_archive(folder: Path) -> None:
     (folder / "model.skops").write_bytes(b"no archive")
 
 
-TAMPERED: dict[Callable[[Path], None], str] = {
-    pickled: "sets serialization_format of sklearn to 'cloudpickle'",
+MANIPULATIONS: dict[Callable[[Path], None], str] = {
+    with_pickle: "sets serialization_format of sklearn to 'cloudpickle'",
     with_own_loader: "sets code of python_function to 'code'",
-    with_untrusted_function: "holds posix.mkdir, which is not trusted",
-    with_names_of_files_as_input: "takes its input for names of files",
-    with_odd_schema: "model.skops cannot be read",
-    without_pipeline: "model.skops cannot be read (BadZipFile)",
+    with_untrusted_function: "contains posix.mkdir, which is not trusted",
+    with_file_reading_vectorizer: "reads files that its input names",
+    with_nested_schema: "model.skops cannot be read",
+    with_invalid_archive: "model.skops cannot be read (BadZipFile)",
 }
 
 
@@ -98,8 +98,8 @@ def edit_metadata(folder: Path, **settings: object) -> None:
     description.write_text(yaml.safe_dump(content))
 
 
-# what stands in MLmodel -> what is said of it
-UNREADABLE = {
+# invalid contents of MLmodel and the error message for each
+INVALID_MLMODELS = {
     "a: [": "its MLmodel cannot be read (ParserError)",
     "- a list": "its MLmodel cannot be read (TypeError)",
     "": "its MLmodel cannot be read (AttributeError)",
@@ -114,7 +114,7 @@ def register(
     change: Callable[[Path], None],
     tags: dict[str, str] | None = None,
 ) -> versions.RegisteredVersion:
-    """Register a changed copy of a version's files, without digests of them but for these tags."""
+    """Register a changed copy of a version's files, with these tags only."""
     original = trained.version().uri
     mlflow.set_tracking_uri(store.uri)
     mlflow.artifacts.download_artifacts(original, dst_path=str(folder))
@@ -123,19 +123,19 @@ def register(
     return versions.resolve(store.client, f"models:/{MODEL}/{number}")
 
 
-@pytest.mark.parametrize("change", TAMPERED, ids=lambda change: change.__name__)
-def test_a_tampered_version_is_refused_and_runs_no_code(
+@pytest.mark.parametrize("change", MANIPULATIONS, ids=lambda change: change.__name__)
+def test_a_manipulated_version_is_refused_and_its_code_does_not_run(
     change: Callable[[Path], None], store: StoreCopy, trained: TrainedStore, tmp_path: Path
 ) -> None:
     version = register(store, trained, tmp_path / "model", change)
     with pytest.raises(UntrustedModelError) as refused:
         model_files.load(version)
-    assert TAMPERED[change] in str(refused.value)
+    assert MANIPULATIONS[change] in str(refused.value)
     assert version.model_id in str(refused.value)
     assert not Path(MARKER).exists()
 
 
-def test_a_version_with_a_changed_threshold_is_refused_before_it_is_used(
+def test_a_version_with_a_changed_threshold_is_refused(
     store: StoreCopy, trained: TrainedStore, tmp_path: Path
 ) -> None:
     tags = store.client.get_model_version(MODEL, trained.version().number).tags
@@ -143,8 +143,8 @@ def test_a_version_with_a_changed_threshold_is_refused_before_it_is_used(
         register(store, trained, tmp_path / "model", with_lower_threshold, tags)
 
 
-@pytest.mark.parametrize("content", UNREADABLE)
-def test_a_description_that_is_none_is_refused(
+@pytest.mark.parametrize("content", INVALID_MLMODELS)
+def test_an_invalid_mlmodel_file_is_refused(
     content: str, store: StoreCopy, trained: TrainedStore, tmp_path: Path
 ) -> None:
     def replace(folder: Path) -> None:
@@ -152,25 +152,25 @@ def test_a_description_that_is_none_is_refused(
 
     with pytest.raises(UntrustedModelError) as refused:
         register(store, trained, tmp_path / "model", replace)
-    assert UNREADABLE[content] in str(refused.value)
+    assert INVALID_MLMODELS[content] in str(refused.value)
 
 
-def test_a_threshold_that_is_no_number_is_refused(
+def test_a_threshold_that_is_not_a_number_is_refused(
     store: StoreCopy, trained: TrainedStore, tmp_path: Path
 ) -> None:
-    with pytest.raises(RegistryError, match="carries no decision threshold"):
+    with pytest.raises(RegistryError, match="has no decision threshold"):
         register(store, trained, tmp_path / "model", with_text_as_threshold)
 
 
-def test_a_tampered_version_cannot_be_made_the_champion(
+def test_a_manipulated_version_cannot_become_the_champion(
     store: StoreCopy, trained: TrainedStore, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     version = register(store, trained, tmp_path / "model", with_untrusted_function)
     assert run_main(promote.main, "--to", version.number) == 2
-    assert TAMPERED[with_untrusted_function] in capfd.readouterr().err
+    assert MANIPULATIONS[with_untrusted_function] in capfd.readouterr().err
 
 
-def test_a_version_without_a_digest_is_loaded_and_says_so(
+def test_a_version_without_a_digest_is_loaded_with_a_warning(
     store: StoreCopy, trained: TrainedStore, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     version = register(store, trained, tmp_path / "model", lambda _: None)
@@ -189,6 +189,6 @@ def test_files_changed_after_registration_are_refused(
             model_files.check(folder, version)
 
 
-def test_a_pipeline_with_a_function_that_writes_files_cannot_be_registered() -> None:
-    with pytest.raises(RegistryError, match=r"holds numpy\.save, which no server"):
+def test_a_pipeline_that_writes_files_cannot_be_registered() -> None:
+    with pytest.raises(RegistryError, match=r"contains numpy\.save, which no server would load"):
         model_files.types_to_trust(make_pipeline(FunctionTransformer(np.save)))

@@ -1,4 +1,4 @@
-"""The trained models are as good as they should be, and no better than is possible."""
+"""The trained models are as good as expected, and no better than the true probabilities."""
 
 from pathlib import Path
 
@@ -25,14 +25,14 @@ SAMPLE_LEADS, SAMPLE_SEED = 10_000, load_generator("offer_click").SAMPLE_SEED
 
 @pytest.fixture(scope="module")
 def data(trained: TrainedStore) -> Dataset:
-    """The rows that the models were trained on, and those held out."""
+    """The training rows and the held-out rows of the models."""
     with open_database(database_url(str(trained.database))) as engine:
         return dataset.read(engine, PROBLEM)
 
 
 @pytest.fixture(scope="module")
 def runs(trained: TrainedStore) -> dict[str, Run]:
-    """The run of each candidate, by the candidate's name."""
+    """The run of each candidate, keyed by its name."""
     client = MlflowClient(trained.tracking_uri)
     registered = client.search_model_versions(f"name = '{MODEL}'")
     return {v.tags["candidate"]: client.get_run(str(v.run_id)) for v in registered}
@@ -40,7 +40,7 @@ def runs(trained: TrainedStore) -> dict[str, Run]:
 
 @pytest.fixture(scope="module")
 def probabilities(trained: TrainedStore, data: Dataset) -> dict[str, np.ndarray]:
-    """What each candidate answers to the training rows, by the candidate's name."""
+    """The predictions of each candidate for the training rows, keyed by its name."""
     mlflow.set_tracking_uri(trained.tracking_uri)
     client = MlflowClient()
     return {
@@ -61,14 +61,16 @@ def test_no_fitted_model_beats_the_true_probabilities(data: Dataset, runs: dict[
         assert 0.55 < run.data.metrics["test_roc_auc"] < limit, name
 
 
-def test_probabilities_are_calibrated_in_the_large(
+def test_the_mean_probability_is_the_share_of_clicks(
     data: Dataset, probabilities: dict[str, np.ndarray]
 ) -> None:
     for name, answers in probabilities.items():
         assert answers.mean() == pytest.approx(data.train.label.mean(), rel=0.05), name
 
 
-def test_a_model_is_better_than_the_base_rate(trained: TrainedStore, runs: dict[str, Run]) -> None:
+def test_every_model_is_better_than_the_base_rate_model(
+    trained: TrainedStore, runs: dict[str, Run]
+) -> None:
     client = MlflowClient(trained.tracking_uri)
     for name, run in runs.items():
         training = client.get_run(run.data.tags["mlflow.parentRunId"])
@@ -76,7 +78,7 @@ def test_a_model_is_better_than_the_base_rate(trained: TrainedStore, runs: dict[
         assert run.data.metrics["test_log_loss"] < base_rate, name
 
 
-def test_engineered_columns_are_worth_it_where_half_of_the_offers_are_clicked() -> None:
+def test_engineered_columns_improve_the_model_if_half_of_the_offers_are_clicked() -> None:
     rows = generated_rows(SAMPLE_LEADS, SAMPLE_SEED)
     clicked, others = rows[rows["clicked"]], rows[~rows["clicked"]]
     half = pd.concat([clicked, others.sample(len(clicked), random_state=0)])

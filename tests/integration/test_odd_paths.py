@@ -1,4 +1,4 @@
-"""Paths that lead nowhere, are too long, or have odd characters: they load, or one sentence."""
+"""Unusual paths, such as loops, long names and odd characters, load or end with one sentence."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ LOOP, LONG, NOT_UTF8 = "loop", "a" * 5_000, os.fsdecode(b"b\xffd")
 
 @pytest.fixture(autouse=True)
 def odd_paths(source: Path) -> None:
-    """In the current folder: a link to itself, and the source under odd names."""
+    """Create a link to itself and copies of the source with odd names in the current folder."""
     Path(LOOP).symlink_to(LOOP)
     for name in ("new\nline", NOT_UTF8):
         shutil.copytree(source, name)
@@ -41,7 +41,7 @@ def odd_paths(source: Path) -> None:
 def test_a_path_that_cannot_be_used_ends_with_one_sentence(
     flag: str, path: str, expected: str, source: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    # of a flag that is given twice, the last one counts
+    # if a flag is repeated, the last value counts
     flags = ("--source", "") if flag == "--results" else ()
     assert load_source(source, "test.db", *flags, flag, path) == 2
     error = capfd.readouterr().err

@@ -1,4 +1,4 @@
-"""An optional column, lender_id: off by default; trained on, served and scored if asked for."""
+"""The optional column lender_id is used in training, serving and scoring only on request."""
 
 from pathlib import Path
 from types import ModuleType
@@ -31,7 +31,7 @@ RESULTS = "SELECT count(*), count(DISTINCT offer_id) FROM results_clicked"
 
 @pytest.fixture
 def folder(generator: ModuleType, tmp_path: Path) -> Path:
-    """Leads who click what one lender offers, whatever it is."""
+    """Leads who click only the offers of one lender."""
     folder = tmp_path / "source"
     generator.write(folder, leads=800, seed=4)
     offers = pd.read_parquet(folder / OFFERS)
@@ -51,7 +51,7 @@ def store(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> str:
-    """A store whose champion has learned from the lenders in the SQLite database."""
+    """An MLflow store whose champion was trained with the lenders in the SQLite database."""
     uri = copy_empty_store(shared_folder, tmp_path / "mlflow.db")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     assert load_source(folder, sqlite_database, *FLAGS) == 0
@@ -73,10 +73,10 @@ def test_a_version_with_an_optional_column_is_served_and_scored(
         assert query(sqlite_database, RESULTS) == [(offers, offers)]
         assert_scored_by_lender(sqlite_database, version)
 
-        edit_parquet(folder, OFFERS, another_lender_in_ten_rows)
+        edit_parquet(folder, OFFERS, change_lender_of_ten_rows)
         assert load_source(folder, sqlite_database, *FLAGS, "--add") == 0
-        ((kept, _),) = query(sqlite_database, RESULTS)
-        assert offers - 10 <= kept < offers  # what changed is to be scored again
+        ((remaining, _),) = query(sqlite_database, RESULTS)
+        assert offers - 10 <= remaining < offers  # changed rows lose their results
         assert score(sqlite_database, url, *FLAGS) == 0
         assert query(sqlite_database, RESULTS) == [(offers, offers)]
 
@@ -92,12 +92,12 @@ def assert_scored_by_lender(database: str, version: versions.RegisteredVersion) 
     assert expected[~other_lenders].mean() > 10 * expected[other_lenders].mean()
 
 
-def another_lender_in_ten_rows(offers: pd.DataFrame) -> pd.DataFrame:
+def change_lender_of_ten_rows(offers: pd.DataFrame) -> pd.DataFrame:
     offers.loc[:9, "lender_id"] = 240
     return offers
 
 
-def test_it_is_off_unless_asked_for() -> None:
+def test_it_is_off_by_default() -> None:
     problem = load()
     assert "lender_id" not in problem.feature_names
     assert "lender_id" in problem.with_optional_columns(["lender_id"]).feature_names

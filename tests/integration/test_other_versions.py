@@ -1,4 +1,4 @@
-"""Another version behind the endpoint: nothing of it is stored, and it can be waited for."""
+"""An endpoint that serves another version: its answers are not stored; the client can wait."""
 
 import pytest
 
@@ -14,7 +14,7 @@ def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backoff, "FIRST_WAIT", 0.05)
 
 
-def test_another_version_behind_the_endpoint_stores_nothing(
+def test_answers_of_another_version_are_not_stored(
     small_database: str, challenger: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert score(small_database, challenger) == 4
@@ -23,18 +23,18 @@ def test_another_version_behind_the_endpoint_stores_nothing(
     assert query(small_database, "SELECT outcome FROM scoring_runs") == [("failed",)]
 
 
-def test_a_version_that_changes_during_a_run_ends_the_run_there(
+def test_a_run_ends_if_the_endpoint_switches_to_another_version(
     small_database: str, champion: str, challenger: str, endpoint: ScriptedEndpoint
 ) -> None:
-    def swapped(request: Request) -> Response:
+    def switch_version(request: Request) -> Response:
         return forward(champion if request.number <= 3 else challenger, request.body)
 
-    endpoint.script = swapped
+    endpoint.script = switch_version
     assert score(small_database, endpoint.url, "--batch-size", 100) == 4
     assert count_scored(small_database) == 300
 
 
-def test_another_version_is_waited_for_if_the_flag_says_so(
+def test_the_client_waits_for_its_version_with_wait_for_version(
     small_database: str,
     trained: TrainedStore,
     champion: str,
@@ -42,17 +42,17 @@ def test_another_version_is_waited_for_if_the_flag_says_so(
     small_offers: int,
     endpoint: ScriptedEndpoint,
 ) -> None:
-    def swapped_for_a_while(request: Request) -> Response:
+    def serve_another_version_for_a_while(request: Request) -> Response:
         other = 3 <= request.number <= 6
         return forward(challenger if other else champion, request.body)
 
-    endpoint.script = swapped_for_a_while
+    endpoint.script = serve_another_version_for_a_while
     flags = ("--wait-for-version", 60, "--batch-size", 120)
     assert score(small_database, endpoint.url, *flags) == 0
     assert_every_offer_scored_once(small_database, trained.champion_id, small_offers)
 
 
-def test_another_version_is_waited_for_no_longer_than_the_flag_says(
+def test_the_client_waits_no_longer_than_wait_for_version(
     small_database: str, challenger: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert score(small_database, challenger, "--wait-for-version", 0.5, "--max-wait", 0) == 4
@@ -63,17 +63,17 @@ def test_another_version_is_waited_for_no_longer_than_the_flag_says(
 
 
 @pytest.mark.parametrize("header", ["X-Model-Version", "X-Logged-Model-Id"])
-def test_right_answers_under_another_version_s_name_are_not_stored(
+def test_correct_answers_with_another_version_in_the_header_are_not_stored(
     header: str,
     small_database: str,
     champion: str,
     endpoint: ScriptedEndpoint,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    def another(request: Request) -> Response:
+    def with_other_header(request: Request) -> Response:
         return forward(champion, request.body)._replace(headers={header: "offer-click/9"})
 
-    endpoint.script = another
+    endpoint.script = with_other_header
     assert score(small_database, endpoint.url) == 4
     assert "answered as offer-click/9, not as" in capfd.readouterr().err
     assert count_scored(small_database) == 0

@@ -1,4 +1,4 @@
-"""Mistakes in a problem of a user's own: train.py and ingest.py name them and make nothing."""
+"""train.py and ingest.py describe mistakes in a user's problem and create no files."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +23,7 @@ def min_max(x):
 
 
 def use_own_function(folder: Path) -> None:
-    """Make the second candidate call a function that only its own file has."""
+    """Let the second candidate call a function that only its own file defines."""
     replace_text(
         folder / "candidates.py",
         'pipeline(MEASURES, "passthrough", categories, trees),',
@@ -38,18 +38,21 @@ def label_with_one_and_two(folder: Path) -> None:
     replace_text(folder / "__init__.py", label, f"{label} + 1")
 
 
-# tests/unit/test_problem_mistakes.py has all that can be seen in the problem's files alone
+# tests/unit/test_problem_mistakes.py covers mistakes that need no data
 MISTAKES: dict[str, tuple[Callable[[Path], object], str]] = {
     "in the declaration": (
         lambda f: replace_text(f / "__init__.py", '"Malignant")', '"Malignant", "?")'),
-        "words must be two that differ",
+        "outcome_labels must be two different texts",
     ),
     "no candidates": (lambda f: (f / "candidates.py").unlink(), "has no candidates.py"),
-    "a label that is no label": (
+    "a label that is not 0 or 1": (
         label_with_one_and_two,
         "The label of 212 rows of biopsies is neither 0 nor 1",
     ),
-    "a function of their own": (use_own_function, "min_max, which no server would load"),
+    "a function defined in candidates.py": (
+        use_own_function,
+        "min_max, which no server would load",
+    ),
 }
 
 
@@ -70,7 +73,7 @@ def hospital(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("case", MISTAKES)
-def test_train_names_a_mistake_in_one_sentence_and_makes_no_store(
+def test_train_describes_a_mistake_in_one_sentence_and_creates_no_store(
     case: str, hospital: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     folder = copy_problem(tmp_path)
@@ -84,7 +87,7 @@ def test_train_names_a_mistake_in_one_sentence_and_makes_no_store(
     assert [path.name for path in tmp_path.iterdir()] == ["my problem"]
 
 
-def test_train_names_a_grid_that_does_not_fit_its_pipeline_in_one_sentence(
+def test_train_describes_an_unknown_parameter_in_a_grid_in_one_sentence(
     hospital: Path,
     shared_folder: Path,
     tmp_path: Path,
@@ -98,7 +101,8 @@ def test_train_names_a_grid_that_does_not_fit_its_pipeline_in_one_sentence(
     flags = ("--problem", folder, "--database", hospital, "--folds", 2, "--repeats", 1, "--jobs", 1)
     assert run_main(train.main, *flags) == 2
     error = capfd.readouterr().err
-    assert "error: logistic cannot be fitted (ValueError: Invalid parameter 'modle'" in error
+    assert "error: Candidate logistic cannot be fitted (ValueError" in error
+    assert "Invalid parameter 'modle'" in error
     assert "Traceback" not in error
 
 

@@ -1,4 +1,4 @@
-"""promote.py on a copy of the trained store: what it decides, moves, refuses and remembers."""
+"""promote.py on a copy of the trained store: decisions, aliases, rollback and history."""
 
 import dataclasses
 import re
@@ -23,14 +23,14 @@ from training import promotion
 PLAIN, ENGINEERED, TREES = "1", "2", "3"  # as train.py registers them
 
 
-def test_a_truly_better_challenger_replaces_the_champion(
+def test_a_better_challenger_replaces_the_champion(
     store: StoreCopy, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert store.promote("--to", PLAIN) == 0
     assert store.promote() == 0
     assert store.alias("champion") == ENGINEERED
     assert store.alias("previous") == PLAIN
-    assert "offer-click/2 is promoted: log loss less than that of offer-click/1 by" in (
+    assert "offer-click/2 is promoted: its log loss is lower than that of offer-click/1 by" in (
         capsys.readouterr().out
     )
     run = store.promotion_runs()[0]
@@ -50,15 +50,16 @@ def test_a_worse_challenger_is_refused_and_the_champion_stays(
     assert store.alias("champion") == ENGINEERED
     assert store.alias("challenger") == PLAIN
     output = capsys.readouterr().out
-    assert "offer-click/1 is refused, offer-click/2 stays champion: its log loss is not" in output
+    assert "offer-click/1 is refused: its log loss is not significantly lower: " in output
+    assert "held-out rows. offer-click/2 stays the champion." in output
     run = store.promotion_runs()[0]
     assert run.data.tags["outcome"] == "refused"
-    assert run.data.tags["why"].startswith("its log loss is not surely less")
+    assert run.data.tags["why"].startswith("its log loss is not significantly lower: ")
     assert run.data.metrics["gain_high"] < 0
 
 
 def register_again(store: StoreCopy, status: str, **changed_tags: str) -> list[str]:
-    """Register the same models as another training would; return the versions' numbers."""
+    """Register the same models again, as another training would; return the versions' numbers."""
     experiment = store.client.get_experiment_by_name("offer_click")
     assert experiment
     training = store.client.create_run(experiment.experiment_id)
@@ -83,17 +84,19 @@ def test_the_same_models_trained_again_are_refused(store: StoreCopy) -> None:
     assert store.alias("champion") == ENGINEERED
 
 
-def test_a_yardstick_is_judged_only_where_it_is_allowed_by_name(store: StoreCopy) -> None:
+def test_a_benchmark_model_is_judged_only_if_it_is_allowed_by_name(store: StoreCopy) -> None:
     assert store.promote("--challenger", TREES) == 2
     assert store.promote("--challenger", TREES, "--allow", "boosted_trees") in (0, 3)
     assert store.promotion_runs()[0].data.tags["to"] == TREES
 
 
 @pytest.mark.parametrize("status", ["RUNNING", "KILLED", "FAILED"])
-def test_a_training_that_was_not_finished_is_never_promoted(store: StoreCopy, status: str) -> None:
+def test_versions_of_an_unfinished_training_are_never_promoted(
+    store: StoreCopy, status: str
+) -> None:
     aliases_before = store.client.get_registered_model(MODEL).aliases
     register_again(store, status, cv_log_loss="0.000001")
-    assert store.promote() == 0  # the best of the training before it serves already
+    assert store.promote() == 0  # the best version of the training before is already the champion
     assert store.client.get_registered_model(MODEL).aliases == aliases_before
     assert len(store.promotion_runs()) == 1
 
@@ -103,7 +106,7 @@ def test_the_champion_is_not_judged_against_itself(
 ) -> None:
     before = len(store.promotion_runs())
     assert store.promote() == 0
-    assert "offer-click/2 (logistic_engineered) is the champion already" in capsys.readouterr().out
+    assert "offer-click/2 (logistic_engineered) is already the champion" in capsys.readouterr().out
     assert len(store.promotion_runs()) == before
 
 
@@ -120,25 +123,25 @@ def test_a_version_trained_on_another_database_is_judged_only_with_force(
         r"offer-click/1 was trained on other data \(.+\) than sqlite.*other\.db .*--force",
         capsys.readouterr().err,
     )
-    assert store.alias("challenger") == TREES  # as it was
+    assert store.alias("challenger") == TREES  # unchanged
     before = len(store.promotion_runs())
     assert run_main(promote.main, *flags, "--force") == 3
-    assert "judged all the same" in capsys.readouterr().err
+    assert "compared anyway" in capsys.readouterr().err
     assert len(store.promotion_runs()) == before + 1
     assert store.promotion_runs()[0].data.params["forced"] == "yes"
 
 
-def test_a_version_that_does_not_answer_its_canary_rows_as_logged_is_found_out(
+def test_the_canary_check_detects_a_version_with_other_answers(
     trained: TrainedStore,
 ) -> None:
     version, problem = trained.version(), problems.load()
-    assert promotion.answers_as_logged(version, problem)
+    assert promotion.passes_canary_check(version, problem)
     moved = [p * (1 + 1e-6) for p in version.canary.probabilities]
     canary = dataclasses.replace(version.canary, probabilities=moved)
-    assert not promotion.answers_as_logged(dataclasses.replace(version, canary=canary), problem)
+    assert not promotion.passes_canary_check(dataclasses.replace(version, canary=canary), problem)
 
 
-def test_rollback_restores_and_history_tells_all_of_it(
+def test_rollback_restores_the_previous_champion_and_history_lists_every_move(
     store: StoreCopy, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert store.promote("--to", TREES, "--why", "a trial") == 0
@@ -172,7 +175,7 @@ def test_rollback_restores_and_history_tells_all_of_it(
     assert all(entry.user for entry in entries)
 
 
-def test_a_champion_without_its_artifacts_is_named(
+def test_the_error_names_a_champion_without_artifacts(
     store: StoreCopy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with closing(sqlite3.connect(tmp_path / "mlflow.db")) as connection:
@@ -189,7 +192,7 @@ def test_a_champion_without_its_artifacts_is_named(
     assert store.promote("--to", PLAIN) == 0
 
 
-def test_history_of_a_deleted_experiment_is_no_empty_history(
+def test_history_of_a_deleted_experiment_is_an_error(
     store: StoreCopy, capsys: pytest.CaptureFixture[str]
 ) -> None:
     experiment = store.client.get_experiment_by_name("promotions")
@@ -199,12 +202,15 @@ def test_history_of_a_deleted_experiment_is_no_empty_history(
     assert "'promotions' was deleted: restore it with" in capsys.readouterr().err
 
 
-def test_a_registry_that_does_not_answer_is_not_taken_for_one_without_a_champion() -> None:
-    with registry.without_retries(), pytest.raises(registry.RegistryError, match="refused"):
+def test_an_unreachable_registry_is_an_error_not_a_missing_champion() -> None:
+    with (
+        registry.without_retries(),
+        pytest.raises(registry.RegistryError, match="reported an error"),
+    ):
         aliases.version_number(MlflowClient("http://127.0.0.1:9"), MODEL, aliases.CHAMPION)
 
 
-def test_a_model_or_an_alias_that_is_not_there_has_no_number(store: StoreCopy) -> None:
+def test_a_missing_model_or_alias_has_no_version_number(store: StoreCopy) -> None:
     assert aliases.version_number(store.client, "no-such-model", aliases.CHAMPION) is None
     assert store.alias("nobody") is None
 
@@ -215,14 +221,19 @@ def test_a_model_or_an_alias_that_is_not_there_has_no_number(store: StoreCopy) -
         (("--to", "9"), "has no version models:/offer-click/9"),
         (("--to", "two"), "does not name a version"),
         (("--challenger", "9"), "has no version offer-click/9"),
-        (("--to", ""), "does not name a version"),
-        (("--rollback",), "there is none to go back to (none was replaced yet, or it was deleted)"),
-        (("--to", "1", "--rollback"), "Give one of --to and --rollback, not both"),
-        (("--allow", "trees"), "There is no candidate trees to allow: there is boosted_trees, log"),
+        (
+            ("--rollback",),
+            "has no version `previous` to roll back to, because no champion was replaced yet",
+        ),
+        (("--to", "1", "--rollback"), "Give only one of --to and --rollback"),
+        (
+            ("--allow", "trees"),
+            "--allow has unknown candidates (trees): choose from boosted_trees, log",
+        ),
         (("--table", "x.csv"), "Give --table and --label together"),
     ],
 )
-def test_a_mistake_is_said_in_one_sentence(
+def test_a_mistake_is_reported_in_one_sentence(
     store: StoreCopy, flags: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if "--allow" in flags or "--table" in flags:

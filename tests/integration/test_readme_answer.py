@@ -1,4 +1,4 @@
-"""The answer shown in README is the one that the sample's champion gives."""
+"""The response in README is the one that the champion of the sample gives."""
 
 import json
 import re
@@ -9,11 +9,11 @@ from tests.support.project import PROJECT
 from tests.support.request_bodies import JSON, invoke
 
 
-def test_the_answer_in_readme_is_that_of_the_sample_s_champion(champion: str) -> None:
+def test_the_response_in_readme_is_that_of_the_sample_s_champion(champion: str) -> None:
     readme = (PROJECT / "README.md").read_text()
     command = re.search(r"-d \\\n  '(.*)'\n(\{.*\})\n", readme)
     assert command
-    body, answer = command.groups()
-    (expected,) = json.loads(answer)["predictions"]
+    body, response = command.groups()
+    (expected,) = json.loads(response)["predictions"]
     (probabilities,) = invoke(champion, JSON, body).json()["predictions"]
     assert probabilities == pytest.approx(expected, rel=1e-6)

@@ -1,4 +1,4 @@
-"""What a registered version carries: its card, threshold, canary rows, and how it is saved."""
+"""What a registered version contains: model card, threshold, canary rows, model files."""
 
 import json
 import re
@@ -19,7 +19,7 @@ from tests.support.project import MODEL
 from tests.support.trained import TrainedStore
 from training import dataset, promotion
 
-YARDSTICK = "boosted_trees"
+BENCHMARK = "boosted_trees"
 
 
 @pytest.fixture
@@ -29,15 +29,15 @@ def client(use_trained: TrainedStore) -> MlflowClient:
 
 
 def versions_by_candidate(client: MlflowClient) -> dict[str, ModelVersion]:
-    found = client.search_model_versions(f"name = '{MODEL}'")
-    return {version.tags["candidate"]: version for version in found}
+    registered = client.search_model_versions(f"name = '{MODEL}'")
+    return {version.tags["candidate"]: version for version in registered}
 
 
-def test_the_better_by_cross_validation_is_champion_and_the_other_challenger(
+def test_the_best_version_by_cross_validation_is_champion_and_the_second_is_challenger(
     client: MlflowClient,
 ) -> None:
     may_serve = versions_by_candidate(client)
-    assert may_serve.pop(YARDSTICK).tags["yardstick"] == "yes"
+    assert may_serve.pop(BENCHMARK).tags["yardstick"] == "yes"
     best = min(may_serve.values(), key=lambda version: float(version.tags["cv_log_loss"]))
     champion = client.get_model_version_by_alias(MODEL, "champion")
     challenger = client.get_model_version_by_alias(MODEL, "challenger")
@@ -45,7 +45,9 @@ def test_the_better_by_cross_validation_is_champion_and_the_other_challenger(
     assert {champion.version, challenger.version} == {v.version for v in may_serve.values()}
 
 
-def test_a_version_is_saved_without_pickle_and_takes_doubles(client: MlflowClient) -> None:
+def test_a_version_is_saved_without_pickle_and_its_numbers_are_doubles(
+    client: MlflowClient,
+) -> None:
     for version in versions_by_candidate(client).values():
         uri = f"models:/{MODEL}/{version.version}"
         model = Model.load(uri)
@@ -59,7 +61,7 @@ def test_a_version_is_saved_without_pickle_and_takes_doubles(client: MlflowClien
         assert model.saved_input_example_info
 
 
-def test_a_version_carries_its_threshold_and_canary_rows_of_nobody(
+def test_a_version_has_a_threshold_and_synthetic_canary_rows(
     client: MlflowClient, trained: TrainedStore
 ) -> None:
     problem = problems.load()
@@ -70,13 +72,13 @@ def test_a_version_carries_its_threshold_and_canary_rows_of_nobody(
     for registered in versions_by_candidate(client).values():
         version = versions.resolve(client, f"models:/{MODEL}/{registered.version}")
         assert 0 < version.threshold < 1
-        assert promotion.answers_as_logged(version, problem)
+        assert promotion.passes_canary_check(version, problem)
         assert not any(tuple(row) in real_rows for row in version.canary.rows)
         canaries.append(version.canary)
     assert not canaries[0].is_answered_by(canaries[1].probabilities)
 
 
-def test_a_version_knows_which_rows_it_was_trained_on(
+def test_a_version_records_the_database_and_load_that_it_was_trained_on(
     client: MlflowClient, trained: TrainedStore
 ) -> None:
     number = versions_by_candidate(client)["logistic_plain"].version
@@ -85,7 +87,7 @@ def test_a_version_knows_which_rows_it_was_trained_on(
     ((database_id,),) = query(trained.database, "SELECT id FROM database_info")
     ((last_load,),) = query(trained.database, "SELECT max(id) FROM loads")
     assert metadata["trained_on"] == {"database_id": database_id, "last_load": last_load}
-    assert json.dumps(metadata)  # plain data, nothing that would need our code to be read
+    assert json.dumps(metadata)  # plain data, readable without our code
 
 
 def test_a_version_s_description_is_a_model_card(client: MlflowClient) -> None:
@@ -96,9 +98,10 @@ def test_a_version_s_description_is_a_model_card(client: MlflowClient) -> None:
         for text in (
             training.params["digest"],
             f"{int(training.params['rows_held_out']):,} rows are held out",
-            "hash of their lead_uuid",
+            "chosen by a hash of lead_uuid",
             "outcomes 2021-03-23 to 2021-04-2",
-            f"from {float(version.tags['decision_threshold']):.4f} on: largest F1",
+            f"from a probability of {float(version.tags['decision_threshold']):.4f} on",
+            "by this rule: largest F1",
             "**Limits.**",
             "random order",
             "mlflow models serve -m models:/offer-click@champion",
@@ -111,7 +114,7 @@ def test_a_version_s_description_is_a_model_card(client: MlflowClient) -> None:
             assert f"| {title} | {value:.4f} ({low:.4f} to {high:.4f}) |" in card
 
 
-def test_the_example_request_of_a_model_card_can_be_answered(client: MlflowClient) -> None:
+def test_a_version_answers_the_example_request_of_its_model_card(client: MlflowClient) -> None:
     for version in versions_by_candidate(client).values():
         example = re.search(r"```json\n(.*)\n```", str(version.description))
         assert example

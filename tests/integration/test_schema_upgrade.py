@@ -1,4 +1,4 @@
-"""A database of another release is brought up to date, or refused in one sentence."""
+"""A database of an earlier release is upgraded, and one of a later release is refused."""
 
 import sqlite3
 from contextlib import closing
@@ -20,7 +20,7 @@ from tests.support.scripts import run_main
 from tests.support.source_files import load_loans, load_source
 from tests.support.trained import TrainedStore
 
-# what ingest.py and score_client.py of the first release wrote
+# databases written by ingest.py and score_client.py of the first release
 FIRST_RELEASE = PROJECT / "tests" / "data" / "first_release"
 OFFERS = 103
 SCHEMA = "SELECT schema_version FROM database_info"
@@ -28,7 +28,7 @@ SCHEMA = "SELECT schema_version FROM database_info"
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def first_release(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The address of a database of the first release, with all its offers scored by it."""
+    """The address of a database of the first release, with results for all of its offers."""
     script = (FIRST_RELEASE / f"{request.param}.sql").read_text()
     if request.param == "sqlite":
         path = tmp_path / "first.db"
@@ -41,14 +41,14 @@ def first_release(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 def run_sql(address: str, *statements: str) -> None:
-    """Run statements on PostgreSQL, each on its own."""
+    """Run statements on PostgreSQL, each in its own transaction."""
     with psycopg.connect(address, autocommit=True) as connection:
         for statement in statements:
             connection.execute(statement.encode())
 
 
 def columns(address: str) -> dict[str, set[str]]:
-    """The columns of the tables that all problems share."""
+    """Return the columns of the tables that all problems share."""
     with open_database(database_url(address)) as engine:
         tables = inspect(engine)
         return {
@@ -56,7 +56,7 @@ def columns(address: str) -> dict[str, set[str]]:
         }
 
 
-def test_the_client_brings_the_first_release_s_database_up_to_date_and_scores_it(
+def test_the_client_upgrades_a_database_of_the_first_release_and_scores_it(
     first_release: str,
     use_trained: TrainedStore,
     champion: str,
@@ -66,7 +66,7 @@ def test_the_client_brings_the_first_release_s_database_up_to_date_and_scores_it
     before = query(first_release, results)
     assert len(before) == OFFERS
     assert score(first_release, champion) == 0
-    assert capsys.readouterr().err.count("from schema 1 to 2") == 1
+    assert capsys.readouterr().err.count("from schema version 1 to 2") == 1
     assert query(first_release, results) == before
     counts = "SELECT model_id, count(*) FROM results_clicked GROUP BY model_id ORDER BY model_id"
     expected_counts = [("offer-click/1", OFFERS), (use_trained.champion_id, OFFERS)]
@@ -78,16 +78,16 @@ def test_the_client_brings_the_first_release_s_database_up_to_date_and_scores_it
     assert columns(first_release) == expected
     assert score(first_release, champion) == 0
     assert "schema" not in capsys.readouterr().err
-    # its offer-click/1 is not ours
+    # the first release's offer-click/1 is a different model
     assert score(first_release, champion, "--model", "models:/offer-click/1") == 2
     error = capsys.readouterr().err
     assert "this database knows it as model m-d735406f913443a69e00449eafa61d34" in error
 
 
-def test_ingest_brings_it_up_to_date_in_the_load_s_own_transaction(
+def test_ingest_upgrades_the_database_in_the_transaction_of_the_load(
     first_release: str, small_source: Path
 ) -> None:
-    assert load_source(small_source, first_release) == 2  # another source
+    assert load_source(small_source, first_release) == 2  # a second source
     assert query(first_release, SCHEMA) == [(1,)]
     assert load_source(small_source, first_release, "--add") == 0
     assert query(first_release, SCHEMA) == [(2,)]
@@ -98,7 +98,7 @@ def test_ingest_brings_it_up_to_date_in_the_load_s_own_transaction(
     assert leads == 25 + 300
 
 
-def test_a_later_release_s_database_is_refused_by_every_script(
+def test_every_script_refuses_a_database_of_a_later_release(
     database: str, small_source: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert load_source(small_source, database) == 0
@@ -107,7 +107,7 @@ def test_a_later_release_s_database_is_refused_by_every_script(
     for main in (ingest.main, score_client.main):
         assert run_main(main, "--database", database) == 2
         error = capsys.readouterr().err
-        assert "has schema 9, of a later release than this one, which knows 2" in error
+        assert "has schema version 9 of a later release, but this release supports 2" in error
         assert error.count("\n") == 1
 
 
@@ -125,7 +125,7 @@ def test_a_user_who_does_not_own_the_tables_is_refused(
     run_sql(address, "GRANT pg_read_all_data, pg_write_all_data TO reader")
     assert run_main(score_client.main, "--database", reader) == 2
     error = capsys.readouterr().err
-    assert "has schema 1 and could not be brought to 2 (must be owner of table" in error
+    assert "could not be upgraded from schema version 1 to 2 (must be owner of table" in error
     assert error.count("\n") == 1
     run_sql(address, "DROP OWNED BY reader", "DROP ROLE reader")
 

@@ -1,4 +1,4 @@
-"""Connections to serve.py: requests of ambiguous length, and clients that are slow or silent."""
+"""Connections to serve.py: requests of ambiguous length, and slow or silent clients."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from tests.support.serve_app import ServeApp, in_flight, serve_app
 from tests.support.trained import TrainedStore
 from tests.support.waiting import wait_for
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # as in serve.py's workers
+pytestmark = pytest.mark.filterwarnings("ignore")  # as in the workers of serve.py
 SMUGGLED = b"GET /version HTTP/1.1\r\nHost: here\r\n\r\n"
 POST = b"POST /invocations HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n"
 HALF_A_HEADER = b"GET /ping HTTP/1.1\r\nHost:"
@@ -41,7 +41,7 @@ def app(trained: TrainedStore, tmp_path_factory: pytest.TempPathFactory) -> Iter
         POST.replace(b"1.1", b"1.0") + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     ],
 )
-def test_a_request_of_ambiguous_length_is_refused_with_what_follows_it(
+def test_a_request_of_ambiguous_length_is_rejected_together_with_the_next_one(
     app: ServeApp, request_head: bytes
 ) -> None:
     with connect(app.url) as client:
@@ -51,19 +51,19 @@ def test_a_request_of_ambiguous_length_is_refused_with_what_follows_it(
     assert responses.count(b"HTTP/1.1 ") == 1
 
 
-@pytest.mark.parametrize("sent", [b"", HALF_A_HEADER, HALF_A_BODY])
+@pytest.mark.parametrize("data", [b"", HALF_A_HEADER, HALF_A_BODY])
 def test_a_client_that_sends_too_slowly_is_disconnected(
-    app: ServeApp, sent: bytes, monkeypatch: pytest.MonkeyPatch
+    app: ServeApp, data: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "HEADER_SECONDS", 0.1)
     monkeypatch.setattr(connections, "BODY_SECONDS", 0.1)
     with connect(app.url) as client:
-        client.sendall(sent)
+        client.sendall(data)
         assert read_to_end(client) == b""
-    wait_for(lambda: in_flight() == 0, "the request to be given up")
+    wait_for(lambda: in_flight() == 0, "the request to end")
 
 
-def test_a_client_that_does_not_read_its_responses_is_disconnected(
+def test_a_client_that_does_not_read_responses_is_disconnected(
     app: ServeApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "RESPONSE_SECONDS", 0.1)
@@ -78,15 +78,15 @@ def test_the_longest_waiting_connection_is_closed_when_there_are_too_many(
 ) -> None:
     monkeypatch.setattr(connections, "MAX_CONNECTIONS", 3)
     with connect(app.url) as oldest, connect(app.url) as second, connect(app.url) as third:
-        for client, sent in ((oldest, HALF_A_HEADER), (second, HALF_A_BODY), (third, b"")):
-            client.sendall(sent)
+        for client, data in ((oldest, HALF_A_HEADER), (second, HALF_A_BODY), (third, b"")):
+            client.sendall(data)
         assert requests.get(f"{app.url}/ping", timeout=60).ok
         assert read_to_end(oldest) == b""
         third.sendall(SMUGGLED)
         assert third.recv(1000).startswith(b"HTTP/1.1 200")
 
 
-def test_pipelined_requests_are_all_answered_in_their_order(app: ServeApp) -> None:
+def test_pipelined_requests_get_responses_in_their_order(app: ServeApp) -> None:
     ping = b"GET /ping HTTP/1.1\r\nHost: here\r\n\r\n"
     last = b"GET /none HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n"
     with connect(app.url) as client:
@@ -96,7 +96,7 @@ def test_pipelined_requests_are_all_answered_in_their_order(app: ServeApp) -> No
     assert b"HTTP/1.1 404" in responses.rpartition(b"HTTP/1.1 200")[2]
 
 
-def test_a_body_of_too_many_chunks_is_refused(
+def test_a_body_with_too_many_chunks_is_rejected(
     app: ServeApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "MAX_BODY_PIECES", 100)

@@ -1,6 +1,6 @@
-"""The flags of serve.py: what is wrong with them is one sentence, and the others reach its workers.
+"""The flags of serve.py: errors are one sentence, and valid values reach the workers.
 
-The supervisor's loop, which is uvicorn's, does not run here: no worker is started.
+These tests replace the loop of uvicorn's supervisor, so they start no workers.
 """
 
 import socket
@@ -20,38 +20,38 @@ from tests.support.scripts import run_main
 
 IN_USE, NO_TOKENS = "address in use", "file without tokens"
 MISTAKES: dict[str, tuple[tuple[object, ...], str]] = {
-    "open to others": (("--host", "0.0.0.0"), "give --tokens FILE, or say --insecure"),  # noqa: S104
-    "no tokens": (("--tokens", NO_TOKENS), "holds no token: add one with --new-token NAME"),
+    "open to other machines": (("--host", "0.0.0.0"), "give --tokens FILE, or give --insecure"),  # noqa: S104
+    "no tokens": (("--tokens", NO_TOKENS), "has no token: add one with --new-token NAME"),
     "no file": (("--tokens", "none"), "cannot be read (No such file or directory)"),
-    "token for no file": (("--new-token", "me"), "name it with --tokens FILE"),
-    "two words": (("--tokens", NO_TOKENS, "--new-token", "a b"), "cannot name a token"),
+    "no file for a new token": (("--new-token", "me"), "give --tokens FILE"),
+    "name with a space": (("--tokens", NO_TOKENS, "--new-token", "a b"), "cannot name a token"),
     "port in use": (("--port", IN_USE), "Address already in use"),
     "no such host": (
         ("--host", "nowhere.invalid", "--insecure"),
-        "Nothing can listen on nowhere.invalid",
+        "Cannot listen on nowhere.invalid",
     ),
-    "no alias": (("--alias", ","), "--alias names none"),
+    "no alias": (("--alias", ","), "--alias is empty"),
     "unknown alias": (("--alias", "winner"), "has no version models:/offer-click@winner"),
 }
 
 
 @pytest.mark.usefixtures("use_trained")
 @pytest.mark.parametrize("case", MISTAKES)
-def test_what_is_wrong_with_the_flags_is_one_sentence(
+def test_an_error_in_the_flags_is_reported_in_one_sentence(
     case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    flags, reason = MISTAKES[case]
+    flags, message = MISTAKES[case]
     file = tmp_path / "tokens.txt"
     file.write_text("# none yet\n")
     with socket.create_server(("127.0.0.1", 0)) as server:
         values = {IN_USE: server.getsockname()[1], NO_TOKENS: file}
         assert run_main(serve.main, *(values.get(str(flag), flag) for flag in flags)) == 2
     error = capsys.readouterr().err
-    assert reason in error
+    assert message in error
     assert error.count("\n") == 1
 
 
-def test_two_cannot_listen_at_one_address() -> None:
+def test_only_one_server_can_listen_on_an_address() -> None:
     port = free_port()
     with (
         connections.listen("127.0.0.1", port),
@@ -70,24 +70,24 @@ def test_the_flags_reach_the_workers(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(Multiprocess, "run", run)
     for variable in (settings.SETTINGS_VARIABLE, settings.METRICS_FOLDER, "OPENBLAS_NUM_THREADS"):
-        monkeypatch.setenv(variable, "")  # so that they are restored afterwards
+        monkeypatch.setenv(variable, "")  # restores them afterwards
     tokens.issue(tmp_path / "tokens.txt", "scoring")
     port = free_port()
     flags: tuple[object, ...] = ("--alias", "challenger, champion", "--port", port, "--workers", 3)
     flags += ("--refresh", 0.5, "--timeout", 7, "--in-flight", 9, "--max-body", 2, "--max-rows", 3)
-    assert run_main(serve.main, *flags, "--tokens", "tokens.txt") == 1  # ended by no signal
-    ((handed_over, config, address),) = runs
+    assert run_main(serve.main, *flags, "--tokens", "tokens.txt") == 1  # no signal stopped it
+    ((worker_settings, config, address),) = runs
     problem = problems.load()
-    assert handed_over == Settings(
+    assert worker_settings == Settings(
         model_name=problem.model_name,
-        words=problem.outcome_labels,
+        outcome_labels=problem.outcome_labels,
         aliases=("challenger", "champion"),
-        refresh=0.5,
-        timeout=7,
-        in_flight=9,
-        max_body=2 * 2**20,
+        refresh_seconds=0.5,
+        timeout_seconds=7,
+        max_in_flight=9,
+        max_body_bytes=2 * 2**20,
         max_rows=3,
-        tokens=str(tmp_path / "tokens.txt"),
+        token_file=str(tmp_path / "tokens.txt"),
     )
     assert config.workers == 3
     assert config.timeout_graceful_shutdown == 8

@@ -1,4 +1,4 @@
-"""serve.py --tokens: only who holds a token is answered, and the file may change meanwhile."""
+"""serve.py --tokens: clients need a token, and the file can change while the server runs."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,17 +14,17 @@ from tests.support.serve_app import ServeApp, serve_app
 from tests.support.trained import TrainedStore
 from tests.support.waiting import wait_for
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # as in serve.py's workers
+pytestmark = pytest.mark.filterwarnings("ignore")  # as in the workers of serve.py
 
 
 @pytest.fixture(scope="module")
-def guarded(
+def secured(
     trained: TrainedStore, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[ServeApp, str]]:
-    """An application that asks for tokens, and a token for it."""
-    folder = tmp_path_factory.mktemp("guarded")
+    """An application that requires tokens, and a valid token."""
+    folder = tmp_path_factory.mktemp("secured")
     token = tokens.issue(folder / "tokens.txt", "scoring")
-    with serve_app(trained.tracking_uri, folder, tokens=folder / "tokens.txt") as app:
+    with serve_app(trained.tracking_uri, folder, token_file=folder / "tokens.txt") as app:
         yield app, token
 
 
@@ -34,13 +34,13 @@ def status(app: ServeApp, authorization: str = "", path: str = "/model") -> int:
 
 
 @pytest.mark.parametrize("path", ["/ping", "/health", "/ready"])
-def test_anybody_may_ask_whether_it_is_alive(path: str, guarded: tuple[ServeApp, str]) -> None:
-    assert status(guarded[0], path=path) == 200
+def test_health_checks_need_no_token(path: str, secured: tuple[ServeApp, str]) -> None:
+    assert status(secured[0], path=path) == 200
 
 
 @pytest.mark.parametrize("path", ["/model", "/champion/model", "/metrics", "/version"])
-def test_who_has_no_token_sees_nothing_else(path: str, guarded: tuple[ServeApp, str]) -> None:
-    app, token = guarded
+def test_other_paths_need_a_valid_token(path: str, secured: tuple[ServeApp, str]) -> None:
+    app, token = secured
     assert status(app, path=path) == 401
     assert status(app, f"Bearer {token}", path) == 200
     for wrong in (token, f"Basic {token}", "Bearer", f"Bearer {token}x", "Bearer \xff"):
@@ -48,24 +48,24 @@ def test_who_has_no_token_sees_nothing_else(path: str, guarded: tuple[ServeApp, 
 
 
 @pytest.mark.parametrize("path", ["", "/champion"])
-def test_who_has_no_token_gets_no_scores(path: str, guarded: tuple[ServeApp, str]) -> None:
-    app, token = guarded
+def test_scoring_needs_a_valid_token(path: str, secured: tuple[ServeApp, str]) -> None:
+    app, token = secured
     body = records_body(ROWS[0])
-    refused = invoke(app.url + path, JSON, body)
-    assert refused.status_code == 401
-    assert refused.headers["WWW-Authenticate"] == "Bearer"
-    assert refused.json()["error_code"] == "UNAUTHORIZED"
-    answered = invoke(app.url + path, JSON, body, Authorization=f"Bearer {token}")
-    assert answered.status_code == 200
-    assert app.log_line_of(answered)["caller"] == "scoring"
+    rejected = invoke(app.url + path, JSON, body)
+    assert rejected.status_code == 401
+    assert rejected.headers["WWW-Authenticate"] == "Bearer"
+    assert rejected.json()["error_code"] == "UNAUTHORIZED"
+    accepted = invoke(app.url + path, JSON, body, Authorization=f"Bearer {token}")
+    assert accepted.status_code == 200
+    assert app.log_line_of(accepted)["caller"] == "scoring"
 
 
-def test_a_change_of_the_file_is_taken_up_and_a_fault_in_it_logged(
+def test_a_changed_file_is_read_again_and_its_errors_are_logged(
     trained: TrainedStore, tmp_path: Path
 ) -> None:
     file = tmp_path / "tokens.txt"
     first = tokens.issue(file, "scoring")
-    with serve_app(trained.tracking_uri, tmp_path, tokens=file, refresh=0.05) as app:
+    with serve_app(trained.tracking_uri, tmp_path, token_file=file, refresh_seconds=0.05) as app:
         second = tokens.issue(file, "form")
         assert status(app, f"Bearer {first}") == status(app, f"Bearer {second}") == 200
         file.write_text(f"nonsense\n{file.read_text().splitlines()[1]}\n")
@@ -75,19 +75,19 @@ def test_a_change_of_the_file_is_taken_up_and_a_fault_in_it_logged(
         def reports() -> list[str]:
             return [event["why"] for event in app.events if event["event"] == "tokens"]
 
-        assert wait_for(reports, "the fault in the log")[0].startswith("Line 1 of")
+        assert wait_for(reports, "the error in the log")[0].startswith("Line 1 of")
         file.write_text(file.read_text().removeprefix("nonsense\n"))
-        wait_for(lambda: "read again" in reports(), "the end of the fault in the log")
+        wait_for(lambda: "read again" in reports(), "the end of the error in the log")
         assert len(reports()) == 2
 
 
-def test_the_client_sends_the_token_of_its_environment(
-    guarded: tuple[ServeApp, str],
+def test_the_client_sends_the_token_from_its_environment(
+    secured: tuple[ServeApp, str],
     small_database: str,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    app, token = guarded
+    app, token = secured
     assert score(small_database, app.url) == 4
     assert "ENDPOINT_TOKEN" in capsys.readouterr().err
     monkeypatch.setenv("ENDPOINT_TOKEN", f"{token[:9]}\n{token}")

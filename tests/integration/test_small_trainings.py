@@ -1,4 +1,4 @@
-"""Trainings that a test needs for itself, of the tiny problem and on few rows."""
+"""Trainings of the tiny problem on few rows, for tests that need a training of their own."""
 
 from pathlib import Path
 
@@ -26,15 +26,15 @@ SMALL = ("--problem", TINY_PROBLEM, "--folds", 2, "--repeats", 1, "--jobs", 1)
 
 @pytest.fixture
 def client(shared_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
-    """A client of a new store, which MLFLOW_TRACKING_URI names."""
+    """A client of a new store; MLFLOW_TRACKING_URI holds its address."""
     uri = copy_empty_store(shared_folder, tmp_path / "mlflow.db")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     return MlflowClient(uri)
 
 
 def latest_version(client: MlflowClient) -> ModelVersion:
-    found = client.search_model_versions(f"name = '{PROBLEM.model_name}'")
-    return max(found, key=lambda version: int(version.version))
+    registered = client.search_model_versions(f"name = '{PROBLEM.model_name}'")
+    return max(registered, key=lambda version: int(version.version))
 
 
 def run_of(client: MlflowClient, version: ModelVersion) -> Run:
@@ -56,7 +56,7 @@ def test_a_flat_file_trains_a_version_that_can_be_promoted(client: MlflowClient)
     metrics = run_of(client, version).data.metrics
     for name in ("accuracy", "accuracy_at_half", "balanced_accuracy_at_half"):
         assert f"test_{name}_low" in metrics
-    assert "test_ndcg" not in metrics  # no row is known to be another's rival
+    assert "test_ndcg" not in metrics  # it is unknown which rows compete
     assert float(version.tags["decision_threshold"]) > 0.2
     params = training_of(client, version).data.params
     assert params["held_out_by"] == "content"
@@ -69,13 +69,13 @@ def test_a_flat_file_trains_a_version_that_can_be_promoted(client: MlflowClient)
     assert ((answers > 0) & (answers < 1)).all()
 
 
-def test_changing_held_out_rows_changes_nothing_that_was_chosen(client: MlflowClient) -> None:
+def test_changing_held_out_rows_does_not_change_what_training_chooses(client: MlflowClient) -> None:
     rows = generated_rows(1_000, seed=4)
     rows.to_csv("rows.csv", index=False)
     held_out = flat_file.read(Path("rows.csv"), LABEL, PROBLEM).held_out_mask
     rng = np.random.default_rng(0)
     rows.loc[held_out, "apr"] = rng.uniform(5, 300, held_out.sum()).round(2)
-    rows.loc[held_out, "credit"] = "a new one"
+    rows.loc[held_out, "credit"] = "a new category"
     rows.loc[held_out, LABEL] = rng.random(held_out.sum()) < 0.3
     rows.to_csv("changed.csv", index=False)
     trained = []
@@ -98,7 +98,7 @@ def test_changing_held_out_rows_changes_nothing_that_was_chosen(client: MlflowCl
     assert (answers[0] == answers[1]).all()
 
 
-def test_a_quick_search_uses_some_rows_and_a_rate_is_kept(
+def test_a_quick_search_uses_a_sample_and_the_threshold_has_the_given_rate(
     client: MlflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(train, "QUICK_ROWS", 2_500)
@@ -112,7 +112,7 @@ def test_a_quick_search_uses_some_rows_and_a_rate_is_kept(
     assert int(training.params["rows_train"]) > 6_000
     assert training.params["folds"] == "3"
     assert training.params["repeats"] == "1"
-    assert run.params["threshold_rule"] == "yes to 5.00% of the rows"
+    assert run.params["threshold_rule"] == "positive rate of 5.00%"
     share_of_yes = (
         run.metrics["test_recall"] * training.metrics["base_rate_average_precision"]
     ) / run.metrics["test_precision"]

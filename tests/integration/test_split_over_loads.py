@@ -1,4 +1,4 @@
-"""Reading the tables to train on: each group stays on its side over all loads, and nulls train."""
+"""Training data from several loads: no group is split, and columns may contain only nulls."""
 
 import shutil
 from pathlib import Path
@@ -31,7 +31,7 @@ def read(database: str, problem: str = "") -> Dataset:
         return dataset.read(engine, problems.load(problem))
 
 
-def test_no_lead_is_on_both_sides_over_two_loads(
+def test_no_lead_is_split_or_changes_sides_over_two_loads(
     generator: ModuleType, database: str, tmp_path: Path
 ) -> None:
     whole, part = tmp_path / "whole", tmp_path / "part"
@@ -47,17 +47,15 @@ def test_no_lead_is_on_both_sides_over_two_loads(
         assert load_source(folder, database, "--add") == 0
         data = read(database)
         assert not set(data.train.group) & set(data.test.group)
-        for train, left_out in data.folds(data.train, 5, 0):
-            assert not set(data.train.group[train]) & set(data.train.group[left_out])
+        for train, validation in data.folds(data.train, 5, 0):
+            assert not set(data.train.group[train]) & set(data.train.group[validation])
         sides.append(dict(zip(data.raw["lead_uuid"], data.held_out_mask.tolist(), strict=True)))
     before, after = sides
     assert after.keys() > before.keys()
     assert all(after[lead] == side for lead, side in before.items())
 
 
-def test_a_loan_listed_twice_stays_on_one_side_of_every_split(
-    database: str, tmp_path: Path
-) -> None:
+def test_a_repeated_loan_stays_on_one_side_of_every_split(database: str, tmp_path: Path) -> None:
     frame = pd.read_csv(LOAN_SAMPLE / LOANS).head(4_000)
     pd.concat([frame, frame.head(1_000)]).to_csv(tmp_path / LOANS, index=False)
     assert load_loans(tmp_path, database) == 0
@@ -67,11 +65,11 @@ def test_a_loan_listed_twice_stays_on_one_side_of_every_split(
     assert not set(data.train.group) & set(data.test.group)
     sides = pd.Series(data.held_out_mask).groupby(data.raw["loan_key"].str[:32]).nunique()
     assert (sides == 1).all()
-    for train, left_out in data.folds(data.train, 3, 0):
-        assert not set(data.train.group[train]) & set(data.train.group[left_out])
+    for train, validation in data.folds(data.train, 3, 0):
+        assert not set(data.train.group[train]) & set(data.train.group[validation])
 
 
-def test_a_column_of_nulls_alone_trains(
+def test_candidates_train_on_a_column_of_nulls(
     generator: ModuleType, database: str, tmp_path: Path
 ) -> None:
     generator.write(tmp_path, leads=700, seed=5)

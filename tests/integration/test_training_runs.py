@@ -1,4 +1,4 @@
-"""What a training leaves in MLflow: its runs, their metrics, plots and pages."""
+"""A training logs runs, metrics, plots and pages to MLflow."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from tests.support.project import MODEL, SAMPLE, SAMPLE_OFFERS
 from tests.support.trained import TrainedStore
 
 CANDIDATES = {"logistic_plain", "logistic_engineered", "boosted_trees"}
-YARDSTICK = "boosted_trees"
+BENCHMARK = "boosted_trees"
 CV = {f"cv_{name}" for name in ("log_loss", "roc_auc", "average_precision", "brier")}
 TEST = {
     f"test_{name}" for name in ("log_loss", "roc_auc", "average_precision", "brier", "accuracy")
@@ -23,7 +23,7 @@ TEST = {
 
 @pytest.fixture
 def client(use_trained: TrainedStore) -> MlflowClient:
-    mlflow.set_tracking_uri(use_trained.tracking_uri)  # Model.load asks the one set last
+    mlflow.set_tracking_uri(use_trained.tracking_uri)  # Model.load uses the last one set
     return MlflowClient(use_trained.tracking_uri)
 
 
@@ -48,7 +48,7 @@ def files(client: MlflowClient, run: Run, folder: str) -> set[str]:
     return {artifact.path for artifact in client.list_artifacts(run.info.run_id, folder)}
 
 
-def test_a_training_has_a_run_for_each_candidate_and_for_each_grid_point(
+def test_a_training_has_a_run_for_each_candidate_and_each_grid_point(
     client: MlflowClient, training: Run
 ) -> None:
     assert training.info.run_name == "training"
@@ -62,7 +62,7 @@ def test_a_training_has_a_run_for_each_candidate_and_for_each_grid_point(
         assert len(points) >= 5
         assert {point.info.status for point in points} == {"FINISHED"}
         assert all(point.data.metrics.keys() >= CV for point in points)
-        searched = {"l2_regularization"} if run.info.run_name == YARDSTICK else {"C"}
+        searched = {"l2_regularization"} if run.info.run_name == BENCHMARK else {"C"}
         assert all(searched <= point.data.params.keys() for point in points)
         best = min(points, key=lambda point: point.data.metrics["cv_log_loss"])
         assert best.data.tags["grid_point"] == "best"
@@ -70,13 +70,13 @@ def test_a_training_has_a_run_for_each_candidate_and_for_each_grid_point(
         assert run.data.metrics["cv_log_loss"] == best.data.metrics["cv_log_loss"]
 
 
-def test_the_run_of_the_project_and_the_training_name_each_other(
+def test_the_runs_of_the_project_and_the_training_refer_to_each_other(
     client: MlflowClient, training: Run
 ) -> None:
-    (envelope,) = client.search_runs(["0"])
-    assert envelope.info.status == "FINISHED"
-    assert envelope.data.tags["training_run"] == training.info.run_id
-    assert training.data.tags["project_run"] == envelope.info.run_id
+    (project_run,) = client.search_runs(["0"])
+    assert project_run.info.status == "FINISHED"
+    assert project_run.data.tags["training_run"] == training.info.run_id
+    assert training.data.tags["project_run"] == project_run.info.run_id
 
 
 def test_metrics_and_parameters_belong_to_the_right_model(client: MlflowClient) -> None:
@@ -87,13 +87,15 @@ def test_metrics_and_parameters_belong_to_the_right_model(client: MlflowClient) 
         loaded = Model.load(f"models:/{MODEL}/{version.version}")
         model = client.get_logged_model(str(loaded.model_id))
         assert model.params["candidate"] == name
-        of_model = {metric.key: metric.value for metric in model.metrics or []}
-        assert {k: v for k, v in of_model.items() if k in CV | TEST} == {
+        model_metrics = {metric.key: metric.value for metric in model.metrics or []}
+        assert {k: v for k, v in model_metrics.items() if k in CV | TEST} == {
             k: v for k, v in run.data.metrics.items() if k in CV | TEST
         }
 
 
-def test_a_training_shows_its_data_plots_and_commit(client: MlflowClient, training: Run) -> None:
+def test_a_training_logs_its_data_its_plots_and_the_commit(
+    client: MlflowClient, training: Run
+) -> None:
     columns = {"requested", "annual_income", "apr", "loan_purpose", "credit"}
     profile = {f"profile/{column}.png" for column in columns} | {"profile/profile.html"}
     assert files(client, training, "profile") == profile
@@ -106,12 +108,12 @@ def test_a_training_shows_its_data_plots_and_commit(client: MlflowClient, traini
             "roc", "precision_recall", "calibration", "lift", "confusion", "cross_validation",
             "permutation_importance",
         }  # fmt: skip
-        if candidate.info.run_name != YARDSTICK:
+        if candidate.info.run_name != BENCHMARK:
             plots.add("coefficients")
         assert files(client, candidate, "plots") == {f"plots/{plot}.png" for plot in plots}
 
 
-def test_the_profile_holds_shares_of_clicks_and_nobodys_row(
+def test_the_profile_contains_shares_of_clicks_and_no_real_row(
     client: MlflowClient, training: Run
 ) -> None:
     page = client.download_artifacts(training.info.run_id, "profile/profile.html")
@@ -122,7 +124,7 @@ def test_the_profile_holds_shares_of_clicks_and_nobodys_row(
     assert not any(uuid in text for uuid in leads["lead_uuid"])
 
 
-def test_a_training_s_page_says_which_candidate_is_best_and_why(
+def test_the_page_of_a_training_says_which_candidate_is_best_and_why(
     client: MlflowClient, training: Run
 ) -> None:
     page = training.data.tags["mlflow.note.content"]
@@ -132,12 +134,12 @@ def test_a_training_s_page_says_which_candidate_is_best_and_why(
         (line,) = (line for line in page.splitlines() if line.startswith("|") and name in line)
         assert f"| {versions[name].version}" in line
         assert line.count(" to ") == 5  # intervals
-    assert "(yardstick)" in page
+    assert "(benchmark)" in page
     assert "base rate" in page
     assert "comparison.png" in files(client, training, "")
 
 
-def test_coefficients_are_listed_by_names_that_can_be_read(client: MlflowClient) -> None:
+def test_coefficients_are_logged_with_readable_names(client: MlflowClient) -> None:
     run_id = str(versions_by_candidate(client)["logistic_engineered"].run_id)
     table = pd.read_csv(client.download_artifacts(run_id, "coefficients.csv"))
     assert {"column", "coefficient", "weight"} == set(table.columns)

@@ -1,4 +1,4 @@
-"""What tests on a cluster share: running the script, and looking into what it wrote."""
+"""Helpers for tests on a cluster: run score_spark.py, and read its results folder."""
 
 from pathlib import Path
 
@@ -9,22 +9,22 @@ import score_spark
 from tests.support.scripts import run_main
 
 CLUSTER = "local-cluster[2,1,1024]"
-FEW_TASKS = ("--conf", "spark.sql.shuffle.partitions=4")  # each costs more than its few rows
+FEW_TASKS = ("--conf", "spark.sql.shuffle.partitions=4")  # the tables here are small
 
 
 class SparkScore:
-    """Runs score_spark.py in this process, on the cluster that there is."""
+    """Runs score_spark.py in this process, on the cluster of the `cluster` fixture."""
 
     def __call__(self, source: Path | str, results: Path, *flags: object) -> int:
-        where = ("--source", source) if source else ()
-        where = (*where, "--results", results, "--master", CLUSTER)
-        return run_main(score_spark.main, *where, *FEW_TASKS, *flags)
+        folders = ("--source", source) if source else ()
+        folders = (*folders, "--results", results)
+        return run_main(score_spark.main, *folders, "--master", CLUSTER, *FEW_TASKS, *flags)
 
 
 def read_results(
     results: Path, table: str = "results_clicked", outcome: str = "scored"
 ) -> pd.DataFrame:
-    """All results with one outcome, with the version and the commit that each is of."""
+    """All results with one outcome, with the version and the commit of each."""
     if not (results / table).exists():
         return pd.DataFrame()
     rows = ds.dataset(results / table, partitioning="hive").to_table().to_pandas()
@@ -32,7 +32,7 @@ def read_results(
 
 
 def assert_each_row_scored_once(results: Path, rows: int) -> None:
-    """Every row of the table is scored, and no row twice."""
+    """Assert that there are scores for this many rows, and only one for each."""
     keys = read_results(results)["offer_id"]
     assert (len(keys), keys.nunique()) == (rows, rows)
 

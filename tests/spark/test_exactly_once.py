@@ -1,4 +1,4 @@
-"""Killed, stopped, doubled, a lost executor, a changed row: each is scored once all the same."""
+"""Every row is scored once, even if runs are killed, stopped or at work at the same time."""
 
 import os
 import shutil
@@ -36,7 +36,7 @@ COMMIT_ROWS = 2_000
 
 @pytest.fixture(scope="module")
 def large(generator: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Offers for several commits."""
+    """A source folder with offers for several commits."""
     folder = tmp_path_factory.mktemp("large")
     generator.write(folder, leads=MANY_LEADS, seed=3)
     return folder
@@ -44,14 +44,15 @@ def large(generator: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 @pytest.fixture(scope="module")
 def offers(large: Path) -> int:
+    """The number of offers in the large source folder."""
     return len(pd.read_parquet(large / OFFERS, columns=["offer_id"]))
 
 
 @contextmanager
-def started(
+def start_score_spark(
     trained: TrainedStore, source: Path, results: Path, tmp_path: Path
 ) -> Iterator[ScriptProcess]:
-    """score_spark.py at work in a process of its own, beside the cluster."""
+    """Start score_spark.py in a process of its own, with a local master."""
     with start_script(
         "score_spark.py",
         *("--source", source, "--results", results, "--master", "local[2]"),
@@ -65,7 +66,7 @@ def started(
 
 @contextmanager
 def at_first_commit(results: Path, act: Callable[[], None]) -> Iterator[None]:
-    """While the body scores, something happens as soon as a commit is there."""
+    """Call a function in a thread as soon as the body has made its first commit."""
 
     def wait_and_act() -> None:
         wait_for(lambda: list_commits(results), "a first commit")
@@ -77,24 +78,24 @@ def at_first_commit(results: Path, act: Callable[[], None]) -> Iterator[None]:
     thread.join()
 
 
-def executors(of: int) -> set[int]:
-    """The processes of the executors that this process has started, by way of its Java."""
-    found = subprocess.run(
+def executor_pids() -> set[int]:
+    """The executors that this process has started."""
+    output = subprocess.run(
         ["pgrep", "-f", "CoarseGrainedExecutorBackend"], capture_output=True, text=True, check=False
-    )
-    return {pid for pid in map(int, found.stdout.split()) if descends(pid, of)}
+    ).stdout
+    return {pid for pid in map(int, output.split()) if is_descendant(pid, os.getpid())}
 
 
-def descends(pid: int, ancestor: int) -> bool:
+def is_descendant(pid: int, ancestor: int) -> bool:
     while pid > 1 and pid != ancestor:
         try:
             pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-        except FileNotFoundError:  # it has ended
+        except FileNotFoundError:  # the process has ended
             return False
     return pid == ancestor
 
 
-def test_an_executor_killed_in_mid_job_loses_and_doubles_nothing(
+def test_every_row_is_scored_once_if_an_executor_is_killed(
     spark_score: SparkScore,
     large: Path,
     offers: int,
@@ -102,24 +103,24 @@ def test_an_executor_killed_in_mid_job_loses_and_doubles_nothing(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     results = tmp_path / "scores"
-    before = executors(os.getpid())
+    before = executor_pids()
     assert len(before) == 2
-    at_kill: list[int] = []
+    commits_at_kill: list[int] = []
 
     def kill_one() -> None:
         os.kill(min(before), signal.SIGKILL)
-        at_kill.append(len(list_commits(results)))
+        commits_at_kill.append(len(list_commits(results)))
 
     with at_first_commit(results, kill_one):
         assert spark_score(large, results, "--commit-rows", COMMIT_ROWS) == 0
-    assert at_kill[0] < len(list_commits(results)) == -(-offers // COMMIT_ROWS)
+    assert commits_at_kill[0] < len(list_commits(results)) == -(-offers // COMMIT_ROWS)
     assert_each_row_scored_once(results, offers)
     assert f"{offers:,}" in capfd.readouterr().out
-    wait_for(lambda: len(executors(os.getpid())) == 2, "an executor in its place")
-    assert executors(os.getpid()) != before
+    wait_for(lambda: len(executor_pids()) == 2, "a new executor")
+    assert executor_pids() != before
 
 
-def test_a_run_killed_between_commits_is_taken_up_where_it_was(
+def test_a_new_run_continues_after_the_last_commit_of_a_killed_one(
     spark_score: SparkScore,
     trained: TrainedStore,
     large: Path,
@@ -128,27 +129,27 @@ def test_a_run_killed_between_commits_is_taken_up_where_it_was(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     results = tmp_path / "scores"
-    with started(trained, large, results, tmp_path) as process:
+    with start_score_spark(trained, large, results, tmp_path) as process:
         wait_for(lambda: len(list_commits(results)) > 1, "two commits")
         process.kill()
         process.wait()
-    kept = len(read_results(results))
-    assert 0 < kept < offers
+    scored = len(read_results(results))
+    assert 0 < scored < offers
     assert (results / "_staging").exists()
     assert spark_score(large, results) == 0
-    assert f" {offers - kept:,} " in capfd.readouterr().out  # this run
+    assert f" {offers - scored:,} " in capfd.readouterr().out  # this run
     assert_each_row_scored_once(results, offers)
     assert not (results / "_staging").exists()
-    there = list_commits(results)
+    commits = list_commits(results)
     assert spark_score(large, results) == 0
-    assert list_commits(results) == there
+    assert list_commits(results) == commits
 
 
 def test_two_runs_at_once_score_no_row_twice(
     spark_score: SparkScore, trained: TrainedStore, large: Path, offers: int, tmp_path: Path
 ) -> None:
     results = tmp_path / "scores"
-    with started(trained, large, results, tmp_path) as other:
+    with start_score_spark(trained, large, results, tmp_path) as other:
         wait_for(lambda: list_commits(results), "a first commit")
         assert spark_score(large, results, "--commit-rows", COMMIT_ROWS) == 0
         output, errors = other.communicate(timeout=900)
@@ -156,28 +157,28 @@ def test_two_runs_at_once_score_no_row_twice(
     assert_each_row_scored_once(results, offers)
 
 
-def test_of_two_that_publish_at_once_one_wins_and_nothing_is_mixed(
+def test_only_one_of_two_simultaneous_renames_succeeds(
     cluster: SparkSession, tmp_path: Path
 ) -> None:
-    both = [HadoopFolder(cluster, str(tmp_path)) for _ in range(2)]
+    folders = [HadoopFolder(cluster, str(tmp_path)) for _ in range(2)]
     with ThreadPoolExecutor(2) as pool:
         for number in range(200):
-            ready, to = threading.Barrier(2), tmp_path / f"commit={number}"
+            ready, commit = threading.Barrier(2), tmp_path / f"commit={number}"
 
-            def publish(who: int, ready: threading.Barrier, to: str) -> bool:
-                staged = tmp_path / f"staged-{who}" / "outcome=scored"
+            def publish(writer: int, ready: threading.Barrier, name: str) -> bool:
+                staged = tmp_path / f"staged-{writer}" / "outcome=scored"
                 staged.mkdir(parents=True)
-                (staged / f"part-{who}").touch()
+                (staged / f"part-{writer}").touch()
                 ready.wait(DEADLINE_SECONDS)
-                return both[who].rename_to_new(staged.parent.name, to)
+                return folders[writer].rename_to_new(staged.parent.name, name)
 
-            won = list(pool.map(partial(publish, ready=ready, to=to.name), (0, 1)))
-            assert sorted(won) == [False, True]
-            assert [p.name for p in to.rglob("part-*")] == [f"part-{won.index(True)}"]
-            shutil.rmtree(tmp_path / f"staged-{won.index(False)}")
+            renamed = list(pool.map(partial(publish, ready=ready, name=commit.name), (0, 1)))
+            assert sorted(renamed) == [False, True]
+            assert [p.name for p in commit.rglob("part-*")] == [f"part-{renamed.index(True)}"]
+            shutil.rmtree(tmp_path / f"staged-{renamed.index(False)}")
 
 
-def test_a_run_that_is_asked_to_stop_publishes_what_it_is_at_and_sums_up(
+def test_a_stop_request_lets_the_current_commit_finish(
     spark_score: SparkScore,
     large: Path,
     offers: int,
@@ -188,15 +189,15 @@ def test_a_run_that_is_asked_to_stop_publishes_what_it_is_at_and_sums_up(
     with at_first_commit(results, lambda: os.kill(os.getpid(), signal.SIGINT)):
         assert spark_score(large, results, "--commit-rows", COMMIT_ROWS) == 130
     output = capfd.readouterr()
-    assert "Finishing what is in flight" in output.err
-    kept = len(read_results(results))
-    assert 0 < kept < offers
-    assert f" {kept:,} " in output.out
-    assert f" {offers - kept:,} " in output.out  # pending
+    assert "Finishing the work in progress" in output.err
+    scored = len(read_results(results))
+    assert 0 < scored < offers
+    assert f" {scored:,} " in output.out
+    assert f" {offers - scored:,} " in output.out  # pending
     assert not (results / "_staging").exists()
 
 
-def test_a_row_that_changes_is_scored_again_and_its_old_score_stays_known_as_that(
+def test_a_changed_row_is_scored_again_and_its_old_score_stays_in_the_older_commit(
     spark_score: SparkScore, source: Path, small_offers: int, tmp_path: Path
 ) -> None:
     results = tmp_path / "scores"
@@ -206,24 +207,24 @@ def test_a_row_that_changes_is_scored_again_and_its_old_score_stays_known_as_tha
     assert_each_row_scored_once(results, small_offers)
     lead = pd.read_parquet(source / LEADS).loc[7]
     edit_parquet(source, LEADS, set_value("annual_income", 7, lead["annual_income"] + 1))
-    theirs = pd.read_parquet(source / OFFERS).query("lead_uuid == @lead.lead_uuid")["offer_id"]
-    assert len(theirs)
+    changed = pd.read_parquet(source / OFFERS).query("lead_uuid == @lead.lead_uuid")["offer_id"]
+    assert len(changed)
     assert spark_score(source, results) == 0
     scored = read_results(results)
     again = scored[scored["commit"] == scored["commit"].max()]
-    assert sorted(again["offer_id"]) == sorted(theirs)
+    assert sorted(again["offer_id"]) == sorted(changed)
     assert set(again["annual_income"]) == {lead["annual_income"] + 1}
-    assert len(scored) == small_offers + len(theirs)
+    assert len(scored) == small_offers + len(changed)
 
 
-def test_results_of_another_model_with_the_same_version_id_are_refused(
+def test_a_version_id_that_belongs_to_another_model_is_refused(
     spark_score: SparkScore, scored: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     results = tmp_path / "scores"
-    (of_version,) = (scored / "model_versions").iterdir()
-    told = pd.read_parquet(of_version).assign(logged_model_id="m-another")
-    (results / "model_versions" / of_version.name).mkdir(parents=True)
-    told.to_parquet(results / "model_versions" / of_version.name / "part.parquet")
+    (partition,) = (scored / "model_versions").iterdir()
+    version = pd.read_parquet(partition).assign(logged_model_id="m-another")
+    (results / "model_versions" / partition.name).mkdir(parents=True)
+    version.to_parquet(results / "model_versions" / partition.name / "part.parquet")
     assert spark_score(SAMPLE, results) == 2
-    assert "knows it as model m-another" in capfd.readouterr().err
+    assert "but model m-another of " in capfd.readouterr().err
     assert not (results / "results_clicked").exists()

@@ -1,4 +1,4 @@
-"""Rows that cannot be scored: set aside as ingest.py does, or rejected as over REST."""
+"""Rows are rejected by the rules of ingest.py, or by the model as over REST."""
 
 import json
 import shutil
@@ -31,16 +31,16 @@ from tests.support.source_files import CLICKS, LEADS, OFFERS, edit_parquet, load
 from tests.support.trained import StoreCopy
 from training import canaries
 
-REFUSED = "home_improvement"
+UNKNOWN_PURPOSE = "home_improvement"
 
 
 @pytest.fixture
 def picky(store: StoreCopy, small_source: Path) -> str:
-    """A version that fails on a purpose which it does not know; its address in the registry."""
-    problem, made_from = problems.load(), versions.resolve(store.client, f"{MODEL}@champion")
+    """The URI of a version that fails on rows with an unknown loan purpose."""
+    problem, champion = problems.load(), versions.resolve(store.client, f"{MODEL}@champion")
     leads, offers = (pd.read_parquet(small_source / file) for file in (LEADS, OFFERS))
     rows = offers.merge(leads)[problem.feature_names].dropna()
-    rows = rows[rows["loan_purpose"] != REFUSED]
+    rows = rows[rows["loan_purpose"] != UNKNOWN_PURPOSE]
     known = [sorted(rows["loan_purpose"].unique())]
     columns = ColumnTransformer(
         [
@@ -59,7 +59,7 @@ def picky(store: StoreCopy, small_source: Path) -> str:
             rows.head(3),
             threshold=0.5,
             canary=canaries.record_canary(pipeline, rows.head(3)),
-            trained_on=made_from.trained_on,
+            trained_on=champion.trained_on,
             params={},
         )
         return f"models:/{MODEL}/{versions.register(problem, model, {}, '').version}"
@@ -83,15 +83,15 @@ def test_rows_that_a_model_fails_on_are_rejected_as_over_rest(
     rejected = read_results(results, outcome="rejected").sort_values("offer_id")
     assert len(over_rest) > 10
     assert [(offer,) for offer in rejected["offer_id"]] == over_rest
-    # over REST only that it failed; here the model's own words, but for what they quote of the row
-    said = set(rejected["reason"])
-    assert "Found unknown categories ['…'] in column 0 during transform" in said
-    assert REFUSED not in str(said)
+    # the reason is the error of the model, without the values that it quotes
+    reasons = set(rejected["reason"])
+    assert "Found unknown categories ['…'] in column 0 during transform" in reasons
+    assert UNKNOWN_PURPOSE not in str(reasons)
     assert rejected["click_probability"].isna().all()
     assert len(read_results(results)) == small_offers - len(over_rest)
 
 
-def test_more_than_max_rejected_stops_after_the_commit_that_has_them(
+def test_a_run_stops_after_the_commit_that_exceeds_max_rejected(
     spark_score: SparkScore,
     picky: str,
     small_source: Path,
@@ -105,10 +105,10 @@ def test_more_than_max_rejected_stops_after_the_commit_that_has_them(
     assert "rejects more rows than --max-rejected allows" in output.err
     assert "Found unknown categories" in output.out
     assert list_commits(results) == ["commit=000001"]
-    assert REFUSED not in output.out + output.err
+    assert UNKNOWN_PURPOSE not in output.out + output.err
 
 
-def test_replay_scores_the_rejected_rows_again(
+def test_replay_scores_rejected_rows_again(
     spark_score: SparkScore,
     small_source: Path,
     small_offers: int,
@@ -129,14 +129,14 @@ def test_replay_scores_the_rejected_rows_again(
     assert "no such amount" in capfd.readouterr().out
     assert spark_score(small_source, results, "--replay", "--dry-run") == 0
     counts = capfd.readouterr().out.partition("Rejected")[0].split()[-3:]
-    assert counts == ["10", "0", "10"]  # rejected, pending, would be scored
+    assert counts == ["10", "0", "10"]  # rejected, pending, would score
     assert spark_score(small_source, results, "--replay") == 0
     assert_each_row_scored_once(results, small_offers)
     assert "no such amount" not in capfd.readouterr().out.rpartition("this run")[2]
 
 
-def spoil(source: Path) -> None:
-    """Bad rows of every kind that the rows to score can have."""
+def add_bad_rows(source: Path) -> None:
+    """Add bad rows of every kind to the tables that are scored."""
     edit_parquet(source, LEADS, set_value("annual_income", 3, -1.0))
     edit_parquet(source, LEADS, set_value("requested", 4, np.inf))
     edit_parquet(source, LEADS, lambda f: pd.concat([f, f.iloc[[5, 6]].assign(credit="other")]))
@@ -146,41 +146,41 @@ def spoil(source: Path) -> None:
     edit_parquet(source, OFFERS, lambda f: pd.concat([f, f.iloc[[20, 21, 21]].assign(apr=1.0)]))
 
 
-def test_bad_rows_of_the_source_are_set_aside_as_ingest_does(
+def test_bad_rows_of_the_source_are_rejected_as_by_ingest(
     spark_score: SparkScore,
     source: Path,
     tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    spoil(source)
+    add_bad_rows(source)
     database, results = f"sqlite:///{tmp_path / 'ours.db'}", tmp_path / "scores"
     (source / CLICKS).rename(tmp_path / CLICKS)
     flags = ("--max-rejected", 0.5)
-    assert spark_score(source, results, *flags) == 0  # clicks are not needed to score
+    assert spark_score(source, results, *flags) == 0  # scoring needs no clicks
     output = capfd.readouterr().out
     (tmp_path / CLICKS).rename(source / CLICKS)
     assert load_source(source, database, *flags) == 0
     columns = "SELECT table_name, reason, row_number, row_values FROM rejected_rows "
     ingested = query(database, columns + "WHERE table_name <> 'clicks'")
     (folder,) = (results / "rejected_rows").iterdir()
-    aside = pd.read_parquet(folder)
-    assert Counter(zip(aside["table_name"], aside["reason"], strict=True)) == Counter(
+    rejected = pd.read_parquet(folder)
+    assert Counter(zip(rejected["table_name"], rejected["reason"], strict=True)) == Counter(
         (table, reason) for table, reason, *_ in ingested
     )
-    assert sorted(zip(aside["table_name"], aside["row_number"], strict=True)) == sorted(
+    assert sorted(zip(rejected["table_name"], rejected["row_number"], strict=True)) == sorted(
         (table, number) for table, _, number, _ in ingested
     )
     by_row = {(table, number): values for table, _, number, values in ingested}
-    for row in aside.itertuples():
+    for row in rejected.itertuples():
         assert json.loads(str(row.row_values)) == json.loads(by_row[row.table_name, row.row_number])
     assert "annual_income is negative" in output
     assert "lead_uuid is not in leads" in output
-    kept = query(database, "SELECT offer_id, apr FROM offers JOIN leads USING (lead_uuid)")
+    offers = query(database, "SELECT offer_id, apr FROM offers JOIN leads USING (lead_uuid)")
     scored = read_results(results)
-    assert sorted(zip(scored["offer_id"], scored["apr"], strict=True)) == sorted(kept)
+    assert sorted(zip(scored["offer_id"], scored["apr"], strict=True)) == sorted(offers)
 
 
-def test_too_many_bad_rows_stop_before_anything_is_scored(
+def test_nothing_is_scored_if_too_many_rows_are_bad(
     spark_score: SparkScore,
     source: Path,
     small_offers: int,
@@ -190,12 +190,11 @@ def test_too_many_bad_rows_stop_before_anything_is_scored(
     edit_parquet(source, OFFERS, lambda f: f.assign(apr=f["apr"].where(f.index % 50 > 0, -1)))
     assert spark_score(source, tmp_path / "scores") == 2
     error = capfd.readouterr().err
-    assert (
-        f"More than 1.00% of the {small_offers:,} rows of ds_offers.parquet.gzip are bad" in error
-    )
+    rows = f"{small_offers:,} rows of ds_offers.parquet.gzip"
+    assert f"More than 1.00% of the {rows} are invalid" in error
     assert "apr is negative" in error
     assert "nothing was scored" in error
     assert not (tmp_path / "scores" / "results_clicked").exists()
     edit_parquet(source, OFFERS, lambda f: f.assign(apr=1.0, lead_uuid="nobody"))
     assert spark_score(source, tmp_path / "scores") == 2
-    assert f"{small_offers:,} lead_uuid is not in leads" in capfd.readouterr().err
+    assert f"lead_uuid is not in leads: {small_offers:,}" in capfd.readouterr().err

@@ -1,11 +1,11 @@
-"""Looking at pages with a real browser."""
+"""Checks of pages in a real browser."""
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
 
 
 def accessibility_problems(browser: Browser, url: str) -> list[str]:
-    """The findings of axe-core on a page, at the widths of a phone and of a desktop."""
+    """The problems that axe-core finds on a page, at the width of a phone and of a desktop."""
     problems: list[str] = []
     for width in (360, 1200):
         context = browser.new_context(viewport={"width": width, "height": 800})

@@ -1,4 +1,4 @@
-"""Databases of tests: new ones in SQLite and PostgreSQL, and what they hold."""
+"""Create databases in SQLite and PostgreSQL, and query them."""
 
 import contextlib
 import sqlite3
@@ -14,13 +14,13 @@ from tests.support.project import SAMPLE_OFFERS
 
 
 def query(database: Path | str, sql: str) -> list[tuple[Any, ...]]:
-    """The rows of a select in a database, given by its address or path."""
+    """Return the rows of a select; `database` is an address or a path."""
     with open_database(database_url(str(database))) as engine, engine.connect() as connection:
         return [tuple(row) for row in connection.exec_driver_sql(sql)]
 
 
 def execute(database: Path | str, *statements: str) -> None:
-    """Change a database, in one transaction."""
+    """Execute statements in one transaction."""
     with (
         open_database(database_url(str(database))) as engine,
         write_transaction(engine) as connection,
@@ -30,7 +30,7 @@ def execute(database: Path | str, *statements: str) -> None:
 
 
 def all_rows(database: str) -> dict[str, list[tuple[Any, ...]]]:
-    """Everything in the database, table by table; {} where there is no database."""
+    """Return all rows by table, or {} if the database does not exist."""
     url = database_url(database)
     if url.get_backend_name() == "sqlite" and not Path(str(url.database)).exists():
         return {}
@@ -42,14 +42,14 @@ def all_rows(database: str) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def count_scored(database: Path | str) -> int:
-    """How many results of offers are stored."""
+    """Return the number of stored results of offers."""
     return int(query(database, "SELECT count(*) FROM results_clicked")[0][0])
 
 
 def assert_every_offer_scored_once(
     database: Path | str, model_id: str, offers: int = SAMPLE_OFFERS
 ) -> None:
-    """There are exactly `offers` results, one for each offer, all by this version."""
+    """Assert that there are exactly `offers` results, one for each offer, all by this version."""
     assert query(
         database,
         "SELECT count(*), count(DISTINCT offer_id), min(model_id), max(model_id) "
@@ -58,7 +58,7 @@ def assert_every_offer_scored_once(
 
 
 def assert_scored_once_and_nothing_claimed(database: str, model_id: str, offers: int) -> None:
-    """As above, and no row is rejected or claimed any more."""
+    """Assert the same, and that no row is rejected or claimed."""
     assert_every_offer_scored_once(database, model_id, offers)
     for table in ("results_clicked_rejected", "claims"):
         assert query(database, f"SELECT count(*) FROM {table}") == [(0,)]
@@ -74,7 +74,7 @@ def copy_sqlite(database: Path, to: Path) -> Path:
 
 
 def new_postgres_database(server: str, template: str = "template1") -> str:
-    """The address of a new database on this server: an empty one, or a copy of another."""
+    """Create an empty database, or a copy of another, and return its address."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())

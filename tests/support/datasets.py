@@ -1,4 +1,4 @@
-"""Labelled offers to train on without a database, and a problem that is trained in a second."""
+"""Labeled offers for training without a database, and a problem that trains in a second."""
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ TINY_PROBLEM = PROJECT / "tests" / "data" / "tiny_problem"
 
 
 def generated_rows(leads: int, seed: int) -> pd.DataFrame:
-    """The generated offers of `leads` leads, with `clicked` and the true `probability`."""
+    """Generate the offers of `leads` leads, with `clicked` and the true `probability`."""
     chunks = list(load_generator("offer_click").chunks(leads, seed))
     offers = pd.concat([chunk.offers.to_pandas() for chunk in chunks], ignore_index=True)
     offers["clicked"] = np.concatenate([chunk.clicked for chunk in chunks])
@@ -23,7 +23,7 @@ def generated_rows(leads: int, seed: int) -> pd.DataFrame:
 
 
 def split_offers(rows: pd.DataFrame) -> Dataset:
-    """Generated rows, split into those to train on and those held out."""
+    """Split generated rows into a training set and a held-out set."""
     problem = problems.load()
     raw = rows[["offer_id", "lead_uuid", *problem.feature_names]]
     raw = raw.assign(label=rows["clicked"].astype("int64"))
@@ -33,5 +33,5 @@ def split_offers(rows: pd.DataFrame) -> Dataset:
 
 
 def generated_offers(leads: int, seed: int) -> Dataset:
-    """The generated offers of so many leads, split."""
+    """Generate the offers of `leads` leads and split them."""
     return split_offers(generated_rows(leads, seed))

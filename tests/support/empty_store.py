@@ -1,4 +1,4 @@
-"""New MLflow stores: their tables take seconds to create, and no time to copy."""
+"""Empty MLflow stores, which are copied because creating their tables takes seconds."""
 
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,12 @@ from tests.support.once import make_once
 
 
 def copy_empty_store(shared_folder: Path, to: Path) -> str:
-    """A copy of an empty MLflow store in a new SQLite file; returns its address."""
-    make_once(shared_folder, "empty_store", _make)
+    """Copy an empty MLflow store to a new SQLite file, and return its URI."""
+    make_once(shared_folder, "empty_store", _create)
     return f"sqlite:///{copy_sqlite(shared_folder / 'empty_store' / 'mlflow.db', to)}"
 
 
-def _make(folder: Path) -> dict[str, Any]:
+def _create(folder: Path) -> dict[str, Any]:
     client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
     client.search_experiments()
     client.search_registered_models()

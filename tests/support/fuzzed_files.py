@@ -1,4 +1,4 @@
-"""Source files for fuzzing ingest.py: CSV files from a grammar, with what each of them says."""
+"""Random CSV files for fuzzing ingest.py, with the rows that each should be read as."""
 
 import datetime
 import gzip
@@ -9,18 +9,27 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-REJECTED = object()  # what a cell says that its column cannot hold
-Cell = tuple[str, Any]  # as it stands in the file, and its value
+REJECTED = object()  # the value of a cell that its column cannot hold
+Cell = tuple[str, Any]  # the text in the file, and its value
 Row = tuple[Any, ...]
 
 MISSING: st.SearchStrategy[Cell] = st.sampled_from(["", "NA", "nan", "N/A", "null", "None"]).map(
     lambda text: (text, None)
 )
-NO_TIMESTAMPS = ["now", "today", "NaT", "2024", "2024-05", "2024-W19-1", "05/06/2024", "2024-02-30"]
+NOT_TIMESTAMPS = [
+    "now",
+    "today",
+    "NaT",
+    "2024",
+    "2024-05",
+    "2024-W19-1",
+    "05/06/2024",
+    "2024-02-30",
+]
 
 
 def _number(text: str) -> Cell:
-    """What a text of ASCII characters says, by Python's own parser."""
+    """Evaluate ASCII text with Python's own parser."""
     try:
         value = Decimal(text.strip(" \t"))
     except InvalidOperation:
@@ -35,12 +44,9 @@ def _whole_number(cell: Cell) -> Cell:
     if value is REJECTED:
         return text, REJECTED
     exact = Decimal(text.strip(" \t"))
-    digits = text.strip(" \t").lstrip("+-").isdigit()
-    if digits and -(2**63) <= exact < 2**63:
-        return text, int(exact)
-    return text, int(value) if not digits and value.is_integer() and abs(
-        value
-    ) <= 2**53 else REJECTED
+    if text.strip(" \t").lstrip("+-").isdigit():
+        return text, int(exact) if -(2**63) <= exact < 2**63 else REJECTED
+    return text, int(value) if value.is_integer() and abs(value) < 2**53 else REJECTED
 
 
 def _timestamp(moment: datetime.datetime, offset: int | None, form: tuple[str, str, str]) -> Cell:
@@ -73,7 +79,7 @@ numbers = MISSING | number_texts.map(_number)
 whole_numbers = MISSING | number_texts.map(_number).map(_whole_number)
 timestamps = (
     MISSING
-    | st.sampled_from(NO_TIMESTAMPS).map(lambda text: (text, REJECTED))
+    | st.sampled_from(NOT_TIMESTAMPS).map(lambda text: (text, REJECTED))
     | st.builds(
         _timestamp,
         st.datetimes(),
@@ -90,13 +96,13 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12).map(_text
 
 @dataclass
 class CsvFile:
-    """A file's bytes, and the rows that it says by their numbers; None for a rejected one."""
+    """The bytes of a file, and its rows by their numbers; a rejected row is None."""
 
     content: bytes
     rows: dict[int, Row | None] = field(default_factory=dict)
 
 
-def _written(text: str, quote: bool) -> str:
+def _quote(text: str, quote: bool) -> str:
     if quote or any(c in text for c in '",\r\n'):
         return '"' + text.replace('"', '""') + '"'
     return text
@@ -104,7 +110,7 @@ def _written(text: str, quote: bool) -> str:
 
 @st.composite
 def csv_files(draw: st.DrawFn, names: Sequence[str]) -> CsvFile:
-    """A file with these columns: a number, a whole number, a timestamp and a text."""
+    """Draw a file with these columns: a number, a whole number, a timestamp and text."""
     rows = draw(st.lists(st.tuples(numbers, whole_numbers, timestamps, texts), max_size=12))
     end = draw(st.sampled_from(["\n", "\r\n"]))
     lines, file = [",".join(names)], CsvFile(b"")
@@ -112,19 +118,21 @@ def csv_files(draw: st.DrawFn, names: Sequence[str]) -> CsvFile:
         extra = draw(st.sampled_from([""] * 9 + [",", ',"x"']))
         quote = draw(st.booleans())
         lines += [""] * draw(st.sampled_from([0, 0, 0, 1]))
-        lines.append(",".join(_written(text, quote) for text, _ in cells) + extra)
+        lines.append(",".join(_quote(text, quote) for text, _ in cells) + extra)
         values = tuple(value for _, value in cells)
         file.rows[number] = None if extra or REJECTED in values else values
-    mark = draw(st.sampled_from(["", "\ufeff"]))
-    file.content = (mark + end.join(lines) + draw(st.sampled_from(["", end]))).encode()
+    bom = draw(st.sampled_from(["", "\ufeff"]))
+    file.content = (bom + end.join(lines) + draw(st.sampled_from(["", end]))).encode()
     return file
 
 
 @st.composite
 def damaged_bytes(draw: st.DrawFn, content: bytes) -> bytes:
-    """A file's bytes, packed by gzip, with one byte changed, or cut off."""
-    packed = gzip.compress(content, mtime=0)
-    at = draw(st.integers(0, len(packed) - 1))
+    """Compress bytes with gzip, and then truncate them or change one byte."""
+    compressed = gzip.compress(content, mtime=0)
+    position = draw(st.integers(0, len(compressed) - 1))
     if draw(st.booleans()):
-        return packed[:at]
-    return packed[:at] + bytes([packed[at] ^ draw(st.integers(1, 255))]) + packed[at + 1 :]
+        return compressed[:position]
+    damaged = bytearray(compressed)
+    damaged[position] ^= draw(st.integers(1, 255))
+    return bytes(damaged)

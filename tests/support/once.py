@@ -1,4 +1,4 @@
-"""Making something expensive once for all workers of a test run."""
+"""Create something expensive once for all workers of a test run."""
 
 import fcntl
 import json
@@ -10,15 +10,15 @@ import pytest
 
 
 def folder_of_all_workers(factory: pytest.TempPathFactory, config: pytest.Config) -> Path:
-    """The temporary folder that all workers of this test run share."""
+    """Return the temporary folder that all workers of this test run share."""
     base = factory.getbasetemp()
     return base.parent if hasattr(config, "workerinput") else base
 
 
 def make_once(folder: Path, name: str, make: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
-    """What `make(folder / name)` returned to the first worker that came; the others wait for it.
+    """Call `make(folder / name)` in the first worker, and return its result in all workers.
 
-    `make` returns a dict that JSON can represent.
+    The result is a dict that JSON can represent.
     """
     target, result = folder / name, folder / f"{name}.json"
     with (folder / f"{name}.lock").open("w") as lock:

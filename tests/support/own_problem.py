@@ -1,4 +1,4 @@
-"""A problem of a user's own that the project has never seen: its folder, and its table."""
+"""A user's problem that is not part of the project: its folder and its table."""
 
 import re
 import shutil
@@ -16,13 +16,13 @@ MEASURES = [str(name) for name in load_breast_cancer().feature_names]
 
 
 def copy_problem(folder: Path) -> Path:
-    """Copy the problem of biopsies into a folder; return where it is."""
+    """Copy the problem of biopsies into a folder; returns its path."""
     ignore = shutil.ignore_patterns("__pycache__")
     return Path(shutil.copytree(OWN_PROBLEM, folder / "my problem", ignore=ignore))
 
 
 def biopsies() -> pd.DataFrame:
-    """The rows of its table, with keys that are no identifiers."""
+    """The rows of its table; the keys contain spaces, a slash and an umlaut."""
     data = load_breast_cancer(as_frame=True)
     frame = data.data.assign(malignant=1 - data.target)
     frame.insert(0, "biopsy", [f"Gewebe {number:03d}/ä" for number in range(len(frame))])
@@ -30,14 +30,14 @@ def biopsies() -> pd.DataFrame:
 
 
 def replace_text(file: Path, old: str, new: str) -> None:
-    """Replace some text of a file, which has to be there."""
+    """Replace text that must occur in a file."""
     text = file.read_text()
     assert old in text
     file.write_text(text.replace(old, new))
 
 
 def write_guide_example(folder: Path, **renamed: str) -> Path:
-    """Write the problem of docs/own-problem.md, with some names changed, and a table for it."""
+    """Write the problem of docs/own-problem.md with the given names replaced, and its table."""
     code = "\0".join(re.findall(r"```python\n(.*?)```", GUIDE.read_text(), re.S))
     for old, new in renamed.items():
         assert old in code
@@ -54,7 +54,9 @@ def write_guide_example(folder: Path, **renamed: str) -> Path:
         renamed.get("application_id", "application_id"): [f"A-{n}" for n in range(400)],
         "amount": rng.integers(1_000, 40_000, 400),
         "channel": channel,
-        "withdrawn": np.where(np.arange(400) < 40, "", outcome),  # the first ones are still open
+        "withdrawn": np.where(
+            np.arange(400) < 40, "", outcome
+        ),  # the first 40 outcomes are not known yet
     }
     pd.DataFrame(table).to_csv(folder / "applications.csv", index=False)
     return problem

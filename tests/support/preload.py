@@ -1,6 +1,6 @@
-"""Imported by the fork server: all that our scripts import, which takes seconds.
+"""The fork server imports this module, and with it all that the scripts import, which is slow.
 
-A fork copies neither threads nor open databases safely, so this module creates neither.
+Threads and open databases do not survive a fork, so this module must not create any.
 """
 
 import threading

@@ -1,4 +1,4 @@
-"""Paths, names and sizes of the project and of its samples."""
+"""Paths, names and sizes of the project and its samples."""
 
 import importlib.util
 import sys

@@ -1,11 +1,11 @@
-"""HTTP as bytes on a socket, for requests that no client library sends."""
+"""Raw HTTP over a socket, for requests that no client library sends."""
 
 import socket
 from urllib.parse import urlsplit
 
 
 def connect(url: str, *, receive_buffer: int = 0) -> socket.socket:
-    """A connection to the server at this address, with a receive buffer of so many bytes."""
+    """Connect to the server at this URL; `receive_buffer` is in bytes."""
     parts = urlsplit(url)
     client = socket.socket()
     if receive_buffer:
@@ -16,11 +16,11 @@ def connect(url: str, *, receive_buffer: int = 0) -> socket.socket:
 
 
 def read_to_end(client: socket.socket) -> bytes:
-    """All that the server sends until it closes the connection."""
+    """Everything that the server sends until it closes the connection."""
     received = bytearray()
     try:
         while piece := client.recv(65536):
             received += piece
-    except ConnectionError:  # closed before the server read all that was sent
+    except ConnectionError:  # the server closed the connection before it read everything
         pass
     return bytes(received)

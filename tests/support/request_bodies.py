@@ -1,4 +1,4 @@
-"""Requests with a few rows to a served model, in every format of the protocol."""
+"""Scoring requests with a few rows, in every format of the protocol."""
 
 import io
 import json
@@ -21,10 +21,10 @@ ROWS: list[dict[str, Any]] = [
 FRAME = pd.DataFrame(ROWS).astype(dict.fromkeys(NUMBERS, "float64"))
 
 
-def invoke(url: str, kind: str, body: str | bytes, **headers: str) -> requests.Response:
-    """POST a body of this content type to /invocations."""
-    content_type = {"Content-Type": kind} if kind else {}
-    headers = content_type | headers
+def invoke(url: str, content_type: str, body: str | bytes, **headers: str) -> requests.Response:
+    """POST a body of this content type to /invocations of the server."""
+    if content_type:
+        headers = {"Content-Type": content_type} | headers
     return requests.post(f"{url}/invocations", data=body, headers=headers, timeout=60)
 
 

@@ -1,4 +1,4 @@
-"""Running our scripts: in this process, in a process of their own, and through `mlflow run`."""
+"""Run the project's scripts: in this process, in a separate process, or with `mlflow run`."""
 
 import atexit
 import contextlib
@@ -21,22 +21,22 @@ import cli
 from tests.support.project import CONFIGURATION_VARIABLES, PROJECT
 from tests.support.waiting import DEADLINE_SECONDS
 
-# Importing MLflow and scikit-learn takes seconds. The fork server has imported them, and forks for
-# each script that is started.
+# Importing MLflow and scikit-learn takes seconds, so a fork server imports them once, and forks a
+# process for each script.
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["tests.support.preload"])
 
 
 def run_main(main: Callable[[Sequence[str]], int], *argv: object) -> int:
-    """Run a script's main in this process, the way the script does; return its exit code."""
-    with pytest.raises(SystemExit) as ended:
+    """Run a script's `main` in this process as the script does, and return its exit code."""
+    with pytest.raises(SystemExit) as exit_error:
         cli.run(lambda: main([str(arg) for arg in argv]))
-    assert isinstance(ended.value.code, int)
-    return ended.value.code
+    assert isinstance(exit_error.value.code, int)
+    return exit_error.value.code
 
 
 class ScriptProcess:
-    """A script in a process of its own, forked after the imports; used like `subprocess.Popen`."""
+    """A script in a separate process, with an interface like that of `subprocess.Popen`."""
 
     def __init__(
         self,
@@ -47,16 +47,16 @@ class ScriptProcess:
         *,
         new_session: bool,
     ) -> None:
-        out, out_of_script = FORKS.Pipe(duplex=False)
-        err, err_of_script = FORKS.Pipe(duplex=False)
+        stdout, stdout_writer = FORKS.Pipe(duplex=False)
+        stderr, stderr_writer = FORKS.Pipe(duplex=False)
         self._process = FORKS.Process(
             target=_run_as_main,
-            args=(script, argv, cwd, environment, out_of_script, err_of_script, new_session),
+            args=(script, argv, cwd, environment, stdout_writer, stderr_writer, new_session),
         )
         self._process.start()
-        out_of_script.close()
-        err_of_script.close()
-        self.stdout, self.stderr = _text_of(out), _text_of(err)
+        stdout_writer.close()
+        stderr_writer.close()
+        self.stdout, self.stderr = _open_text(stdout), _open_text(stderr)
         assert self._process.pid
         self.pid = self._process.pid
 
@@ -74,7 +74,7 @@ class ScriptProcess:
         return self._process.exitcode
 
     def communicate(self, timeout: float = DEADLINE_SECONDS) -> tuple[str, str]:
-        """Read all that it writes until it ends."""
+        """Wait until the process ends, and return all its output."""
         with ThreadPoolExecutor(2) as readers:
             texts = [readers.submit(file.read) for file in (self.stdout, self.stderr)]
             try:
@@ -98,7 +98,7 @@ class ScriptProcess:
         self.stderr.close()
 
 
-def _text_of(connection: Connection) -> IO[str]:
+def _open_text(connection: Connection) -> IO[str]:
     file = os.fdopen(os.dup(connection.fileno()), encoding="utf-8", errors="replace")
     connection.close()
     return file
@@ -113,10 +113,10 @@ def _run_as_main(
     stderr: Connection,
     new_session: bool,
 ) -> None:
-    """Become the script, as if Python had been started with it."""
+    """Run the script in this process, as `python script` does."""
     if new_session:
         os.setsid()
-    # background jobs of a shell ignore SIGINT, and what they start inherits that
+    # background jobs of a shell ignore SIGINT, and their child processes inherit that
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.dup2(stdout.fileno(), 1)
     os.dup2(stderr.fileno(), 2)
@@ -130,7 +130,7 @@ def _run_as_main(
     try:
         runpy.run_path(script, run_name="__main__")
     finally:
-        # multiprocessing skips these steps of an interpreter's exit
+        # multiprocessing skips these steps when the interpreter exits
         threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()
 
@@ -139,9 +139,9 @@ def _run_as_main(
 def start_script(
     script: str, *argv: object, cwd: Path, new_session: bool = False, **environment: str
 ) -> Iterator[ScriptProcess]:
-    """Start a script in a process of its own, which is killed after the body at the latest.
+    """Start a script in a separate process; if it still runs after the body, kill it.
 
-    Of the variables that configure our scripts it sees only those given.
+    Of the environment variables that configure our scripts, it sees only those passed here.
     """
     process = ScriptProcess(
         str(PROJECT / script),
@@ -159,7 +159,7 @@ def start_script(
 def run_script(
     script: str, *argv: object, cwd: Path, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run a script in a process of its own to its end."""
+    """Run a script in a separate process until it ends."""
     with start_script(script, *argv, cwd=cwd, new_session=False, **environment) as process:
         output, error = process.communicate(DEADLINE_SECONDS * 2)
         assert process.returncode is not None
@@ -167,7 +167,7 @@ def run_script(
 
 
 def script_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """This process's environment, with only these of the variables that configure our scripts."""
+    """Return the environment for a script, without variables that configure it except these."""
     inherited = {
         name: value for name, value in os.environ.items() if name not in CONFIGURATION_VARIABLES
     }
@@ -175,16 +175,16 @@ def script_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def path_with_python() -> str:
-    """PATH with this interpreter's folder first: `mlflow` starts python and uvicorn by name."""
+    """Return PATH with this interpreter's folder first; `mlflow` starts python and uvicorn."""
     return os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 
 def mlflow_run(cwd: Path, tracking_uri: str, **parameters: object) -> str:
-    """`mlflow run . --env-manager local`, with what it prints returned."""
+    """Run `mlflow run . --env-manager local`, and return its output."""
     command = [sys.executable, "-m", "mlflow", "run", str(PROJECT), "--env-manager", "local"]
     for name, value in parameters.items():
         command += ["-P", f"{name}={value}"]
-    done = subprocess.run(
+    process = subprocess.run(
         command,
         cwd=cwd,
         env={**os.environ, "MLFLOW_TRACKING_URI": tracking_uri, "PATH": path_with_python()},
@@ -193,12 +193,12 @@ def mlflow_run(cwd: Path, tracking_uri: str, **parameters: object) -> str:
         timeout=DEADLINE_SECONDS * 4,
         check=False,
     )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
+    assert process.returncode == 0, process.stderr[-3000:]
+    return process.stdout
 
 
 def run_documented_block(name: str, cwd: Path, environment: dict[str, str]) -> None:
-    """Run the block of commands with this name in docs/shared.md, as it stands there."""
+    """Run the block of commands with this name in docs/shared.md."""
     text = (PROJECT / "docs" / "shared.md").read_text()
     _, marker, rest = text.partition(f"```sh {name}\n")
     assert marker

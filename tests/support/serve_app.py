@@ -1,7 +1,7 @@
-"""The application of serve.py in a thread of this process, where it is ready in half a second.
+"""The application of a worker of serve.py in a thread of this process, which starts quickly.
 
-It is what `serving.application.create` makes in each worker. What this cannot show needs a real
-serve.py (`tests.support.servers.serve_py`): several workers, /metrics, signals.
+Tests of several workers, of /metrics and of signals need a real serve.py:
+`tests.support.servers.serve_py`.
 """
 
 import contextlib
@@ -28,33 +28,33 @@ MIB = 2**20
 
 @dataclass(frozen=True)
 class ServeApp:
-    """The application at work: its address, and the file with its log."""
+    """A running application: its URL, and the file with its log."""
 
     url: str
     log: Path
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        """The lines of its log."""
+        """The lines of the log."""
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
     def log_line_of(self, response: requests.Response) -> dict[str, Any]:
-        """The line about this request, which comes after its response."""
+        """The log line of this request, which is written after the response."""
         request_id = response.headers["X-Request-ID"]
 
         def lines() -> list[dict[str, Any]]:
             return [event for event in self.events if event.get("request_id") == request_id]
 
-        (line,) = wait_for(lines, "the request's line in the log")
+        (line,) = wait_for(lines, "the log line of the request")
         return dict(line)
 
     def model(self, alias: str = "") -> dict[str, Any]:
-        """The answer of GET /model."""
+        """The response of GET /model."""
         return dict(requests.get(f"{self.url}{alias and '/'}{alias}/model", timeout=60).json())
 
 
 def in_flight() -> float:
-    """How many requests the application in this process is at work on."""
+    """The number of requests in progress in this process."""
     return prometheus_client.REGISTRY.get_sample_value("scoring_in_flight") or 0.0
 
 
@@ -64,47 +64,47 @@ def serve_app(
     folder: Path,
     *,
     aliases: Sequence[str] = ("champion",),
-    refresh: float = 3600,
-    timeout: float = 60,
-    in_flight: int = 64,
-    max_body: int = 32 * MIB,
+    refresh_seconds: float = 3600,
+    timeout_seconds: float = 60,
+    max_in_flight: int = 64,
+    max_body_bytes: int = 32 * MIB,
     max_rows: int = 100_000,
-    tokens: Path | str = "",
+    token_file: Path | str = "",
 ) -> Iterator[ServeApp]:
-    """The application for versions of offer clicks, with its log in `folder`."""
+    """Run the application for the versions of offer-click, with its log in `folder`."""
     problem = problems.load()
     log, metrics = folder / "serve_app.log", folder / "metrics"
     metrics.mkdir()
-    with _environment_of_a_worker() as patch, log.open("w") as log_file:
+    with _worker_environment() as patch, log.open("w") as log_file:
         patch.setenv("MLFLOW_TRACKING_URI", tracking_uri)
         patch.setenv(settings.METRICS_FOLDER, str(metrics))
         patch.setattr(telemetry, "sys", _Streams(log_file))
         settings.Settings(
             model_name=problem.model_name,
-            words=problem.outcome_labels,
+            outcome_labels=problem.outcome_labels,
             aliases=tuple(aliases),
-            refresh=refresh,
-            timeout=timeout,
-            in_flight=in_flight,
-            max_body=max_body,
+            refresh_seconds=refresh_seconds,
+            timeout_seconds=timeout_seconds,
+            max_in_flight=max_in_flight,
+            max_body_bytes=max_body_bytes,
             max_rows=max_rows,
-            tokens=str(tokens),
-            supervisor=os.getppid(),  # otherwise it thinks its supervisor died, and ends
+            token_file=str(token_file),
+            supervisor_pid=os.getppid(),  # otherwise the worker would stop at once
         ).to_environment()
-        with _running(application.create()) as url:
+        with _run(application.create_app()) as url:
             yield ServeApp(url, log)
 
 
 @dataclass(frozen=True)
 class _Streams:
-    """What `serving.telemetry` uses of the module `sys`: where the log goes."""
+    """Replaces the module `sys` in `serving.telemetry`, which uses only `stdout`."""
 
     stdout: Any
 
 
 @contextlib.contextmanager
-def _environment_of_a_worker() -> Iterator[pytest.MonkeyPatch]:
-    """Undo afterwards what `create` sets in the process; pytest undoes the filter of warnings."""
+def _worker_environment() -> Iterator[pytest.MonkeyPatch]:
+    """Restore what `create_app` changes in the process, except warnings, which pytest restores."""
     loggers = [logging.getLogger(name) for name in application.SILENCED_LOGGERS]
     levels = [logger.level for logger in loggers]
     with pytest.MonkeyPatch.context() as patch:
@@ -115,7 +115,7 @@ def _environment_of_a_worker() -> Iterator[pytest.MonkeyPatch]:
 
 
 @contextlib.contextmanager
-def _running(app: Any) -> Iterator[str]:
+def _run(app: Any) -> Iterator[str]:
     config = uvicorn.Config(
         app,
         host="127.0.0.1",

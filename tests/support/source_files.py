@@ -1,4 +1,4 @@
-"""Folders of source files: loading them, and putting faults into them."""
+"""Load folders of source files, edit them and damage them."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -33,7 +33,7 @@ def edit_parquet(source: Path, file: str, edit: Edit) -> None:
 
 
 def write_with_checksums(table: pa.Table, path: Path) -> None:
-    """Write a Parquet file whose pages lie there as they are, each with its checksum."""
+    """Write a Parquet file of uncompressed pages with checksums."""
     pq.write_table(table, path, compression="none", use_dictionary=False, write_page_checksum=True)
 
 
@@ -45,7 +45,7 @@ def flip_bit(path: Path, byte: int, bit: int = 0) -> None:
 
 
 def flip_value_bit(source: Path, file: str, column: str) -> None:
-    """Write a Parquet file again, with checksums, and change one value of it by one bit."""
+    """Rewrite a Parquet file with checksums, and flip one bit of a value."""
     path = source / file
     write_with_checksums(pq.read_table(path), path)
     chunks = pq.read_metadata(path).row_group(0).to_dict()["columns"]
@@ -54,7 +54,7 @@ def flip_value_bit(source: Path, file: str, column: str) -> None:
 
 
 def set_value(column: str, row: int, value: Any) -> Edit:
-    """An edit that sets one value."""
+    """Return an edit that sets one value."""
 
     def edit(frame: pd.DataFrame) -> pd.DataFrame:
         frame[column] = frame[column].astype(object)
@@ -65,7 +65,7 @@ def set_value(column: str, row: int, value: Any) -> Edit:
 
 
 def read_loans(source: Path) -> pd.DataFrame:
-    """The cells of the folder's CSV file of loans, as text."""
+    """Read the cells of the folder's CSV file of loans as text."""
     return pd.read_csv(source / LOANS, dtype=str, keep_default_na=False)
 
 

@@ -1,4 +1,4 @@
-"""One thread for scikit-learn's own loops, which wait for each other where all cores are busy."""
+"""Limit scikit-learn to one thread: its threads wait for each other when all cores are busy."""
 
 from contextlib import AbstractContextManager
 
@@ -6,5 +6,5 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 
 def limit_to_one_thread() -> AbstractContextManager[object]:
-    """Within its body OpenMP and BLAS use a single thread."""
+    """Let OpenMP and BLAS use only one thread in the body."""
     return threadpool_limits(1)

@@ -1,4 +1,4 @@
-"""Folders in which models were trained, and copies of their MLflow stores."""
+"""Databases and MLflow stores with trained models, and copies of them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +19,12 @@ from tests.support.scripts import mlflow_run, run_main, run_script
 
 @dataclass(frozen=True)
 class TrainedStore:
-    """A database that was trained on, and the MLflow store with the versions, one the champion."""
+    """A database, and the MLflow store with the versions trained on it, including a champion."""
 
     folder: Path
     database: Path
     tracking_uri: str
-    output: str  # what the training printed
+    output: str  # of the training
 
     @classmethod
     def in_folder(cls, folder: Path, output: str) -> "TrainedStore":
@@ -32,26 +32,26 @@ class TrainedStore:
         return cls(folder, folder / "loaded.db", f"sqlite:///{folder / 'mlflow.db'}", output)
 
     def copy_for_worker(self, folder: Path) -> "TrainedStore":
-        """This store, copied for one worker with its database; the artifacts are shared."""
+        """Copy the store and its database for one worker; the artifacts are shared."""
         database = copy_sqlite(self.database, folder / "loaded.db")
         store = copy_sqlite(self.folder / "mlflow.db", folder / "mlflow.db")
         return TrainedStore(folder, database, f"sqlite:///{store}", self.output)
 
-    def copy_database(self, to: Path) -> Path:
-        return copy_sqlite(self.database, to)
+    def copy_database(self, target: Path) -> Path:
+        return copy_sqlite(self.database, target)
 
     def load_into(self, address: str, *flags: object) -> None:
-        """Load the sample into an empty database, and give it the id of this one."""
+        """Load the sample into an empty database, and give that the id of this one."""
         assert run_main(ingest.main, "--database", address, *flags) == 0
-        ((identity,),) = query(self.database, "SELECT id FROM database_info")
-        execute(address, f"UPDATE database_info SET id = '{identity}'")
+        ((database_id,),) = query(self.database, "SELECT id FROM database_info")
+        execute(address, f"UPDATE database_info SET id = '{database_id}'")
 
-    def copy_store(self, to: Path) -> "StoreCopy":
-        uri = f"sqlite:///{copy_sqlite(self.folder / 'mlflow.db', to)}"
+    def copy_store(self, target: Path) -> "StoreCopy":
+        uri = f"sqlite:///{copy_sqlite(self.folder / 'mlflow.db', target)}"
         return StoreCopy(uri, self.database, MlflowClient(uri))
 
     def version(self, alias: str = aliases.CHAMPION) -> versions.RegisteredVersion:
-        """The version of offer clicks that has the alias."""
+        """The version of the offer-click model that has the alias."""
         mlflow.set_tracking_uri(self.tracking_uri)
         return versions.resolve(MlflowClient(), f"models:/{MODEL}@{alias}")
 
@@ -60,7 +60,7 @@ class TrainedStore:
         return self.version().model_id
 
     def scoring_runs(self, database: str) -> list[Run]:
-        """The runs of MLflow's experiment "scoring" on this database, the latest first."""
+        """The runs of MLflow's experiment "scoring" for this database, the newest first."""
         client = MlflowClient(self.tracking_uri)
         experiment = client.get_experiment_by_name("scoring")
         assert experiment
@@ -73,25 +73,25 @@ class TrainedStore:
 
 
 def train_sample(folder: Path) -> dict[str, str]:
-    """Load, train and promote the sample of offers by `mlflow run`."""
+    """Load the sample of offers, train and promote with `mlflow run`."""
     store, database = f"sqlite:///{folder / 'mlflow.db'}", folder / "loaded.db"
     return {"output": mlflow_run(folder, store, database=database)}
 
 
 def train_loans(folder: Path) -> dict[str, str]:
-    """Load, train and promote the sample of loans, script by script."""
+    """Load the sample of loans, train and promote with one script after the other."""
     flags = ("--problem", "loan_risk", "--database", folder / "loaded.db")
     outputs = []
     for script, *more in (("ingest.py",), ("train.py", "--repeats", 2), ("promote.py",)):
-        done = run_script(script, *flags, *more, cwd=folder)
-        assert done.returncode == 0, done.stderr[-3000:]
-        outputs.append(done.stdout)
+        process = run_script(script, *flags, *more, cwd=folder)
+        assert process.returncode == 0, process.stderr[-3000:]
+        outputs.append(process.stdout)
     return {"output": "".join(outputs)}
 
 
 @dataclass(frozen=True)
 class StoreCopy:
-    """A copy of a trained store, whose aliases a test may move; the database is shared."""
+    """A copy of a trained store in which a test may move aliases; the database is shared."""
 
     uri: str
     database: Path
@@ -112,15 +112,15 @@ class StoreCopy:
         return list(self.client.search_runs([experiment.experiment_id]))
 
     def register_broken_copy(self, number: str, folder: Path, *, loads: bool) -> str:
-        """Register a copy of a version that gives wrong answers, or does not even load."""
+        """Register a copy of a version that answers incorrectly, or that does not even load."""
         files = folder / "broken"
         mlflow.set_tracking_uri(self.uri)
         mlflow.artifacts.download_artifacts(f"models:/{MODEL}/{number}", dst_path=str(files))
         if loads:
-            description = files / "MLmodel"
-            content = yaml.safe_load(description.read_text())
+            mlmodel = files / "MLmodel"
+            content = yaml.safe_load(mlmodel.read_text())
             content["metadata"]["canary"]["probabilities"][0] += 1e-6
-            description.write_text(yaml.safe_dump(content))
+            mlmodel.write_text(yaml.safe_dump(content))
         else:
             model = files / "model.skops"
             model.write_bytes(model.read_bytes()[:1000])

@@ -6,7 +6,7 @@ import problems
 
 
 @pytest.mark.parametrize("name", problems.names())
-def test_every_candidate_takes_the_seed(name: str) -> None:
+def test_every_candidate_uses_the_seed(name: str) -> None:
     problem = problems.load(name)
     categories = {text: ["a", "b"] for text in problem.texts}
     for seed in (0, 7):

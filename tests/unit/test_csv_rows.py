@@ -1,4 +1,4 @@
-"""Rows of CSV files are read in bounded memory, however long a line or a quoted field is."""
+"""Rows of CSV files are read in bounded memory, even if a line or a quoted field is long."""
 
 import csv
 import gzip
@@ -26,7 +26,7 @@ def read(text: str) -> list[list[str]]:
         ("", []),
     ],
 )
-def test_rows_and_no_blank_lines(text: str, rows: list[list[str]]) -> None:
+def test_rows_are_read_and_blank_lines_skipped(text: str, rows: list[list[str]]) -> None:
     assert read(text) == rows
 
 
@@ -35,11 +35,13 @@ def test_rows_and_no_blank_lines(text: str, rows: list[list[str]]) -> None:
     [
         b"a," * (16 * MEBIBYTE),
         b"a\n1,2\n" + b"x" * (32 * MEBIBYTE),
-        b'a\n"' + b'\n","' * (8 * MEBIBYTE),  # fields with a line break, all of one row
+        b'a\n"' + b'\n","' * (8 * MEBIBYTE),  # one row of fields with line breaks
     ],
     ids=["many fields", "one field", "many lines"],
 )
-def test_a_row_of_32_mebibytes_is_refused_and_not_kept(content: bytes, tmp_path: Path) -> None:
+def test_a_row_of_32_mebibytes_is_refused_and_not_kept_in_memory(
+    content: bytes, tmp_path: Path
+) -> None:
     path = tmp_path / "long.csv.gz"
     path.write_bytes(gzip.compress(content, 1))
     tracemalloc.start()
@@ -51,12 +53,12 @@ def test_a_row_of_32_mebibytes_is_refused_and_not_kept(content: bytes, tmp_path:
         tracemalloc.stop()
 
 
-def test_a_quoted_field_that_does_not_end_is_refused() -> None:
+def test_a_quoted_field_that_never_ends_is_refused() -> None:
     with pytest.raises(csv.Error, match="field larger than field limit"):
         read('a\n"' + "x\n" * MAX_ROW_LENGTH)
 
 
-def test_the_longest_row_is_read_and_few_such_rows_at_once() -> None:
+def test_the_longest_rows_are_read_in_chunks_of_a_few() -> None:
     row = ("x" * 2**16 + ",") * 16
     row = row[: MAX_ROW_LENGTH - 1] + "\n"
     number = 2 * CHUNK_LENGTH // MAX_ROW_LENGTH + 1

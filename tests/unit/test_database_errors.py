@@ -1,4 +1,4 @@
-"""Errors of a database: which are explained in one sentence, and which may pass with time."""
+"""Database errors: which are reported in one sentence, and which are retried."""
 
 import sqlite3
 import threading
@@ -24,7 +24,7 @@ BROKEN = sqlite_error(sqlite3.SQLITE_IOERR, "disk I/O error")
 
 
 @pytest.mark.parametrize("error", [LOCKED, BROKEN])
-def test_an_error_of_the_database_is_explained_in_one_sentence(error: DBAPIError) -> None:
+def test_an_error_of_the_database_is_reported_in_one_sentence(error: DBAPIError) -> None:
     with (
         pytest.raises(DatabaseError, match=r"sqlite:///test\.db cannot be used: .*\.$"),
         translate_database_errors(URL),
@@ -33,21 +33,21 @@ def test_an_error_of_the_database_is_explained_in_one_sentence(error: DBAPIError
 
 
 @pytest.mark.parametrize("kind", [ProgrammingError, IntegrityError])
-def test_an_error_of_our_own_statements_passes_through(kind: type[DBAPIError]) -> None:
+def test_an_error_in_our_own_statements_passes_through(kind: type[DBAPIError]) -> None:
     with pytest.raises(kind), translate_database_errors(URL):
         raise kind("SELECT", {}, sqlite3.ProgrammingError("no such column"))
 
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses between tries, for which nothing waits."""
+    """The pauses between retries, recorded instead of slept."""
     pauses: list[float] = []
     monkeypatch.setattr(time, "sleep", pauses.append)
     return pauses
 
 
 def run_patiently(errors: list[DBAPIError], max_wait: float = 60) -> tuple[str, list[str]]:
-    """Work that fails with each of these errors before it is done; returns what was said too."""
+    """Run work that fails with each of these errors first; return its result and the messages."""
     messages: list[str] = []
 
     def work() -> str:
@@ -59,7 +59,7 @@ def run_patiently(errors: list[DBAPIError], max_wait: float = 60) -> tuple[str, 
     return watch.retry_database(work), messages
 
 
-def test_a_locked_database_is_tried_again_after_pauses_and_reported_once(
+def test_a_locked_database_is_retried_after_pauses_and_reported_once(
     pauses: list[float],
 ) -> None:
     result, messages = run_patiently([LOCKED, LOCKED, LOCKED])
@@ -69,18 +69,20 @@ def test_a_locked_database_is_tried_again_after_pauses_and_reported_once(
     assert DATABASE_PAUSE > 0
 
 
-def test_nothing_is_said_where_nothing_is_wrong(pauses: list[float]) -> None:
+def test_nothing_is_reported_without_an_error(pauses: list[float]) -> None:
     assert run_patiently([]) == ("done", [])
     assert pauses == []
 
 
-def test_an_error_that_does_not_pass_is_raised_at_once(pauses: list[float]) -> None:
+def test_an_error_that_is_not_transient_is_raised_at_once(pauses: list[float]) -> None:
     with pytest.raises(OperationalError, match="disk I/O"):
         run_patiently([BROKEN])
     assert pauses == []
 
 
-def test_a_database_locked_for_longer_than_max_wait_is_given_up(pauses: list[float]) -> None:
+def test_retries_end_when_the_database_is_locked_for_longer_than_max_wait(
+    pauses: list[float],
+) -> None:
     with pytest.raises(OperationalError, match="locked"):
         run_patiently([LOCKED], max_wait=-1)
     assert pauses == []

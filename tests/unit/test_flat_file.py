@@ -1,4 +1,4 @@
-"""Reading one flat file to train on: a user's own export, in place of a database."""
+"""Training rows are read from one flat file instead of a database."""
 
 from pathlib import Path
 
@@ -18,13 +18,13 @@ LABEL = "clicked"
 
 @pytest.fixture(scope="module")
 def rows() -> pd.DataFrame:
-    """Generated offers with their leads' columns."""
+    """Generated offers with the columns of their leads."""
     return generated_rows(1_500, seed=1).drop(columns="probability")
 
 
 @pytest.fixture(scope="module")
 def without_key(rows: pd.DataFrame) -> pd.DataFrame:
-    """The features, an optional column and the label: no key, and no group."""
+    """The features, an optional column and the label, without key and group."""
     return rows[[*PROBLEM.feature_names, "lender_id", LABEL]]
 
 
@@ -36,7 +36,7 @@ def write_and_read(rows: pd.DataFrame, path: Path) -> Dataset:
     return flat_file.read(path, LABEL, PROBLEM)
 
 
-def test_rows_of_a_lead_stay_together_where_the_file_names_it(
+def test_rows_of_a_lead_stay_together_if_the_file_has_lead_keys(
     rows: pd.DataFrame, tmp_path: Path
 ) -> None:
     data = write_and_read(rows, tmp_path / "rows.csv")
@@ -46,18 +46,18 @@ def test_rows_of_a_lead_stay_together_where_the_file_names_it(
     assert data.problem.ranking_baseline == PROBLEM.ranking_baseline
 
 
-def test_rows_of_the_same_content_stay_together_where_it_does_not(
+def test_equal_rows_stay_together_if_the_file_has_no_lead_keys(
     rows: pd.DataFrame, tmp_path: Path
 ) -> None:
-    unknown = rows.drop(columns="lead_uuid")
-    data = write_and_read(pd.concat([unknown, unknown]), tmp_path / "twice.parquet")
+    without_lead = rows.drop(columns="lead_uuid")
+    data = write_and_read(pd.concat([without_lead, without_lead]), tmp_path / "twice.parquet")
     assert data.group_column == "content"
     assert len(data.raw) == 2 * len(rows)
     assert not set(data.train.group) & set(data.test.group)
-    assert data.problem.ranking_baseline == ""  # no row is known to be another's rival
+    assert data.problem.ranking_baseline == ""  # it is unknown which rows compete
 
 
-def test_codes_kept_as_numbers_are_texts(without_key: pd.DataFrame, tmp_path: Path) -> None:
+def test_integer_codes_are_read_as_texts(without_key: pd.DataFrame, tmp_path: Path) -> None:
     without_key.to_parquet(tmp_path / "rows.parquet")
     problem = PROBLEM.with_optional_columns(["lender_id"])
     data = flat_file.read(tmp_path / "rows.parquet", LABEL, problem)
@@ -77,16 +77,16 @@ def test_the_digest_covers_every_row_in_any_order(
     assert changed.digest != data.digest
 
 
-def test_a_few_bad_rows_are_left_out_with_a_warning(
+def test_a_few_invalid_rows_are_skipped_with_a_warning(
     without_key: pd.DataFrame, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with_bad_row = without_key.astype({"apr": object}).reset_index(drop=True)
-    with_bad_row.loc[7, "apr"] = "cheap"
-    data = write_and_read(with_bad_row, tmp_path / "rows.csv")
+    with_invalid_row = without_key.astype({"apr": object}).reset_index(drop=True)
+    with_invalid_row.loc[7, "apr"] = "cheap"
+    data = write_and_read(with_invalid_row, tmp_path / "rows.csv")
     assert len(data.raw) == len(without_key) - 1
     warning = capsys.readouterr().err
-    assert f"1 of {len(without_key):,} rows of rows.csv cannot be used" in warning
-    assert "apr is not a number (row 8); they are left out" in warning
+    assert f"1 of {len(without_key):,} rows of rows.csv were rejected" in warning
+    assert "not used: apr is not a number (row 8)" in warning
 
 
 def test_the_database_id_of_a_flat_file_depends_on_the_label(
@@ -101,7 +101,7 @@ def test_the_database_id_of_a_flat_file_depends_on_the_label(
     assert by_click.database_id != by_income.database_id
 
 
-def test_the_categories_of_a_column_of_ids_are_limited(
+def test_the_number_of_categories_is_limited_for_a_column_of_ids(
     without_key: pd.DataFrame, tmp_path: Path
 ) -> None:
     numbers = np.arange(len(without_key))
@@ -111,8 +111,8 @@ def test_the_categories_of_a_column_of_ids_are_limited(
     assert "common" in data.categories["credit"]
 
 
-def test_a_text_file_named_like_a_parquet_file_is_refused(tmp_path: Path) -> None:
+def test_a_text_file_with_the_extension_of_parquet_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "rows.parquet"
     path.write_text("apr,clicked\n1,1\n")
-    with pytest.raises(SourceError, match="not a whole parquet file"):
+    with pytest.raises(SourceError, match="not a complete Parquet file"):
         flat_file.read(path, LABEL, PROBLEM)

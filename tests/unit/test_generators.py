@@ -1,4 +1,4 @@
-"""The generated samples are what their generators write, and look as real data does."""
+"""The samples match the output of their generators and resemble real data."""
 
 from pathlib import Path
 from types import ModuleType
@@ -24,7 +24,7 @@ def sample() -> dict[str, pd.DataFrame]:
     return read(SAMPLE)
 
 
-def test_the_committed_sample_of_offers_is_what_the_generator_writes(
+def test_the_generator_reproduces_the_committed_sample_of_offers(
     generator: ModuleType,
     sample: dict[str, pd.DataFrame],
     tmp_path: Path,
@@ -39,7 +39,7 @@ def test_the_committed_sample_of_offers_is_what_the_generator_writes(
     assert "10,000 leads, 46,058 offers, 935 clicks" in capsys.readouterr().out
 
 
-def test_the_sample_of_offers_has_the_facts_of_real_data(sample: dict[str, pd.DataFrame]) -> None:
+def test_the_sample_of_offers_resembles_real_data(sample: dict[str, pd.DataFrame]) -> None:
     leads, offers, clicks = (sample[name] for name in FILES)
     assert len(leads) == 10_000
     assert leads["lead_uuid"].is_unique
@@ -61,7 +61,7 @@ def test_the_sample_of_offers_has_the_facts_of_real_data(sample: dict[str, pd.Da
     assert clicks["offer_id"].isin(offers["offer_id"]).all()
 
 
-def test_the_committed_sample_of_loans_is_what_its_generator_writes(tmp_path: Path) -> None:
+def test_the_generator_reproduces_the_committed_sample_of_loans(tmp_path: Path) -> None:
     generator = load_generator("loan_risk")
     late, auc = generator.write(tmp_path, 10_000, generator.SAMPLE_SEED)
     assert (tmp_path / LOANS).read_bytes() == (LOAN_SAMPLE / LOANS).read_bytes()
@@ -74,7 +74,7 @@ def test_the_committed_sample_of_loans_is_what_its_generator_writes(tmp_path: Pa
     assert 0.7 < auc < 0.9
 
 
-def test_the_stated_auc_is_that_of_the_true_probabilities(generator: ModuleType) -> None:
+def test_the_printed_auc_is_that_of_the_true_probabilities(generator: ModuleType) -> None:
     chunks = list(generator.chunks(8_000, 5))
     auc = generator.TrueAuc()
     for chunk in chunks:
@@ -84,7 +84,7 @@ def test_the_stated_auc_is_that_of_the_true_probabilities(generator: ModuleType)
     assert auc.value() == pytest.approx(roc_auc_score(clicked, probability), abs=1e-4)
 
 
-def test_the_generator_needs_nothing_of_the_project() -> None:
+def test_the_generator_imports_nothing_from_the_project() -> None:
     text = (PROJECT / "data" / "offer_click" / "generate.py").read_text()
     modules = {line.split()[1].partition(".")[0] for line in text.splitlines() if is_import(line)}
     assert modules == {

@@ -1,4 +1,4 @@
-"""Held-out rows: which they are, for good, and that nothing is chosen by them."""
+"""The held-out set never changes, and has no effect on a search."""
 
 import numpy as np
 import pandas as pd
@@ -19,26 +19,26 @@ GRIDS: dict[str, dict[str, list[float]]] = {
 }
 
 
-def test_the_held_out_share_is_as_stated_and_fixed_for_good() -> None:
+def test_the_held_out_set_has_the_stated_share_and_never_changes() -> None:
     assert np.mean(held_out_mask(range(20_000))) == pytest.approx(HELD_OUT_SHARE, abs=0.01)
-    # these answers must never change: versions of every release are compared on the same rows
+    # these values must never change: versions of all releases are compared on the same rows
     assert held_out_mask(["a", "b", "c", "d", "e", "f", "g", "h"]) == [
         False, False, True, False, True, True, False, False,
     ]  # fmt: skip
 
 
 def change_held_out(rows: pd.DataFrame, is_held_out: np.ndarray) -> pd.DataFrame:
-    """Other features, other categories and other labels in the held-out rows alone."""
+    """Change features, categories and labels of the held-out rows, and of no others."""
     rng, count = np.random.default_rng(0), int(is_held_out.sum())
     changed = rows.copy()
     changed.loc[is_held_out, "apr"] = rng.uniform(5, 300, count).round(2)
-    changed.loc[is_held_out, "credit"] = rng.choice(["poor", "a new one"], count)
+    changed.loc[is_held_out, "credit"] = rng.choice(["poor", "a new category"], count)
     changed.loc[is_held_out, "clicked"] = rng.random(count) < 0.3
     return changed
 
 
 @pytest.mark.parametrize("name", GRIDS)
-def test_changing_held_out_rows_changes_nothing_that_a_search_finds(name: str) -> None:
+def test_changing_held_out_rows_does_not_change_a_search(name: str) -> None:
     rows = generated_rows(1_000, seed=4)
     data = split_offers(rows)
     changed = split_offers(change_held_out(rows, data.held_out_mask))

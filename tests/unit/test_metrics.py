@@ -1,4 +1,4 @@
-"""Metrics, calibration and ranking of probabilities: the same as the libraries' own."""
+"""Metrics, calibration and ranking agree with scikit-learn."""
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,7 @@ from sklearn.metrics import (
 import problems
 from metrics import calibration, ranking
 from metrics.bootstrap import Bootstrap, estimate
+from metrics.classification import WeightedCurves
 from training import evaluate
 from training.dataset import Rows
 
@@ -28,17 +29,17 @@ PROBLEM = problems.load()
 
 
 def rows_with_probabilities(count: int, seed: int, per_group: int = 5) -> tuple[Rows, np.ndarray]:
-    """Rows whose labels are drawn from the probabilities returned, which have ties."""
+    """Rows and probabilities with ties; the labels are drawn from these probabilities."""
     rng = np.random.default_rng(seed)
     groups = np.arange(count) // per_group
-    shared = rng.normal(0, 1, count)[groups]  # what the rows of a group have in common
+    shared = rng.normal(0, 1, count)[groups]  # the same for all rows of a group
     probability = np.round(expit(-2.5 + shared + rng.normal(0, 1, count)), 2).clip(0.01, 0.99)
     label = (rng.random(count) < probability).astype(np.int8)
     features = pd.DataFrame({"apr": rng.uniform(5, 200, count)})
     return Rows(features, label, groups), probability
 
 
-def test_metrics_are_those_of_scikit_learn() -> None:
+def test_metrics_agree_with_scikit_learn() -> None:
     rows, p = rows_with_probabilities(3_000, 0)
     y, threshold, rate = rows.label, 0.25, 0.12
     estimates = evaluate.held_out_metrics(PROBLEM, rows, p, threshold, rate)
@@ -67,29 +68,29 @@ def test_metrics_are_those_of_scikit_learn() -> None:
     assert estimates["calibration_slope"].low < 1 < estimates["calibration_slope"].high
 
 
-def test_weighted_curves_are_those_of_scikit_learn_with_ties() -> None:
+def test_weighted_curves_agree_with_scikit_learn_if_there_are_ties() -> None:
     rows, p = rows_with_probabilities(2_000, 1)
     bootstrap, y = Bootstrap(rows.group, 5), rows.label
     for weights in bootstrap.weights():
-        auc, precision = evaluate._Curves(y, p)(weights)
+        auc, precision = WeightedCurves(y, p)(weights)
         assert auc == pytest.approx(roc_auc_score(y, p, sample_weight=weights), rel=1e-9)
         expected_precision = average_precision_score(y, p, sample_weight=weights)
         assert precision == pytest.approx(expected_precision, rel=1e-9)
 
 
-@pytest.mark.parametrize(("sharper", "low", "high"), [(1.0, 0.93, 1.07), (2.0, 0.46, 0.54)])
-def test_the_slope_tells_how_far_probabilities_are_overstated(
-    sharper: float, low: float, high: float
+@pytest.mark.parametrize(("factor", "low", "high"), [(1.0, 0.93, 1.07), (2.0, 0.46, 0.54)])
+def test_the_slope_measures_how_far_probabilities_are_too_extreme(
+    factor: float, low: float, high: float
 ) -> None:
     rng = np.random.default_rng(3)
     log_odds = rng.normal(-2, 1.5, 40_000)
     label = (rng.random(len(log_odds)) < expit(log_odds)).astype(int)
     bootstrap = Bootstrap(np.arange(len(label)), 100)
-    slope = estimate(calibration.calibration_slope(label, expit(sharper * log_odds), bootstrap))
-    assert low < slope.low < 1 / sharper < slope.high < high
+    slope = estimate(calibration.calibration_slope(label, expit(factor * log_odds), bootstrap))
+    assert low < slope.low < 1 / factor < slope.high < high
 
 
-def test_the_calibration_error_is_the_mean_distance_of_bins() -> None:
+def test_the_calibration_error_is_the_mean_distance_over_the_bins() -> None:
     label = np.r_[np.zeros(50), np.ones(50)]
     probability = np.r_[np.full(50, 0.1), np.full(50, 0.7)]
     bootstrap = Bootstrap(np.arange(100), 10)
@@ -103,22 +104,22 @@ def test_a_constant_probability_has_no_slope() -> None:
     assert np.isnan(slopes).all()
 
 
-def test_ranking_within_a_lead_is_scikit_learn_s_ndcg_with_ties() -> None:
+def test_ranking_metrics_agree_with_scikit_learn_if_there_are_ties() -> None:
     rows, p = rows_with_probabilities(2_000, 4, per_group=7)
     p = np.round(p, 1)  # many ties
     shuffled = np.random.default_rng(0).permutation(len(p))
     label, group, score = rows.label[shuffled], rows.group[shuffled], p[shuffled]
-    figures = ranking.ranking_metrics(label, score, group, Bootstrap(group, 50))
+    metrics = ranking.ranking_metrics(label, score, group, Bootstrap(group, 50))
     ndcg, clicked_first = [], []
     for _, lead in pd.DataFrame({"y": label, "p": score, "g": group}).groupby("g"):
         if 0 < lead["y"].sum() < len(lead):
             ndcg.append(ndcg_score([lead["y"]], [lead["p"]]))
             clicked_first.append(lead["y"][lead["p"] == lead["p"].max()].mean())
-    assert figures["ndcg"][0] == pytest.approx(np.mean(ndcg))
-    assert figures["ranked_first"][0] == pytest.approx(np.mean(clicked_first))
+    assert metrics["ndcg"][0] == pytest.approx(np.mean(ndcg))
+    assert metrics["ranked_first"][0] == pytest.approx(np.mean(clicked_first))
 
 
-def test_a_model_ranks_better_than_random_and_lowest_apr_order() -> None:
+def test_a_model_ranks_better_than_a_random_order_and_the_lowest_apr() -> None:
     rows, p = rows_with_probabilities(3_000, 5)
     orders = evaluate.ranking_baseline_metrics(PROBLEM, rows)
     estimates = evaluate.held_out_metrics(PROBLEM, rows, p, 0.2, 0.1)

@@ -1,4 +1,4 @@
-"""Mistakes in a problem of a user's own: each raises one sentence that says what and where."""
+"""Each mistake in a user's problem raises an error that describes it in one sentence."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,60 +12,60 @@ Edit = Callable[[Path], object]
 
 
 def replace(file: str, old: str, new: str) -> Edit:
-    """An edit of one file of the problem's folder."""
+    """A function that replaces text in one file of the problem."""
     return lambda folder: replace_text(folder / file, old, new)
 
 
 DECLARATIONS: dict[str, tuple[Edit, str]] = {
     "a feature that is not selected": (
         replace("__init__.py", "biopsies.c.biopsy, *columns", "biopsies.c.biopsy"),
-        "the row select lacks",
+        "the row select does not return",
     ),
     "a number that is text": (
         replace("__init__.py", "Column(name, Double", "Column(name, String"),
-        "mean radius is no number in the row select",
+        "feature mean radius is not a number in the row select",
     ),
     "one source without its comma": (
         replace("__init__.py", '"biopsies"),),', '"biopsies")),'),
-        "sources must be a tuple of one Source or more",
+        "sources must be a tuple of one or more Source",
     ),
     "no primary key": (
         replace("__init__.py", "String, primary_key=True", "String"),
         "table biopsies has no primary key",
     ),
-    "a bound that is text": (
+    "a minimum that is text": (
         replace("__init__.py", '"minimum": 0, "m', '"minimum": "0", "m'),
-        "malignant of table biopsies has a minimum or maximum that is no number",
+        "malignant of table biopsies has a minimum or maximum that is not a number",
     ),
-    "a table with a name of ours": (
+    "a reserved table name": (
         replace("__init__.py", '"biopsies",\n    tables', '"loads",\n    tables'),
-        "the name loads is taken",
+        "the table name loads is reserved",
     ),
-    "an odd name for the registry": (
+    "an invalid name for the registry": (
         replace("__init__.py", 'model_name="biopsies"', 'model_name="a/b"'),
-        "model_name 'a/b' holds more",
+        "model_name 'a/b' may contain only letters",
     ),
-    "three words": (
+    "three outcome labels": (
         replace("__init__.py", '"Malignant")', '"Malignant", "?")'),
-        "words must be two that differ",
+        "outcome_labels must be two different texts",
     ),
-    "no problem": (replace("__init__.py", "PROBLEM =", "ANOTHER ="), "declares no PROBLEM"),
+    "no PROBLEM": (replace("__init__.py", "PROBLEM =", "ANOTHER ="), "declares no PROBLEM"),
 }
 CANDIDATES: dict[str, tuple[Edit, str]] = {
     "no file": (lambda folder: (folder / "candidates.py").unlink(), "has no candidates.py"),
-    "a typing error": (
+    "a misspelled name": (
         replace("candidates.py", "random_state=seed)\n", "random_state=sead)\n"),
         "candidates.py cannot be used (NameError: name 'sead' is not defined, line 14)",
     ),
-    "no list": (
+    "a return value that is no list": (
         replace("candidates.py", "    return [", "    ["),
         "candidates.py cannot be used (TypeError",
     ),
-    "no probabilities": (
+    "a model without probabilities": (
         replace("candidates.py", "LogisticRegression(random_state=seed)", "LinearSVC()"),
         "the pipeline of logistic has no predict_proba",
     ),
-    "one value in the grid": (
+    "a single value in the grid": (
         replace("candidates.py", "[0.1, 1.0]", "0.1"),
         "model__C in the grid of logistic must be a list of values",
     ),
@@ -79,7 +79,7 @@ def assert_one_sentence(error: problems.ProblemError, expected: str) -> None:
 
 
 @pytest.mark.parametrize("case", DECLARATIONS)
-def test_a_mistake_in_a_declaration_is_named_in_one_sentence(case: str, tmp_path: Path) -> None:
+def test_a_mistake_in_a_declaration_is_described_in_one_sentence(case: str, tmp_path: Path) -> None:
     edit, expected = DECLARATIONS[case]
     folder = copy_problem(tmp_path)
     edit(folder)
@@ -89,7 +89,9 @@ def test_a_mistake_in_a_declaration_is_named_in_one_sentence(case: str, tmp_path
 
 
 @pytest.mark.parametrize("case", CANDIDATES)
-def test_a_mistake_in_the_candidates_is_named_in_one_sentence(case: str, tmp_path: Path) -> None:
+def test_a_mistake_in_the_candidates_is_described_in_one_sentence(
+    case: str, tmp_path: Path
+) -> None:
     edit, expected = CANDIDATES[case]
     folder = copy_problem(tmp_path)
     with (folder / "candidates.py").open("a") as file:
@@ -101,6 +103,6 @@ def test_a_mistake_in_the_candidates_is_named_in_one_sentence(case: str, tmp_pat
     assert_one_sentence(raised.value, expected)
 
 
-def test_a_folder_that_does_not_exist_is_named_with_the_problems_there_are() -> None:
+def test_the_error_about_an_unknown_problem_lists_the_known_ones() -> None:
     with pytest.raises(problems.ProblemError, match="no problem 'nowhere': give one of loan_risk,"):
         problems.load("nowhere")

@@ -1,8 +1,9 @@
-"""README agrees with the project: its commands, flags, make targets, files and links exist."""
+"""The pages agree with the project: commands, flags, make targets, files and links exist."""
 
 import importlib
 import re
 import shlex
+from pathlib import Path
 
 import pytest
 import yaml
@@ -10,6 +11,11 @@ import yaml
 from tests.support.project import PROJECT
 
 README = (PROJECT / "README.md").read_text()
+PAGES = sorted(
+    path
+    for path in PROJECT.rglob("*.md")
+    if not any(part.startswith(".") for part in path.relative_to(PROJECT).parts)
+)
 ENTRY_POINTS = yaml.safe_load((PROJECT / "MLproject").read_text())["entry_points"]
 
 
@@ -21,27 +27,52 @@ def commands(program: str) -> list[str]:
     return [line for line in stripped if line.startswith(f"{program} ")]
 
 
-def test_make_targets_exist() -> None:
+def anchors(page: Path) -> set[str]:
+    """The anchors that GitHub makes of a page's headings."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_links_lead_to_files_and_headings_that_exist(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if "://" in target:
+            continue
+        name, _, anchor = target.partition("#")
+        file = page.parent / name if name else page
+        assert file.exists(), target
+        assert not anchor or anchor in anchors(file), target
+
+
+def test_modules_that_the_pages_name_exist() -> None:
+    for page in PAGES:
+        if page.name == "CHANGELOG.md":  # which names modules of earlier releases
+            continue
+        for name in re.findall(r"`(\w+/[\w/]+\.py)`", page.read_text()):
+            path = name.replace("NAME", "loan_risk")
+            assert (PROJECT / path).is_file() or (page.parent / path).is_file(), (page, name)
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_make_targets_exist(page: str) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text(), re.M))
-    named = set(re.findall(r"(?:^|`)make ([a-z-]+)", README, re.M))
-    assert {"run", "test"} <= named <= targets
+    named = set(re.findall(r"(?:^|`)make ([a-z-]+)", (PROJECT / page).read_text(), re.M))
+    assert named
+    assert named <= targets
 
 
 def test_there_are_commands_for_each_program() -> None:
     assert len(commands("python")) > 5
     assert {shlex.split(line)[1] for line in commands("mlflow")} >= {"run", "ui", "models"}
+    assert {"make run", "make test"} <= set(map(str.strip, commands("make")))
 
 
 @pytest.mark.parametrize("command", commands("python"))
 def test_a_script_and_its_flags_exist(command: str) -> None:
     program, *flags = shlex.split(command)[1:]
-    if program == "-m":
-        module = f"{flags.pop(0)}.__main__"
-    else:
-        assert (PROJECT / program).is_file()
-        module = program.removesuffix(".py")
-    parser = importlib.import_module(module).parser()
-    parser.parse_args(flags)  # exits if there is no such flag, or its value cannot be
+    assert (PROJECT / program).is_file()
+    parser = importlib.import_module(program.removesuffix(".py")).parser()
+    parser.parse_args(flags)  # exits if a flag does not exist or has an invalid value
     described = parser.format_help()
     assert all(f"{flag} " in described for flag in flags if flag.startswith("--"))
 
@@ -55,17 +86,15 @@ def test_entry_points_of_mlflow_run_and_their_parameters_exist() -> None:
         assert parameters <= set(ENTRY_POINTS[entry]["parameters"]), words
 
 
-def test_linked_files_exist() -> None:
-    for name in re.findall(r"\]\(([^)#:]+)\)", README):
-        assert (PROJECT / name).exists(), name
-
-
-def test_the_tree_lists_every_script_and_folder() -> None:
-    tree = re.search(r"```text\n(.*?)```", README, re.S)
+def test_the_index_lists_every_script_package_and_page() -> None:
+    index = (PROJECT / "docs" / "index.md").read_text()
+    tree = re.search(r"```text\n(.*?)```", index, re.S)
     assert tree
-    listed = {line.split()[0].strip("/") for line in tree[1].splitlines() if line[:1].strip()}
+    listed = {line.split()[0].strip("/") for line in tree[1].splitlines()}
     for name in listed:
         assert (PROJECT / name).exists(), name
     scripts = {path.name for path in PROJECT.glob("*.py")}
     packages = {path.parent.name for path in PROJECT.glob("*/__init__.py")}
     assert scripts | packages <= listed
+    pages = {path.name for path in (PROJECT / "docs").glob("*.md")} - {"index.md"}
+    assert pages <= set(re.findall(r"\]\(([\w-]+\.md)\)", index))

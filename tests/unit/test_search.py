@@ -1,4 +1,4 @@
-"""The search: what it computes once, what it fits on, and names of what a model has learned."""
+"""The search shares fits between grid points; effects of columns have readable names."""
 
 import numpy as np
 import pandas as pd
@@ -40,37 +40,37 @@ def test_steps_that_grid_points_share_are_fitted_once_per_fold(data: Dataset) ->
     fits: list[int] = []
     folds = data.folds(data.train, 3, 0)
     result = search_grid(candidate, data.train, [folds], 1, advance=fits.append)
-    assert len(calls) == 3 * 2 + 1  # both parts of each fold, and in the end all rows
+    assert len(calls) == 3 * 2 + 1  # both parts of each fold, and finally all rows
     assert sum(fits) == 4 * 3
     assert [point.params for point in result.grid_points] == [
         {"C": c} for c in (0.1, 1.0, 10.0, 100.0)
     ]
 
 
-def test_a_search_on_some_rows_is_fitted_on_all(data: Dataset) -> None:
+def test_a_search_on_a_sample_fits_its_best_model_on_all_rows(data: Dataset) -> None:
     candidate = PROBLEM.candidates(data.categories, 0)[0]
-    some = data.train.sample(4_000, 0)
-    result = search_grid(candidate, some, [data.folds(some, 2, 0)], 1, refit_on=data.train)
+    sample = data.train.sample(4_000, 0)
+    result = search_grid(candidate, sample, [data.folds(sample, 2, 0)], 1, refit_on=data.train)
     best = {f"model__{name}": value for name, value in result.best.params.items()}
     expected = candidate.pipeline.set_params(**best).fit(data.train.features, data.train.label)
     assert (result.estimator[-1].coef_ == expected[-1].coef_).all()
 
 
-def test_some_rows_are_whole_leads_of_the_training_rows(data: Dataset) -> None:
-    some = data.train.sample(4_000, 0)
-    assert 3_000 < len(some) < 5_000
-    assert not set(some.group) & set(data.test.group)
-    of_these_leads = pd.Series(data.train.group).isin(some.group).sum()
-    assert of_these_leads == len(some)
+def test_a_sample_consists_of_whole_leads_of_the_training_rows(data: Dataset) -> None:
+    sample = data.train.sample(4_000, 0)
+    assert 3_000 < len(sample) < 5_000
+    assert not set(sample.group) & set(data.test.group)
+    rows_of_these_leads = pd.Series(data.train.group).isin(sample.group).sum()
+    assert rows_of_these_leads == len(sample)
 
 
-def test_some_rows_are_the_same_ones_for_the_same_seed(data: Dataset) -> None:
+def test_a_sample_is_the_same_for_the_same_seed(data: Dataset) -> None:
     first, second = data.train.sample(1_000, 5), data.train.sample(1_000, 5)
     assert (first.group == second.group).all()
     assert set(first.group) != set(data.train.sample(1_000, 6).group)
 
 
-def test_columns_have_names_that_a_person_understands(data: Dataset) -> None:
+def test_columns_have_readable_names(data: Dataset) -> None:
     candidate = PROBLEM.candidates(data.categories, 0)[1]
     pipeline = candidate.pipeline.set_params(columns__fine__bins__n_bins=20, model__C=0.03)
     fitted = pipeline.fit(data.train.features, data.train.label)
@@ -87,7 +87,7 @@ def test_columns_have_names_that_a_person_understands(data: Dataset) -> None:
     assert fitted[-1].coef_[0, position] == table.loc["credit = poor", "coefficient"]
 
 
-def test_importance_is_the_loss_that_a_shuffled_column_costs(data: Dataset) -> None:
+def test_importance_is_the_increase_in_loss_if_a_column_is_shuffled(data: Dataset) -> None:
     def apr_alone(frame: pd.DataFrame) -> np.ndarray:
         return frame[["apr"]].to_numpy() / 100
 

@@ -1,4 +1,4 @@
-"""The rules of the tests themselves: where a test lies, how long its file is, and how it waits."""
+"""Rules for the tests: where a test file lies, how long it is, and that no test sleeps."""
 
 import ast
 from collections.abc import Iterator
@@ -8,12 +8,12 @@ from tests.support.project import PROJECT
 
 TESTS = PROJECT / "tests"
 KINDS = ("unit", "integration", "e2e", "spark")
-MOST_LINES = 250
+MAX_LINES = 250
 FILES = sorted(path for path in TESTS.rglob("*.py") if "data" not in path.parts)
 TEST_FILES = [path for path in FILES if path.name.startswith("test_")]
 UNIT_TESTS = [path for path in TEST_FILES if path.parent == TESTS / "unit"]
-# what starts processes and servers
-NOT_IN_UNIT = (
+# these modules start processes and servers
+NOT_IN_UNIT_TESTS = (
     "multiprocessing",
     "playwright",
     "psycopg",
@@ -25,9 +25,9 @@ NOT_IN_UNIT = (
     "tests.support.servers",
     "tests.support.trained",
 )
-OF_SCRIPTS = {"tests.support.scripts.run_main"}  # all else of it is a process
-# fixtures that train, serve, or load a database
-FIXTURES_NOT_IN_UNIT = {
+ALLOWED_SCRIPT_HELPERS = {"tests.support.scripts.run_main"}  # the others start processes
+# these fixtures train, serve, or load a database
+FIXTURES_NOT_IN_UNIT_TESTS = {
     "challenger",
     "champion",
     "database",
@@ -45,12 +45,12 @@ FIXTURES_NOT_IN_UNIT = {
 }
 
 
-def name_of(path: Path) -> str:
+def relative_name(path: Path) -> str:
     return str(path.relative_to(TESTS))
 
 
 def imports(path: Path) -> Iterator[str]:
-    """The modules that a file imports, and with `from` what it takes of them."""
+    """The modules that a file imports, and the names that it imports from modules."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -58,27 +58,27 @@ def imports(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def documented(path: Path) -> bool:
+def has_docstring(path: Path) -> bool:
     return bool(ast.get_docstring(ast.parse(path.read_text())))
 
 
-def sleeps(path: Path) -> bool:
+def calls_sleep(path: Path) -> bool:
     tree = ast.parse(path.read_text())
     calls = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     return "time.sleep" in calls or "time.sleep" in imports(path)
 
 
 def not_for_unit_tests(path: Path) -> set[str]:
-    """What a file of unit tests imports or asks for that starts a process or a server."""
+    """The imports and fixtures of a unit test file that start a process or a server."""
     names = set(imports(path))
-    of_scripts = {name for name in names if name.startswith("tests.support.scripts")}
-    modules = {name for name in names if name.startswith(NOT_IN_UNIT)}
-    fixtures = FIXTURES_NOT_IN_UNIT & set(fixtures_of(path))
-    return modules | fixtures | (of_scripts - OF_SCRIPTS)
+    script_helpers = {name for name in names if name.startswith("tests.support.scripts")}
+    modules = {name for name in names if name.startswith(NOT_IN_UNIT_TESTS)}
+    fixtures = FIXTURES_NOT_IN_UNIT_TESTS & set(fixture_names(path))
+    return modules | fixtures | (script_helpers - ALLOWED_SCRIPT_HELPERS)
 
 
-def fixtures_of(path: Path) -> Iterator[str]:
-    """The parameters of a file's tests and fixtures, without those of `parametrize`."""
+def fixture_names(path: Path) -> Iterator[str]:
+    """The parameters of a file's tests and fixtures, except those of `parametrize`."""
     for node in ast.walk(ast.parse(path.read_text())):
         if not isinstance(node, ast.FunctionDef):
             continue
@@ -87,23 +87,23 @@ def fixtures_of(path: Path) -> Iterator[str]:
             yield from (a.arg for a in node.args.args if f"'{a.arg}'" not in decorators)
 
 
-def test_each_file_of_tests_lies_in_the_folder_of_its_kind() -> None:
+def test_each_test_file_lies_in_one_of_the_four_folders() -> None:
     folders = [TESTS / kind for kind in KINDS]
-    assert [name_of(path) for path in TEST_FILES if path.parent not in folders] == []
+    assert [relative_name(path) for path in TEST_FILES if path.parent not in folders] == []
 
 
-def test_each_file_says_what_it_is_about() -> None:
-    assert [name_of(p) for p in FILES if p.stat().st_size and not documented(p)] == []
+def test_each_file_has_a_docstring() -> None:
+    assert [relative_name(p) for p in FILES if p.stat().st_size and not has_docstring(p)] == []
 
 
-def test_each_file_is_short_enough_to_read() -> None:
-    lines = {name_of(path): len(path.read_text().splitlines()) for path in FILES}
-    assert {name: count for name, count in lines.items() if count > MOST_LINES} == {}
+def test_no_file_is_longer_than_the_limit() -> None:
+    lines = {relative_name(path): len(path.read_text().splitlines()) for path in FILES}
+    assert {name: count for name, count in lines.items() if count > MAX_LINES} == {}
 
 
-def test_nothing_waits_for_a_fixed_time() -> None:
-    assert [name_of(path) for path in FILES if sleeps(path)] == []
+def test_no_test_sleeps() -> None:
+    assert [relative_name(path) for path in FILES if calls_sleep(path)] == []
 
 
 def test_unit_tests_start_no_process_and_no_server() -> None:
-    assert {name_of(p): found for p in UNIT_TESTS if (found := not_for_unit_tests(p))} == {}
+    assert {relative_name(p): names for p in UNIT_TESTS if (names := not_for_unit_tests(p))} == {}

@@ -1,4 +1,4 @@
-"""Cells of CSV files: the forms of numbers and timestamps that docs/sources.md names, no others."""
+"""Cells of CSV files: only the forms of numbers and timestamps in docs/sources.md are accepted."""
 
 from typing import Any
 
@@ -11,9 +11,9 @@ DAY, NOON = "2024-05-06 00:00:00", "2024-05-06 12:00:00"
 
 
 def parse(expected: str, cell: str) -> Any:
-    """The cell's value beside others, or None where it is none."""
-    beside = "2024-05-06T12:00:00.5Z" if expected == "a timestamp" else "1.0"
-    value, null, other = parse_cells(pa.array([cell, None, beside]), expected).to_pylist()
+    """Parse the cell together with two others; return its value, or None if it is invalid."""
+    neighbor = "2024-05-06T12:00:00.5Z" if expected == "a timestamp" else "1.0"
+    value, null, other = parse_cells(pa.array([cell, None, neighbor]), expected).to_pylist()
     assert null is None
     assert other is not None
     return value
@@ -29,7 +29,7 @@ def parse(expected: str, cell: str) -> Any:
         ("9" * 400, float("inf")),
     ],
 )  # fmt: skip
-def test_a_number(cell: str, value: float) -> None:
+def test_numbers(cell: str, value: float) -> None:
     assert parse("a number", cell) == value
 
 
@@ -42,7 +42,7 @@ def test_a_number(cell: str, value: float) -> None:
         "5\xa0", "True", "-nan", "infinit", "NaT", "now", "5\0",
     ],
 )  # fmt: skip
-def test_no_number(cell: str) -> None:
+def test_texts_that_are_not_numbers(cell: str) -> None:
     assert parse("a number", cell) is None
     if cell != "True":
         assert parse("a whole number", cell) is None
@@ -56,15 +56,27 @@ def test_no_number(cell: str) -> None:
         (str(2**63 - 1), 2**63 - 1), (str(-(2**63)), -(2**63)),
     ],
 )  # fmt: skip
-def test_a_whole_number(cell: str, value: int) -> None:
+def test_whole_numbers(cell: str, value: int) -> None:
     assert parse("a whole number", cell) == value
 
 
 @pytest.mark.parametrize(
     "cell",
-    ["0.5", "inf", "true", "TRUE", "yes", str(2**63), str(-(2**63) - 1), "9" * 39, "1e16", "1e400"],
+    [
+        "0.5",
+        "inf",
+        "true",
+        "TRUE",
+        "yes",
+        str(2**63),
+        str(-(2**63) - 1),
+        "9" * 39,
+        "1e16",
+        "1e400",
+        f"{2**53 + 1}.0",
+    ],
 )
-def test_no_whole_number_that_is_exact_and_has_64_bits(cell: str) -> None:
+def test_texts_that_are_not_whole_numbers_or_not_exact_in_64_bits(cell: str) -> None:
     assert parse("a whole number", cell) is None
 
 
@@ -85,7 +97,7 @@ def test_no_whole_number_that_is_exact_and_has_64_bits(cell: str) -> None:
         ("9999-12-31T23:59:59.999999-00:00", "9999-12-31 23:59:59.999999"),
     ],
 )  # fmt: skip
-def test_a_timestamp(cell: str, value: str) -> None:
+def test_timestamps(cell: str, value: str) -> None:
     assert str(parse("a timestamp", cell)) == value
 
 
@@ -103,5 +115,5 @@ def test_a_timestamp(cell: str, value: str) -> None:
         "\uff12\uff10\uff12\uff14-05-06",
     ],
 )  # fmt: skip
-def test_no_timestamp(cell: str) -> None:
+def test_texts_that_are_not_timestamps(cell: str) -> None:
     assert parse("a timestamp", cell) is None

@@ -1,4 +1,4 @@
-"""The decision threshold follows its rule, and costs or rates that decide nothing are refused."""
+"""The decision threshold follows its rule; costs and rates without effect are refused."""
 
 import numpy as np
 import pytest
@@ -26,15 +26,15 @@ def test_the_threshold_follows_its_rule(rule: ThresholdRule, threshold: float) -
     assert rule.choose_threshold(LABEL, PROBABILITY) == threshold
 
 
-def test_where_every_yes_costs_more_than_it_saves_nobody_gets_one() -> None:
+def test_all_decisions_are_negative_if_each_positive_one_costs_more_than_it_saves() -> None:
     label, probability = np.array([1, 0, 0, 0]), np.array([0.1, 0.2, 0.3, 0.4])
     assert ThresholdRule("cost", false_positive_cost=5).choose_threshold(label, probability) == 1.0
 
 
-def test_costs_and_rates_that_decide_nothing_are_refused() -> None:
-    with pytest.raises(ThresholdRuleError, match="more than 0"):
+def test_invalid_costs_and_costs_or_rates_without_effect_are_refused() -> None:
+    with pytest.raises(ThresholdRuleError, match="greater than 0"):
         ThresholdRule("cost", false_positive_cost=0)
-    with pytest.raises(ThresholdRuleError, match="A cost decides nothing by the rule f1"):
+    with pytest.raises(ThresholdRuleError, match="A cost has no effect on the threshold rule f1"):
         ThresholdRule("f1", false_negative_cost=5)
-    with pytest.raises(ThresholdRuleError, match="A rate decides nothing by the rule cost"):
+    with pytest.raises(ThresholdRuleError, match="A rate has no effect on the threshold rule cost"):
         ThresholdRule("cost", rate=0.1)

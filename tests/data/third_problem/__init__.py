@@ -1,4 +1,4 @@
-"""A problem of a user's own, which a test copies out of the project: is a biopsy malignant."""
+"""Predict whether a biopsy is malignant: a user's problem, which tests copy elsewhere."""
 
 from sklearn.datasets import load_breast_cancer
 from sqlalchemy import BigInteger, Column, Double, MetaData, String, select
@@ -31,7 +31,7 @@ PROBLEM = Problem(
             tables,
             key=biopsies.c.biopsy,
             values=columns,
-            word="finding",
+            outcome="finding",
             probability="malignant_probability",
         ),
     ),

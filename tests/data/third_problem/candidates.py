@@ -1,4 +1,4 @@
-"""Candidates of the problem that a test brings: a linear one, and trees of a class of their own."""
+"""The candidates of the test problem: a linear model, and boosted trees."""
 
 from sklearn.datasets import load_breast_cancer
 from sklearn.ensemble import HistGradientBoostingClassifier

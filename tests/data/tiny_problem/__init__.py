@@ -1,4 +1,4 @@
-"""The offers of problems/offer_click, with a single candidate that is trained in a second."""
+"""The problem of offer clicks with a single candidate that trains within a second."""
 
 from dataclasses import replace
 

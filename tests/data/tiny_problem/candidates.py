@@ -1,4 +1,4 @@
-"""One candidate with a small grid, which even a few leads make better than the base rate."""
+"""One candidate with a small grid, which beats the base rate even on a few leads."""
 
 from sklearn.linear_model import LogisticRegression
 
@@ -12,7 +12,7 @@ def candidates(categories: Categories, seed: int) -> list[Candidate]:
     return [
         Candidate(
             "logistic",
-            "numbers in bins, one column a category, and their products by two",
+            "binned numbers, one-hot categories, and the products of all pairs",
             binned_pairs(numbers, fine=12, coarse=6, categories=categories, model=model),
             {"model__C": [0.03, 0.1]},
         )

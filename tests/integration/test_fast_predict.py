@@ -1,4 +1,4 @@
-"""The short way from rows to probabilities answers as the whole pipeline does, to the last bit."""
+"""`FastModel` gives exactly the probabilities of the trained pipelines."""
 
 import mlflow
 import numpy as np
@@ -15,28 +15,28 @@ from tests.support.trained import TrainedStore
 OFFERS = 10_000
 
 
-def refuse(*_args: object, **_kwargs: object) -> None:
-    raise AssertionError("the long way was taken")
+def fail(*_args: object, **_kwargs: object) -> None:
+    raise AssertionError("the ColumnTransformer was used")
 
 
 @pytest.mark.parametrize("number", ["1", "2", "3"])
-def test_our_candidates_answer_by_the_short_way_to_the_last_bit(
+def test_trained_candidates_predict_without_data_frames_to_the_last_bit(
     number: str, trained: TrainedStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mlflow.set_tracking_uri(trained.tracking_uri)
     version = versions.resolve(mlflow.MlflowClient(), f"models:/{MODEL}/{number}")
     model = mlflow.pyfunc.load_model(version.uri)
     canary = pd.DataFrame(list(version.canary.rows), columns=COLUMNS)
-    short = FastModel(model, canary.astype(dict.fromkeys(NUMBERS, "float64")))
-    frame = offers_with_holes(trained)
+    fast_model = FastModel(model, canary.astype(dict.fromkeys(NUMBERS, "float64")))
+    frame = offers_with_missing_values(trained)
     expected = model.get_raw_model().predict_proba(frame)
-    monkeypatch.setattr(ColumnTransformer, "transform", refuse)
-    np.testing.assert_array_equal(short.predict(frame), expected)
-    np.testing.assert_array_equal(short.predict(frame[:1]), expected[:1])
+    monkeypatch.setattr(ColumnTransformer, "transform", fail)
+    np.testing.assert_array_equal(fast_model.predict(frame), expected)
+    np.testing.assert_array_equal(fast_model.predict(frame[:1]), expected[:1])
 
 
-def offers_with_holes(trained: TrainedStore) -> pd.DataFrame:
-    """Offers of the sample as served, with one value in ten missing."""
+def offers_with_missing_values(trained: TrainedStore) -> pd.DataFrame:
+    """Served rows of the sample with a tenth of the values missing."""
     query = (
         "SELECT requested, loan_purpose, credit, annual_income, apr "
         f"FROM leads JOIN offers ON leads.lead_uuid = offers.lead_uuid LIMIT {OFFERS}"

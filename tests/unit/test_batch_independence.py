@@ -1,4 +1,4 @@
-"""A pipeline whose scores depend on the batch, or on how a null is written, is refused."""
+"""A pipeline is refused if its scores depend on the batch or on how a null is written."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +21,7 @@ TEXTS, NUMBERS = PROBLEM.texts, PROBLEM.numbers
 
 
 def training_rows() -> tuple[pd.DataFrame, np.ndarray]:
-    """Rows whose label depends on a text being null."""
+    """Rows whose label depends on whether a text is null."""
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({name: rng.random(400) for name in NUMBERS})
     for name in TEXTS:
@@ -31,8 +31,8 @@ def training_rows() -> tuple[pd.DataFrame, np.ndarray]:
     return frame[PROBLEM.feature_names].astype(dict.fromkeys(TEXTS, object)), label
 
 
-def require_independence(name: str, texts: Any, numbers: Any) -> None:
-    """Fit a pipeline with these transformers, and check it on rows without a null."""
+def check_transformers(name: str, texts: Any, numbers: Any) -> None:
+    """Fit a pipeline with these transformers, and check it with rows without nulls."""
     columns = ColumnTransformer([("n", numbers, NUMBERS), ("t", texts, TEXTS)])
     rows, label = training_rows()
     fitted = Pipeline([("columns", columns), ("model", LogisticRegression())]).fit(rows, label)
@@ -48,7 +48,7 @@ GOOD: dict[str, Callable[[], Any]] = {
     ),
 }
 BAD: dict[str, tuple[Callable[[], Any], Any, str]] = {
-    "the word for null as a category": (
+    "NULL_TEXT as a category": (
         lambda: OneHotEncoder(handle_unknown="ignore"),
         SimpleImputer(),
         "scores the same row from 0",
@@ -63,33 +63,33 @@ BAD: dict[str, tuple[Callable[[], Any], Any, str]] = {
         SimpleImputer(),
         "scores the same row from 0",
     ),
-    "a model that takes no null": (
+    "a model that accepts no nulls": (
         lambda: OneHotEncoder(categories=CATEGORIES, handle_unknown="ignore"),
         "passthrough",
-        "cannot score a row with a null requested or .*contains NaN",
+        "cannot score a row with nulls in requested or .*contains NaN",
     ),
     "no handling of unseen texts": (
         lambda: OneHotEncoder(),
         SimpleImputer(),
-        "cannot score a row with a null",
+        "cannot score a row with nulls in",
     ),
 }
 
 
 @pytest.mark.parametrize("case", GOOD)
-def test_a_pipeline_that_scores_a_row_alike_in_any_batch_is_accepted(case: str) -> None:
-    require_independence(case, GOOD[case](), SimpleImputer())
+def test_a_pipeline_that_scores_a_row_the_same_in_any_batch_is_accepted(case: str) -> None:
+    check_transformers(case, GOOD[case](), SimpleImputer())
 
 
 @pytest.mark.parametrize("case", BAD)
 def test_a_pipeline_whose_scores_depend_on_the_batch_is_refused(case: str) -> None:
     texts, numbers, message = BAD[case]
     with pytest.raises(DataError, match=message):
-        require_independence(case, texts(), numbers)
+        check_transformers(case, texts(), numbers)
 
 
 def test_a_pipeline_that_computes_in_float32_is_refused() -> None:
     halves = FunctionTransformer(np.float32, feature_names_out="one-to-one")
     texts = OneHotEncoder(categories=CATEGORIES, handle_unknown="ignore", dtype=np.float32)
     with pytest.raises(DataError, match="float64, not in float32"):
-        require_independence("hasty", texts, make_pipeline(SimpleImputer(), halves))
+        check_transformers("float32", texts, make_pipeline(SimpleImputer(), halves))

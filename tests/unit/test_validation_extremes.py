@@ -1,4 +1,4 @@
-"""Typed cells of Parquet files that no Python value or no database can hold."""
+"""Typed cells of Parquet files that Python or a database cannot represent."""
 
 import math
 from datetime import datetime
@@ -18,10 +18,10 @@ PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000}
 
 
 def check(column: Column, cells: pa.Array) -> tuple[list[Any], list[tuple[str, Any]]]:
-    """The good values of a column, and the reasons and shown values of the rejected ones."""
+    """Return the valid values of a column, and the reasons and values of the rejected ones."""
     batch = pa.table({"x": cells, ROW_NUMBER: range(len(cells))})
-    good, rejected = check_batch(batch, [column])
-    return good["x"].to_pylist(), [(row.reason, row.values["x"]) for row in rejected]
+    valid, rejected = check_batch(batch, [column])
+    return valid["x"].to_pylist(), [(row.reason, row.values["x"]) for row in rejected]
 
 
 @pytest.mark.parametrize("zone", [None, "UTC", "Mars/Olympus_Mons"])
@@ -31,43 +31,45 @@ def test_a_timestamp_outside_the_years_1_to_9999_is_rejected(unit: str, zone: st
     outside = [FIRST * per_second - 1, (LAST + 1) * per_second, -(2**63), 2**63 - 1]
     inside = [FIRST * per_second, (LAST + 1) * per_second - 1, None]
     cells = pa.array([*outside, *inside], pa.int64()).cast(pa.timestamp(unit, zone))
-    good, rejected = check(TIME, cells)
-    assert [str(value)[:4] for value in good] == ["0001", "9999", "None"]
+    valid, rejected = check(TIME, cells)
+    assert [str(value)[:4] for value in valid] == ["0001", "9999", "None"]
     assert [reason for reason, _ in rejected] == [OUTSIDE] * 4
     assert all(isinstance(shown, str) for _, shown in rejected)
 
 
-def test_a_timestamp_that_wrapped_around_to_another_year_is_rejected() -> None:
+def test_a_timestamp_that_would_overflow_to_another_year_is_rejected() -> None:
     cells = pa.array([18_446_744_075_266_952], pa.int64()).cast(pa.timestamp("s"))
-    shown = "18446744075266952 s since 1970"  # which was read as one in 2020
+    shown = "18446744075266952 s since 1970"  # a cast would overflow to 2020
     assert check(TIME, cells) == ([], [(OUTSIDE, shown)])
 
 
-def test_all_of_nanoseconds_is_inside() -> None:
+def test_all_timestamps_in_nanoseconds_are_in_range() -> None:
     cells = pa.array([-(2**63) + 1, 0, 2**63 - 1], pa.int64()).cast(pa.timestamp("ns"))
-    good, rejected = check(TIME, cells)
-    assert ([value.year for value in good], rejected) == ([1677, 1970, 2262], [])
+    valid, rejected = check(TIME, cells)
+    assert ([value.year for value in valid], rejected) == ([1677, 1970, 2262], [])
 
 
 @pytest.mark.parametrize("cell", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:00:00-01:00"])
-def test_a_text_whose_offset_leads_outside_is_rejected(cell: str) -> None:
+def test_a_text_whose_offset_leads_out_of_range_is_rejected(cell: str) -> None:
     assert check(TIME, pa.array([cell])) == ([], [(OUTSIDE, cell)])
 
 
 @pytest.mark.parametrize(
-    "of", [pa.string(), pa.large_string(), pa.dictionary(pa.int8(), pa.string())]
+    "file_type", [pa.string(), pa.large_string(), pa.dictionary(pa.int8(), pa.string())]
 )
-def test_a_text_that_is_not_utf_8_is_rejected_and_shown_as_far_as_it_is(of: pa.DataType) -> None:
+def test_text_that_is_not_utf_8_is_rejected_and_its_valid_part_shown(
+    file_type: pa.DataType,
+) -> None:
     cells = pa.array([b"caf\xc3\xa9", b"caf\xe9", None, b"\xff\0", b"\xed\xa0\x80"])
-    kept = of.value_type if pa.types.is_dictionary(of) else of
-    cells = cells.cast(pa.large_binary() if kept == pa.large_string() else pa.binary()).view(kept)
-    good, rejected = check(TEXT, cells.dictionary_encode() if kept != of else cells)
-    assert good == ["café", None]
+    text = file_type.value_type if pa.types.is_dictionary(file_type) else file_type
+    cells = cells.cast(pa.large_binary() if text == pa.large_string() else pa.binary()).view(text)
+    valid, rejected = check(TEXT, cells.dictionary_encode() if text != file_type else cells)
+    assert valid == ["café", None]
     assert {reason for reason, _ in rejected} == {"x is not UTF-8"}
     assert [shown for _, shown in rejected] == ["caf\ufffd", "\ufffd\0", "\ufffd\ufffd\ufffd"]
 
 
-def test_a_row_rejected_for_another_reason_may_hold_such_cells_too() -> None:
+def test_a_row_rejected_for_another_reason_may_contain_such_cells() -> None:
     batch = pa.table(
         {
             "x": pa.array([math.inf]),
@@ -93,5 +95,5 @@ def test_half_precision_numbers_are_read() -> None:
     assert whole == ([1, None, None], [("x is not a whole number", 1.5)])
 
 
-def test_the_last_microsecond_arrives_unchanged() -> None:
+def test_the_last_representable_microsecond_is_unchanged() -> None:
     assert check(TIME, pa.array([datetime.max])) == ([datetime.max], [])  # noqa: DTZ901

@@ -1,4 +1,4 @@
-"""The short way through a pipeline is taken where it gives the same answers, and only there."""
+"""`FastModel` predicts on arrays only if the results are equal to those of the pipeline."""
 
 from pathlib import Path
 from typing import Any, NoReturn
@@ -25,7 +25,7 @@ ROWS = pd.DataFrame(
         "purpose": ["auto", "moon", "auto", "other"],
     }
 )
-HOLES = pd.DataFrame(
+WITH_MISSING = pd.DataFrame(
     {
         "amount": [np.nan, 1.0, 2.0, np.nan],
         "income": [1.0, np.nan, 3.0, np.nan],
@@ -36,7 +36,7 @@ LABELS = [0, 1, 0, 1]
 
 
 def pipeline_of(*columns: tuple[str, Any, Any], sparse_threshold: float = 0) -> Pipeline:
-    """A fitted pipeline of these transformers of columns, and of a model."""
+    """A fitted pipeline of a ColumnTransformer with these parts, and of a model."""
     transformer = ColumnTransformer([*columns], sparse_threshold=sparse_threshold)
     steps = [("columns", transformer), ("model", LogisticRegression())]
     return Pipeline(steps).fit(ROWS, LABELS)
@@ -47,7 +47,7 @@ def imputed_and_scaled() -> Pipeline:
 
 
 def encoded(*, sparse: bool) -> Pipeline:
-    """A pipeline of a usual kind, with a sparse or a dense matrix of features."""
+    """A typical pipeline, with a sparse or a dense feature matrix."""
     return pipeline_of(
         ("numbers", imputed_and_scaled(), NUMBERS),
         ("texts", OneHotEncoder(handle_unknown="ignore"), TEXTS),
@@ -57,13 +57,13 @@ def encoded(*, sparse: bool) -> Pipeline:
 
 
 def nested() -> Pipeline:
-    """A pipeline with a transformer that has to get its columns by their names."""
-    within = ColumnTransformer([("income", imputed_and_scaled(), ["income"])])
-    return pipeline_of(("within", within, NUMBERS))
+    """A pipeline with a transformer that selects its columns by name."""
+    inner = ColumnTransformer([("income", imputed_and_scaled(), ["income"])])
+    return pipeline_of(("inner", inner, NUMBERS))
 
 
 def load_as_served(pipeline: Pipeline, folder: Path) -> PyFuncModel:
-    """Save the pipeline, and load it as a server does."""
+    """Save the pipeline, and load it like a server."""
     mlflow.sklearn.save_model(
         pipeline,
         folder / "model",
@@ -76,17 +76,17 @@ def load_as_served(pipeline: Pipeline, folder: Path) -> PyFuncModel:
 
 
 def fail(*_args: object, **_kwargs: object) -> NoReturn:
-    raise AssertionError("the long way was taken")
+    raise AssertionError("the ColumnTransformer was used")
 
 
 @pytest.mark.parametrize("sparse", [True, False], ids=["sparse", "dense"])
-def test_the_short_way_answers_the_same_to_the_last_bit(*, sparse: bool) -> None:
+def test_predictions_without_data_frames_are_equal_to_the_last_bit(*, sparse: bool) -> None:
     pipeline = encoded(sparse=sparse)
     assert pipeline[0].sparse_output_ == sparse
-    answers = fast_predict.without_data_frames(pipeline)
-    assert answers
-    for rows in (ROWS, HOLES, HOLES[:1]):
-        np.testing.assert_array_equal(answers(rows), pipeline.predict_proba(rows))
+    predict_proba = fast_predict.without_data_frames(pipeline)
+    assert predict_proba
+    for rows in (ROWS, WITH_MISSING, WITH_MISSING[:1]):
+        np.testing.assert_array_equal(predict_proba(rows), pipeline.predict_proba(rows))
 
 
 @pytest.mark.parametrize(
@@ -97,49 +97,51 @@ def test_the_short_way_answers_the_same_to_the_last_bit(*, sparse: bool) -> None
         pipeline_of(("numbers", StandardScaler(), slice(0, 2))),
         pipeline_of(("number", FunctionTransformer(pd.Series.to_frame), "amount")),
     ],
-    ids=["no pipeline", "no columns", "columns by position", "a column by itself"],
+    ids=["no pipeline", "no columns", "columns by position", "a single column"],
 )
-def test_where_columns_are_not_listed_by_name_there_is_no_short_way(model: Any) -> None:
+def test_pipelines_without_lists_of_column_names_are_not_converted(model: Any) -> None:
     assert fast_predict.without_data_frames(model) is None
 
 
-def test_a_model_takes_the_short_way_if_it_answers_the_same(
+def test_a_model_predicts_without_data_frames_if_the_results_are_equal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = load_as_served(encoded(sparse=True), tmp_path)
-    expected = model.get_raw_model().predict_proba(HOLES)
-    served = FastModel(model, ROWS)
+    expected = model.get_raw_model().predict_proba(WITH_MISSING)
+    fast_model = FastModel(model, ROWS)
     monkeypatch.setattr(ColumnTransformer, "transform", fail)
-    np.testing.assert_array_equal(served.predict(HOLES), expected)
-    np.testing.assert_array_equal(served.predict(HOLES[HOLES.columns[::-1]]), expected)
+    np.testing.assert_array_equal(fast_model.predict(WITH_MISSING), expected)
+    np.testing.assert_array_equal(
+        fast_model.predict(WITH_MISSING[WITH_MISSING.columns[::-1]]), expected
+    )
 
 
-def test_a_model_with_a_part_that_needs_names_takes_the_long_way(tmp_path: Path) -> None:
+def test_a_model_with_a_part_that_needs_column_names_uses_the_pipeline(tmp_path: Path) -> None:
     model = load_as_served(nested(), tmp_path)
     assert fast_predict.without_data_frames(model.get_raw_model())
-    expected = model.get_raw_model().predict_proba(HOLES)
-    np.testing.assert_array_equal(FastModel(model, ROWS).predict(HOLES), expected)
+    expected = model.get_raw_model().predict_proba(WITH_MISSING)
+    np.testing.assert_array_equal(FastModel(model, ROWS).predict(WITH_MISSING), expected)
 
 
-def test_a_short_way_that_differs_in_the_last_bit_is_not_taken(
+def test_a_model_uses_the_pipeline_if_the_results_differ_in_the_last_bit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = load_as_served(encoded(sparse=True), tmp_path)
 
-    def almost_the_same(pipeline: Pipeline) -> fast_predict.PredictProba:
+    def almost_equal(pipeline: Pipeline) -> fast_predict.PredictProba:
         return lambda frame: np.nextafter(pipeline.predict_proba(frame), 1)
 
-    monkeypatch.setattr(fast_predict, "without_data_frames", almost_the_same)
-    expected = model.get_raw_model().predict_proba(HOLES)
-    np.testing.assert_array_equal(FastModel(model, ROWS).predict(HOLES), expected)
+    monkeypatch.setattr(fast_predict, "without_data_frames", almost_equal)
+    expected = model.get_raw_model().predict_proba(WITH_MISSING)
+    np.testing.assert_array_equal(FastModel(model, ROWS).predict(WITH_MISSING), expected)
 
 
-def test_an_answer_that_is_no_number_is_refused(
+def test_probabilities_that_are_not_finite_are_rejected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    served = FastModel(load_as_served(encoded(sparse=True), tmp_path), ROWS)
+    fast_model = FastModel(load_as_served(encoded(sparse=True), tmp_path), ROWS)
     monkeypatch.setattr(
         LogisticRegression, "predict_proba", lambda _, rows: np.full((rows.shape[0], 2), np.nan)
     )
     with pytest.raises(InvalidProbabilities):
-        served.predict(ROWS)
+        fast_model.predict(ROWS)

@@ -1,4 +1,4 @@
-"""What the form answers, in a real browser without JavaScript, which the form does not need."""
+"""Results of the form in a real browser without JavaScript, which the form does not need."""
 
 import csv
 import re
@@ -18,17 +18,18 @@ from tests.support.trained import TrainedStore
 from training import flat_file
 
 pytestmark = IGNORE_OLD_CHOICES
+EMPTY = "The form is empty: fill in at least one field."
 
 
 @pytest.fixture
 def loan_champion(loans_trained: TrainedStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The address of MLflow's scoring server for the champion of loans, in a thread."""
+    """The URL of MLflow's scoring server for the champion of loan-risk, in a thread."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", loans_trained.tracking_uri)
     with model_server(loans_trained.tracking_uri, "models:/loan-risk@champion") as url:
         yield url
 
 
-def test_one_loan_is_answered_by_words_and_probability(
+def test_one_loan_gets_a_label_and_a_probability(
     page: Page, browser: Browser, loans_trained: TrainedStore, loan_champion: str, tmp_path: Path
 ) -> None:
     database = loans_trained.copy_database(tmp_path / "loans.db")
@@ -38,12 +39,12 @@ def test_one_loan_is_answered_by_words_and_probability(
         page.get_by_label("Interest rate").fill("0.119")
         page.get_by_label("Home").select_option("RENT")
         page.get_by_label("Debt to income").fill("20")
-        assert page.get_by_label("Champion").count() == 0  # there is no choice
+        assert page.get_by_label("Champion").count() == 0  # there is only one model
         send(page)
         verdict = page.locator(".verdict").inner_text()
-        assert re.fullmatch(r"(No risk|Risk), with a probability of \d+\.\d\d\s%\.", verdict)
+        assert re.fullmatch(r"(No risk|Risk): the probability of “Risk” is \d+\.\d\d\s%\.", verdict)
         (entry,) = query(database, "SELECT * FROM results_risk WHERE source = 'form'")
-        assert {10000.0, 0.119, "RENT", 20.0, verdict.partition(",")[0], None} <= set(entry)
+        assert {10000.0, 0.119, "RENT", 20.0, verdict.partition(":")[0], None} <= set(entry)
         assert accessibility_problems(browser, url) == []
 
 
@@ -52,16 +53,16 @@ def test_more_lines_can_be_added_and_an_empty_form_is_not_scored(
 ) -> None:
     page.goto(offers_form)
     send(page)
-    assert page.get_by_role("alert").inner_text() == "Nothing was entered: fill in what is known."
+    assert page.get_by_role("alert").inner_text() == EMPTY
     page.get_by_label("Annual income").fill("1000")
-    page.get_by_role("button", name="More lines").click()
+    page.get_by_role("button", name="Add lines").click()
     assert page.get_by_label("Annual income").input_value() == "1000"
     page.get_by_label("APR 8").fill("12.5")
     send(page)
     assert [entry[1] for entry in stored_entries(small_database)] == [12.5]
 
 
-def test_what_was_entered_can_be_labelled_and_trained_on(
+def test_downloaded_entries_can_be_labeled_and_trained_on(
     page: Page, offers_form: str, tmp_path: Path
 ) -> None:
     for rates in (("9.99", "35"), ("19.99",)):
@@ -72,11 +73,11 @@ def test_what_was_entered_can_be_labelled_and_trained_on(
     rows = list(csv.DictReader(text.splitlines()))
     assert [row["apr"] for row in rows] == ["9.99", "35.0", "19.99"]
     assert rows[0]["lead_uuid"] == rows[1]["lead_uuid"] != rows[2]["lead_uuid"]
-    file = tmp_path / "labelled.csv"
+    file = tmp_path / "labeled.csv"
     with file.open("w", newline="") as out:
         writer = csv.DictWriter(out, rows[0].keys())
         writer.writeheader()
-        for number in range(400):  # as many more like them as a split needs
+        for number in range(400):  # enough rows for a split
             for row in rows:
                 group = f"{row['lead_uuid']} {number}"
                 writer.writerow(row | {"lead_uuid": group, "label": number % 2})

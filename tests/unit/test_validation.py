@@ -1,4 +1,4 @@
-"""Cells of source files: what is a number, a whole number, a text or a time, and within bounds."""
+"""Validation of cells: numbers, whole numbers, text and timestamps, and their bounds."""
 
 import datetime
 import json
@@ -23,11 +23,11 @@ NOON = datetime.datetime(2024, 5, 6, 12)  # noqa: DTZ001 (tables keep UTC withou
 
 
 def check(column: Column, *values: Any, type: pa.DataType | None = None) -> tuple[list, list]:
-    """The good values of a file's column, and why the others are rejected."""
+    """Return the valid values of a column, and the reasons why the others are rejected."""
     numbers = pa.array(range(1, len(values) + 1))
     batch = pa.table({"x": pa.array(values, type), ROW_NUMBER: numbers})
-    good, rejected = check_batch(batch, [column])
-    return good["x"].to_pylist(), [row.reason for row in rejected]
+    valid, rejected = check_batch(batch, [column])
+    return valid["x"].to_pylist(), [row.reason for row in rejected]
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def check(column: Column, *values: Any, type: pa.DataType | None = None) -> tupl
         (NUMBER, "12", 12.0),
         (NUMBER, " 777.25 ", 777.25),
         (NUMBER, "-1e3", -1000.0),
-        (NUMBER, "9007199254740993", 2.0**53),  # rounded: a double cannot say it
+        (NUMBER, "9007199254740993", 2.0**53),  # rounded to the nearest double
         (WHOLE, "9007199254740993", 9007199254740993),
         (WHOLE, "12", 12),
         (LABEL, "True", 1),
@@ -48,14 +48,14 @@ def check(column: Column, *values: Any, type: pa.DataType | None = None) -> tupl
         (TIME, "2024-05-06", NOON.replace(hour=0)),
     ],
 )
-def test_text_is_read_as_what_the_column_holds(column: Column, cell: str, value: Any) -> None:
+def test_text_is_converted_to_the_type_of_the_column(column: Column, cell: str, value: Any) -> None:
     assert check(column, cell) == ([value], [])
 
 
 @pytest.mark.parametrize("column", [NUMBER, WHOLE, TIME], ids=["number", "whole number", "time"])
-@pytest.mark.parametrize("word", ["NA", "n/a", "NaN", "null", "None", None])
-def test_a_word_for_missing_is_a_null(column: Column, word: str | None) -> None:
-    assert check(column, word, type=pa.string()) == ([None], [])
+@pytest.mark.parametrize("cell", ["NA", "n/a", "NaN", "null", "None", None])
+def test_a_text_for_a_missing_value_is_a_null(column: Column, cell: str | None) -> None:
+    assert check(column, cell, type=pa.string()) == ([None], [])
 
 
 @pytest.mark.parametrize(
@@ -76,26 +76,24 @@ def test_a_word_for_missing_is_a_null(column: Column, word: str | None) -> None:
         (TIME, "yesterday", "x is not a timestamp"),
     ],
 )
-def test_text_that_the_column_cannot_hold_is_rejected(
-    column: Column, cell: str, reason: str
-) -> None:
+def test_invalid_text_is_rejected(column: Column, cell: str, reason: str) -> None:
     assert check(column, cell) == ([], [reason])
 
 
 @pytest.mark.parametrize("column", [NUMBER, WHOLE, TIME], ids=["number", "whole number", "time"])
 @pytest.mark.parametrize("others", [[], ["12"], ["12", "13"]], ids=["alone", "one", "two"])
-def test_a_word_that_is_no_number_is_rejected_beside_nulls_and_numbers_too(
+def test_invalid_text_is_rejected_among_nulls_and_valid_cells(
     others: list[str], column: Column
 ) -> None:
-    # pandas' to_numeric fails here, or takes the number beside the word for it
-    good = ["2024-05-06" for _ in others] if column is TIME else others
-    values, reasons = check(column, None, "twelve", *good)
+    # pandas' to_numeric raises here, or returns the value of another cell
+    valid = ["2024-05-06" for _ in others] if column is TIME else others
+    values, reasons = check(column, None, "twelve", *valid)
     assert len(values) == 1 + len(others)
     assert len(reasons) == 1
 
 
 @pytest.mark.parametrize(
-    ("column", "value", "type_in_file", "expected"),
+    ("column", "value", "file_type", "expected"),
     [
         (NUMBER, 3, pa.int8(), 3.0),
         (NUMBER, 2**60 + 1, pa.int64(), 2.0**60),
@@ -111,14 +109,14 @@ def test_a_word_that_is_no_number_is_rejected_beside_nulls_and_numbers_too(
         (TIME, pd.Timestamp("2024-05-06T14:00+02:00"), pa.timestamp("us", "Europe/Berlin"), NOON),
     ],
 )  # fmt: skip
-def test_a_typed_value_is_brought_into_the_column_s_type(
-    column: Column, value: Any, type_in_file: pa.DataType, expected: Any
+def test_a_typed_value_is_converted_to_the_type_of_the_column(
+    column: Column, value: Any, file_type: pa.DataType, expected: Any
 ) -> None:
-    assert check(column, value, type=type_in_file) == ([expected], [])
+    assert check(column, value, type=file_type) == ([expected], [])
 
 
 @pytest.mark.parametrize(
-    ("column", "value", "type_in_file", "reason"),
+    ("column", "value", "file_type", "reason"),
     [
         (NUMBER, math.inf, pa.float64(), "x is infinite"),
         (NUMBER, -math.inf, pa.float64(), "x is infinite"),
@@ -131,26 +129,26 @@ def test_a_typed_value_is_brought_into_the_column_s_type(
         (TEXT, "ca\0r", pa.string(), "x holds a NUL byte"),
     ],
 )
-def test_a_typed_value_that_the_column_cannot_hold_is_rejected(
-    column: Column, value: Any, type_in_file: pa.DataType, reason: str
+def test_an_invalid_typed_value_is_rejected(
+    column: Column, value: Any, file_type: pa.DataType, reason: str
 ) -> None:
-    assert check(column, value, type=type_in_file) == ([], [reason])
+    assert check(column, value, type=file_type) == ([], [reason])
 
 
-@pytest.mark.parametrize("bounded", [FRACTION, LABEL], ids=["number", "label"])
-def test_bounds_themselves_and_nulls_are_within_bounds(bounded: Column) -> None:
-    ends = [bounded.info["minimum"], bounded.info["maximum"], None]
-    assert check(bounded, *ends) == (ends, [])
+@pytest.mark.parametrize("column", [FRACTION, LABEL], ids=["number", "label"])
+def test_the_bounds_and_nulls_are_valid(column: Column) -> None:
+    values = [column.info["minimum"], column.info["maximum"], None]
+    assert check(column, *values) == (values, [])
 
 
-def test_a_null_is_rejected_only_where_the_column_takes_none() -> None:
+def test_a_null_is_rejected_only_in_columns_that_are_not_nullable() -> None:
     assert check(TEXT, "a", None) == (["a", None], [])
     required = Column("x", String, nullable=False)
     assert check(required, "a", None) == (["a"], ["x is null"])
     assert check(Column("x", Double, primary_key=True), 1.0, math.nan) == ([1.0], ["x is null"])
 
 
-def test_a_rejected_row_keeps_its_number_its_first_fault_and_its_values() -> None:
+def test_a_rejected_row_has_its_number_the_first_reason_and_its_values() -> None:
     batch = pa.table(
         {"rate": ["0.1", "13", "0.2"], "late": ["1", "maybe", "2"], ROW_NUMBER: [7, 8, 9]}
     )
@@ -158,15 +156,15 @@ def test_a_rejected_row_keeps_its_number_its_first_fault_and_its_values() -> Non
         Column("rate", Double, info={"maximum": 5}),
         Column("late", BigInteger, info={"maximum": 1}),
     ]
-    good, rejected = check_batch(batch, columns)
-    assert good.to_pylist() == [{"rate": 0.1, "late": 1, ROW_NUMBER: 7}]
+    valid, rejected = check_batch(batch, columns)
+    assert valid.to_pylist() == [{"rate": 0.1, "late": 1, ROW_NUMBER: 7}]
     assert rejected == [
         RejectedRow(8, "rate is above 5", {"rate": "13", "late": "maybe"}),
         RejectedRow(9, "late is above 1", {"rate": "0.2", "late": "2"}),
     ]
 
 
-def test_rejected_values_are_kept_as_json_can_keep_them() -> None:
+def test_values_of_rejected_rows_are_converted_to_json() -> None:
     values = to_json_values(
         {"apr": -math.inf, "rate": math.nan, "at": NOON, "lender": 2**64, "n": None}
     )
@@ -181,7 +179,7 @@ def test_rejected_values_are_kept_as_json_can_keep_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "fitting", "others"),
+    ("expected", "accepted", "others"),
     [
         ("a number", [pa.int32(), pa.float32(), pa.decimal128(9, 2)], [pa.string(), pa.bool_()]),
         ("a whole number", [pa.uint64(), pa.float64(), pa.bool_()], [pa.decimal128(9, 2)]),
@@ -189,14 +187,14 @@ def test_rejected_values_are_kept_as_json_can_keep_them() -> None:
         ("a timestamp", [pa.timestamp("ns", "UTC")], [pa.date32(), pa.string(), pa.int64()]),
     ],
 )
-def test_a_typed_file_s_column_has_to_be_of_a_type_that_fits(
-    kind: str, fitting: list[pa.DataType], others: list[pa.DataType]
+def test_a_column_of_a_typed_file_must_have_an_accepted_type(
+    expected: str, accepted: list[pa.DataType], others: list[pa.DataType]
 ) -> None:
-    assert [found for found in (*fitting, pa.null()) if not can_hold(found, kind)] == []
-    assert [found for found in others if can_hold(found, kind)] == []
+    assert [type for type in (*accepted, pa.null()) if not can_hold(type, expected)] == []
+    assert [type for type in others if can_hold(type, expected)] == []
 
 
-def test_a_content_key_depends_on_the_values_of_its_columns_alone() -> None:
+def test_a_content_key_depends_only_on_the_values_of_its_columns() -> None:
     rows = pa.table({"a": [1.5, 1.5, None], "b": ["x", "y", "x"], "c": [1, 2, 3]})
     keys = content_keys(rows, ["a", "b"]).to_pylist()
     assert len(set(keys)) == 3

@@ -1,4 +1,4 @@
-"""What serve.py answers to requests for scores, by its application in a thread of this process."""
+"""Responses of serve.py to scoring requests, with its application in a thread of this process."""
 
 from collections.abc import Iterator
 
@@ -20,25 +20,25 @@ from tests.support.request_bodies import (
 )
 from tests.support.scoring import score
 from tests.support.serve_app import ServeApp, serve_app
-from tests.support.serve_requests import REFUSED, SCORED, SENT_TEXTS
+from tests.support.serve_requests import INVALID, SENT_TEXTS, VALID
 from tests.support.trained import TrainedStore
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # as in serve.py's workers
+pytestmark = pytest.mark.filterwarnings("ignore")  # as in the workers of serve.py
 
 
 @pytest.fixture(scope="module")
 def app(trained: TrainedStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServeApp]:
-    """The application with the champion and the challenger."""
+    """The application with champion and challenger."""
     folder = tmp_path_factory.mktemp("app")
     with serve_app(trained.tracking_uri, folder, aliases=("champion", "challenger")) as app:
         yield app
 
 
-@pytest.mark.parametrize("case", SCORED)
-def test_it_answers_what_mlflow_s_own_server_answers(
+@pytest.mark.parametrize("case", VALID)
+def test_predictions_are_those_of_mlflow_s_own_server(
     case: str, app: ServeApp, champion: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    ours, theirs = invoke(app.url, *SCORED[case]), invoke(champion, *SCORED[case])
+    ours, theirs = invoke(app.url, *VALID[case]), invoke(champion, *VALID[case])
     assert (ours.status_code, theirs.status_code) == (200, 200)
     assert ours.headers["Content-Type"] == theirs.headers["Content-Type"]
     np.testing.assert_allclose(
@@ -50,16 +50,16 @@ def test_it_answers_what_mlflow_s_own_server_answers(
         assert not SENT_TEXTS.search(text)
 
 
-@pytest.mark.parametrize("case", REFUSED)
-def test_it_refuses_in_one_shape_with_a_reason_and_without_what_was_sent(
+@pytest.mark.parametrize("case", INVALID)
+def test_errors_have_one_format_and_do_not_repeat_the_request(
     case: str, app: ServeApp, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    content_type, body, status, reason = REFUSED[case]
+    content_type, body, status, message = INVALID[case]
     response = invoke(app.url, content_type, body)
     assert response.status_code == status
     error = response.json()
     assert set(error) == {"error_code", "message", "request_id"}
-    assert reason in error["message"]
+    assert message in error["message"]
     assert response.headers["X-Request-ID"] == error["request_id"]
     line = app.log_line_of(response)
     assert (line["status"], line["error"]) == (status, error["error_code"])
@@ -67,10 +67,10 @@ def test_it_refuses_in_one_shape_with_a_reason_and_without_what_was_sent(
         assert not SENT_TEXTS.search(text)
 
 
-def test_every_row_scores_the_same_alone_and_in_any_batch(app: ServeApp) -> None:
-    together = invoke(app.url, JSON, records_body(*ROWS)).json()["predictions"]
-    for at, (row, expected) in enumerate(zip(ROWS, together, strict=True)):
-        alone = FRAME[at : at + 1]
+def test_a_row_gets_the_same_score_alone_and_in_a_batch(app: ServeApp) -> None:
+    in_batch = invoke(app.url, JSON, records_body(*ROWS)).json()["predictions"]
+    for i, (row, expected) in enumerate(zip(ROWS, in_batch, strict=True)):
+        alone = FRAME[i : i + 1]
         for content_type, body in (
             (JSON, records_body(row)),
             (CSV, alone.to_csv(index=False)),
@@ -85,7 +85,7 @@ def test_every_row_scores_the_same_alone_and_in_any_batch(app: ServeApp) -> None
     ("path", "alias"),
     [("", "champion"), ("/champion", "champion"), ("/challenger", "challenger")],
 )
-def test_each_alias_is_answered_by_its_version_which_says_so(
+def test_each_alias_serves_its_version_and_reports_it(
     path: str, alias: str, app: ServeApp, trained: TrainedStore
 ) -> None:
     version = trained.version(alias)
@@ -102,9 +102,7 @@ def test_each_alias_is_answered_by_its_version_which_says_so(
     assert model["refused"] is None
 
 
-def test_a_version_answers_whoever_names_it_and_no_other_in_its_place(
-    app: ServeApp, trained: TrainedStore
-) -> None:
+def test_a_requested_version_responds_or_none_does(app: ServeApp, trained: TrainedStore) -> None:
     challenger = trained.version("challenger").model_id
     body = records_body(ROWS[0])
     response = invoke(app.url, JSON, body, **{"X-Model-Version": challenger})
@@ -124,7 +122,7 @@ def test_a_version_answers_whoever_names_it_and_no_other_in_its_place(
         ("DELETE", "/model", 405),
     ],
 )
-def test_what_it_does_not_serve_is_refused_in_the_same_shape(
+def test_routing_errors_have_the_same_format(
     method: str, path: str, status: int, app: ServeApp
 ) -> None:
     response = requests.request(method, app.url + path, timeout=60)
@@ -132,14 +130,14 @@ def test_what_it_does_not_serve_is_refused_in_the_same_shape(
     assert set(response.json()) == {"error_code", "message", "request_id"}
 
 
-def test_the_client_scores_a_whole_table_through_it(
+def test_the_client_scores_a_whole_table(
     app: ServeApp, small_database: str, small_offers: int, trained: TrainedStore
 ) -> None:
     assert score(small_database, app.url, "--batch-size", 200) == 0
     assert_every_offer_scored_once(small_database, trained.champion_id, small_offers)
 
 
-def test_the_client_stops_when_another_version_answers(
+def test_the_client_stops_if_its_version_is_not_served(
     app: ServeApp, small_database: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert score(small_database, app.url, "--model", "models:/offer-click/3") == 4
