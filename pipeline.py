@@ -19,7 +19,7 @@ from sqlalchemy import Engine
 import cli
 import problems
 from cli.terminal import print_table
-from db import results
+from db import results, runs
 from db.engine import database_url, open_database
 from metrics import catalog
 from registry import aliases, model_files, store, versions
@@ -108,9 +108,7 @@ def print_summary(engine: Engine, problem: problems.Problem) -> None:
         ],
     )
     tables = [source.table for source in problem.sources]
-    loaded, rejected, rate = results.summarize_tables(
-        engine, tables, problem.name, champion.model_id
-    )
+    loaded, rejected, rate = runs.summarize_tables(engine, tables, problem.name, champion.model_id)
     counts = results.reconcile(engine, problem.scoring, champion.model_id)
     rows: list[tuple[str, object]] = [
         *((f"{name} loaded", count) for name, count in loaded.items()),

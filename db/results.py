@@ -23,7 +23,7 @@ from db.claims import Claim
 from db.engine import acquire_load_lock, read_transaction, write_transaction
 from db.runs import ScoringRun
 from db.table_specs import ScoringSpec
-from db.tables import last_load_id, rejected_rows, scoring_runs, utc_now
+from db.tables import last_load_id, utc_now
 
 AnySelect = Select[*tuple[Any, ...]]
 BATCH_SOURCE = "batch"  # the `source` of a result from a scoring run
@@ -241,25 +241,3 @@ def _store(
     if claim:
         claim.rows_left -= len(page)
     return can_store
-
-
-def summarize_tables(
-    engine: Engine, tables: Sequence[Table], problem: str, model_id: str
-) -> tuple[dict[str, int], int, float | None]:
-    """Return the rows of each source table, the rows that ingest rejected, and the scoring rate.
-
-    The rate of the version's latest scoring run is in rows per second; None if it stored no row.
-    """
-    version_runs = select(scoring_runs).where(scoring_runs.c.model_id == model_id)
-    rejected = select(func.count()).where(rejected_rows.c.problem == problem)
-    with read_transaction(engine) as connection:
-        counts = {
-            table.name: connection.execute(select(func.count()).select_from(table)).scalar_one()
-            for table in tables
-        }
-        run = connection.execute(version_runs.order_by(scoring_runs.c.id.desc())).first()
-        rejected_count = connection.execute(rejected).scalar_one()
-    if run is None or not run.stored:
-        return counts, rejected_count, None
-    seconds = (run.finished_at - run.started_at).total_seconds()
-    return counts, rejected_count, run.stored / seconds

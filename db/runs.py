@@ -2,13 +2,21 @@
 
 import os
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Engine, Table, delete, func, insert, select, update
 
-from db.engine import DatabaseError, dialect_insert, write_transaction
+from db.engine import DatabaseError, dialect_insert, read_transaction, write_transaction
 from db.table_specs import ScoringSpec
-from db.tables import claims, database_now, model_versions, scoring_runs, utc_now
+from db.tables import (
+    claims,
+    database_now,
+    model_versions,
+    rejected_rows,
+    scoring_runs,
+    utc_now,
+)
 
 HOST = socket.gethostname()
 
@@ -100,3 +108,25 @@ def end_run(engine: Engine, scoring: ScoringSpec, run: ScoringRun, outcome: str)
     with write_transaction(engine) as connection:
         connection.execute(delete(claims).where(claims.c.scoring_run_id == run.id))
         return RunCounts(*connection.execute(statement).one())
+
+
+def summarize_tables(
+    engine: Engine, tables: Sequence[Table], problem: str, model_id: str
+) -> tuple[dict[str, int], int, float | None]:
+    """Return the rows of each source table, the rows that ingest rejected, and the scoring rate.
+
+    The rate of the version's latest scoring run is in rows per second; None if it stored no row.
+    """
+    version_runs = select(scoring_runs).where(scoring_runs.c.model_id == model_id)
+    rejected = select(func.count()).where(rejected_rows.c.problem == problem)
+    with read_transaction(engine) as connection:
+        counts = {
+            table.name: connection.execute(select(func.count()).select_from(table)).scalar_one()
+            for table in tables
+        }
+        run = connection.execute(version_runs.order_by(scoring_runs.c.id.desc())).first()
+        rejected_count = connection.execute(rejected).scalar_one()
+    if run is None or not run.stored:
+        return counts, rejected_count, None
+    seconds = (run.finished_at - run.started_at).total_seconds()
+    return counts, rejected_count, run.stored / seconds
