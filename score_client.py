@@ -74,23 +74,14 @@ def parser() -> argparse.ArgumentParser:
         metavar="URL",
         help="address of the served model (default: %(default)s)",
     )
-    rows, requests = cli.at_least(1, 1_000_000), cli.at_least(1, 64)
+    rows, requests, seconds = cli.at_least(1, 1_000_000), cli.at_least(1, 64), cli.seconds
+    other_version = "seconds to wait while the endpoint serves another version"
     flags: list[NumberFlag] = [
         ("--batch-size", rows, DEFAULTS.batch_size, "maximum rows per request"),
         ("--in-flight", requests, DEFAULTS.in_flight, "maximum requests at the same time"),
         ("--timeout", cli.positive_seconds, Timeouts.read, "seconds to wait for a response"),
-        (
-            "--max-wait",
-            cli.seconds,
-            DEFAULTS.max_wait,
-            "seconds to keep retrying while no request succeeds",
-        ),
-        (
-            "--wait-for-version",
-            cli.seconds,
-            DEFAULTS.wait_for_version,
-            "seconds to wait while the endpoint serves another version",
-        ),
+        ("--max-wait", seconds, DEFAULTS.max_wait, "seconds to retry while no request succeeds"),
+        ("--wait-for-version", seconds, DEFAULTS.wait_for_version, other_version),
     ]
     max_rejected = "stop when the version has rejected more than this fraction of the rows"
     add_scoring_flags(parser, flags, max_rejected)
@@ -165,9 +156,8 @@ def score(job: ScoringJob, args: argparse.Namespace) -> None:
                 runs.end_run, job.engine, job.problem.scoring, run, outcome.status
             )
         counts, reasons = job.query(results.reconcile), job.query(results.rejection_reasons)
-        scoring_run.report_outcome(
-            str(job), outcome, run_counts, counts, reasons, scorer.statistics
-        )
+        statistics = scorer.statistics
+        scoring_run.report_outcome(str(job), outcome, run_counts, counts, reasons, statistics)
     scoring_run.check_counts(counts, outcome, "score_client.py")
 
 

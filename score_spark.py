@@ -140,9 +140,8 @@ def score(job: "ClusterJob", args: argparse.Namespace) -> int:
         ):
             scorer.run(replay, stop.requested, bar.advance)
         counts, reasons = job.results.count_rows(rows), job.results.rejection_reasons(rows)
-        scoring_run.report_outcome(
-            str(job), outcome, scorer.run_counts, counts, reasons, scorer.statistics
-        )
+        run_counts, statistics = scorer.run_counts, scorer.statistics
+        scoring_run.report_outcome(str(job), outcome, run_counts, counts, reasons, statistics)
     scoring_run.check_counts(counts, outcome, "score_spark.py")
     return stop.exit_code
 

@@ -29,14 +29,8 @@ from scoring.local_server import serve_model
 
 RESULTS = PROJECT / "benchmarks" / "RESULTS.md"
 FULL, TEN_TIMES = 100_000, 1_000_000  # leads
-PACKAGES = (
-    "mlflow-skinny",
-    "scikit-learn",
-    "sqlalchemy",
-    "pyarrow",
-    "pandas",
-    "adbc-driver-sqlite",
-)
+PACKAGES = ["mlflow-skinny", "scikit-learn", "sqlalchemy", "pyarrow", "pandas"]
+PACKAGES += ["adbc-driver-sqlite"]
 
 FIGURES = (
     scoring.over_rest,
@@ -102,17 +96,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--source", default="", metavar="DIR", help="folder of source files")
     parser.add_argument(
-        "--source",
-        default="",
-        metavar="DIR",
-        help="folder of source files (default: generated files)",
-    )
-    parser.add_argument(
-        "--only",
-        type=int,
-        nargs="*",
-        help="numbers of the figures to measure; RESULTS.md is not written",
+        "--only", type=int, nargs="*", help="print only the figures of these numbers"
     )
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-") as temporary:
@@ -132,11 +118,9 @@ def main() -> None:
                 print(f"{number}. {figure.name}: {figure.measured} ({figure.target})", flush=True)
                 print(f"   {figure.details}", flush=True)
                 figures.append(figure)
-    text = report(
-        figures, rows, "the given files" if args.source else "generated files of full size"
-    )
     if not args.only:
-        RESULTS.write_text(text)
+        kind = "the given files" if args.source else "generated files of full size"
+        RESULTS.write_text(report(figures, rows, kind))
 
 
 if __name__ == "__main__":

@@ -83,15 +83,14 @@ def report(steps: Sequence[Step]) -> str:
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for script in STEPS:
-        same_script = [step for step in steps if step.script == script]
-        for step in same_script:
-            cost = same_script[0].at_work / step.at_work
-            peak = step.usage.private_peak / same_script[0].usage.private_peak
+        sizes = [step for step in steps if step.script == script]
+        for step in sizes:
+            usage, cost = step.usage, sizes[0].at_work / step.at_work
+            peak = usage.private_peak / sizes[0].usage.private_peak
             lines.append(
-                f"| `{script}` | {step.times} | {step.rows:,} | {step.usage.wall:,.1f} "
-                f"| {step.rows / step.usage.wall:,.0f} | {step.at_work:,.0f} "
-                f"| {step.usage.family_peak:,.0f} | {step.usage.private_peak:,.0f} "
-                f"| {cost:.2f} | {peak:.2f} |"
+                f"| `{script}` | {step.times} | {step.rows:,} | {usage.wall:,.1f} "
+                f"| {step.rows / usage.wall:,.0f} | {step.at_work:,.0f} | {usage.family_peak:,.0f} "
+                f"| {usage.private_peak:,.0f} | {cost:.2f} | {peak:.2f} |"
             )
     return "\n".join(lines) + "\n"
 
@@ -101,12 +100,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--times", type=int, nargs="*", default=[1, 10, 100])
-    parser.add_argument(
-        "--folder",
-        default="",
-        metavar="DIR",
-        help="folder for files and databases (default: a temporary folder)",
-    )
+    parser.add_argument("--folder", default="", metavar="DIR", help="where the files are kept")
     args = parser.parse_args()
     with contextlib.ExitStack() as stack:
         folder = Path(args.folder or stack.enter_context(tempfile.TemporaryDirectory())).resolve()

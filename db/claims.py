@@ -30,6 +30,7 @@ from db.engine import write_transaction
 from db.runs import HOST, ScoringRun
 from db.tables import claims, database_now, scoring_runs
 
+AnyRow = Row[*tuple[Any, ...]]
 LEASE_SECONDS = 60.0
 CLAIM_LOCK = 7_305_002  # an arbitrary number that identifies PostgreSQL's advisory lock for claims
 
@@ -52,7 +53,7 @@ def lock_claims(connection: Connection) -> None:
 class VersionClaims:
     """The active claims for a version, and how many claims other runs had before the expiry."""
 
-    active: Sequence[Row[*tuple[Any, ...]]]
+    active: Sequence[AnyRow]
     others: int
 
 
@@ -79,16 +80,12 @@ def revoke_expired(connection: Connection, run: ScoringRun) -> VersionClaims:
 
 
 def _has_ended(host: str, pid: int) -> bool:
-    """Return whether a process of this machine has ended.
-
-    Another run with this process's own number has: a restarted container numbers processes anew.
-    """
+    """Return whether a process of this machine has ended."""
+    # a run with our own number has ended too: a restarted container reuses numbers
     return host == HOST and (pid == os.getpid() or not cli.is_running(pid))
 
 
-def exclude_claimed(
-    key: Column[Any], active: Iterable[Row[*tuple[Any, ...]]]
-) -> Iterator[ColumnElement[bool]]:
+def exclude_claimed(key: Column[Any], active: Iterable[AnyRow]) -> Iterator[ColumnElement[bool]]:
     """Yield conditions that leave out the rows of these claims."""
     for claim in active:
         yield or_(key < _from_json(key, claim.first_key), key > _from_json(key, claim.last_key))
@@ -114,11 +111,8 @@ def renew_lease(engine: Engine, run: ScoringRun) -> None:
 
 def claim_keys(connection: Connection, run: ScoringRun, keys: Sequence[Any]) -> Claim:
     """Claim the range from the first of these sorted keys to the last."""
-    values = {
-        "scoring_run_id": run.id,
-        "first_key": _to_json(keys[0]),
-        "last_key": _to_json(keys[-1]),
-    }
+    first, last = _to_json(keys[0]), _to_json(keys[-1])
+    values = {"scoring_run_id": run.id, "first_key": first, "last_key": last}
     statement = insert(claims).values(values).returning(claims.c.id)
     return Claim(connection.execute(statement).scalar_one(), len(keys))
 

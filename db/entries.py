@@ -37,12 +37,8 @@ def store_entries(
 ) -> list[int]:
     """Store the results of rows in one transaction, and return their ids."""
     results = scoring.results
-    constants = {
-        "model_id": model_id,
-        "process_time": utc_now(),
-        "source": FORM_SOURCE,
-        "trained_on": False,
-    }
+    constants = {"model_id": model_id, "process_time": utc_now(), "source": FORM_SOURCE}
+    constants |= {"trained_on": False}
     rows = [
         constants
         | {column: columns[name][row] for name, column in results.value_columns.items()}

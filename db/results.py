@@ -46,8 +46,7 @@ class Page:
         return self._part(slice(middle)), self._part(slice(middle, None))
 
     def _part(self, rows: slice) -> "Page":
-        columns = {name: values[rows] for name, values in self.columns.items()}
-        return replace(self, columns=columns)
+        return replace(self, columns={name: v[rows] for name, v in self.columns.items()})
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))
@@ -223,19 +222,14 @@ def _store(
     columns: bulk.Columns,
     constants: Mapping[str, Any],
 ) -> bool:
-    constants = {
-        "model_id": run.model_id,
-        "scoring_run_id": run.id,
-        "process_time": utc_now(),
-        **constants,
-    }
+    run_columns = {"model_id": run.model_id, "scoring_run_id": run.id, "process_time": utc_now()}
     claim = page.claim
     with write_transaction(engine) as connection:
         acquire_load_lock(connection)
         is_current = last_load_id(connection) == page.last_load
         can_store = is_current and (claim is None or claims.is_held(connection, claim))
         if can_store:
-            bulk.insert_new_rows(connection, table, columns, constants)
+            bulk.insert_new_rows(connection, table, columns, {**run_columns, **constants})
         if claim and (claim.rows_left == len(page) or not is_current):
             claims.release(connection, claim)
     if claim:

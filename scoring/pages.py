@@ -15,6 +15,7 @@ from db.runs import ScoringRun
 from db.table_specs import ScoringSpec
 from scoring.run import RunControl
 
+WAITING = "Other clients have claimed the last rows: waiting for them ..."
 POLL_SECONDS = 0.5  # between checks whether other runs have finished
 
 
@@ -45,13 +46,9 @@ class PageQueue:
             return self._to_resend.popleft()
         if self._is_at_end or not self._rows_left:
             return None
+        size = int(min(max_rows, self._rows_left))
         page = self._control.retry_database(
-            results.claim_page,
-            self._engine,
-            self._scoring,
-            self._run,
-            self._last_key,
-            int(min(max_rows, self._rows_left)),
+            results.claim_page, self._engine, self._scoring, self._run, self._last_key, size
         )
         has_new_load = self._load_id not in (None, page.last_load)
         self._needs_another_pass |= page.others_have_claims or has_new_load
@@ -86,9 +83,7 @@ class PageQueue:
         if self._count_unfinished():
             self._needs_another_pass = True
             if self._count_unfinished():
-                self._control.notify(
-                    "Other clients have claimed the last rows: waiting for them ..."
-                )
+                self._control.notify(WAITING)
             while self._count_unfinished() and not self._control.stop.wait(POLL_SECONDS):
                 pass
         if not self._needs_another_pass or self._control.stop.is_set():

@@ -92,9 +92,7 @@ class RunStatistics:
 
     latencies: list[float] = field(default_factory=list)  # seconds per answered request
     failures: Counter[str] = field(default_factory=Counter)  # requests per kind of error
-    histogram: np.ndarray = field(
-        default_factory=lambda: np.zeros(len(SCORE_BINS) - 1, dtype=np.int64)
-    )
+    histogram: np.ndarray = field(default_factory=lambda: np.zeros(len(SCORE_BINS) - 1, "int64"))
 
     def add_scores(self, probabilities: np.ndarray) -> None:
         self.histogram += np.histogram(probabilities, SCORE_BINS)[0]
