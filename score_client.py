@@ -35,7 +35,7 @@ from scoring import run as scoring_run
 from scoring.backoff import ScoringLimits
 from scoring.endpoint import ModelEndpoint, Timeouts
 from scoring.run import RunControl
-from scoring.scorer import RowLimits, Scorer
+from scoring.scorer import Scorer
 from scoring.verified_endpoint import VerifiedEndpoint
 
 DEFAULTS = ScoringLimits()
@@ -133,6 +133,10 @@ def score(job: ScoringJob, args: argparse.Namespace) -> None:
         job.query(results.delete_rejected)
     before = job.query(results.reconcile)
     total = min(args.limit or before.pending, before.pending)
+    limits = ScoringLimits(
+        *(args.batch_size, args.in_flight, args.max_wait, args.wait_for_version),
+        *(args.limit, int(args.max_rejected * before.selected)),
+    )
     with scoring_run.open_mlflow_run(version, parameters(job, args)):
         run = control.retry_database(runs.start_run, job.engine, version.model_id, job.endpoint.url)
         scorer = Scorer(
@@ -140,8 +144,7 @@ def score(job: ScoringJob, args: argparse.Namespace) -> None:
             job.problem,
             VerifiedEndpoint(job.endpoint, version, job.problem.features),
             run,
-            ScoringLimits(args.batch_size, args.in_flight, args.max_wait, args.wait_for_version),
-            RowLimits(args.limit, int(args.max_rejected * before.selected)),
+            limits,
             control,
         )
         try:

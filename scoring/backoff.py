@@ -17,12 +17,14 @@ MAX_FAULTS = 3  # give up after this many invalid responses in a row
 
 @dataclass(frozen=True)
 class ScoringLimits:
-    """The largest batch, the most requests in flight, and the longest waits in seconds."""
+    """The limits of one scoring run; waits are in seconds; `max_rows=0` is no limit."""
 
     batch_size: int = 10_000
     in_flight: int = 3
     max_wait: float = 120.0
     wait_for_version: float = 0.0
+    max_rows: int = 0
+    max_rejected: int = 0  # rows, in this run and all earlier runs of the version
 
 
 class Backoff:

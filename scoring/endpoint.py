@@ -169,9 +169,7 @@ class ModelEndpoint:
                 f"is overloaded, {SEND_LESS}, or wait longer with --timeout."
             )
         if isinstance(error, requests.exceptions.SSLError):
-            return Refused(
-                f"{self.url} has no certificate that this machine trusts: check its address."
-            )
+            return Refused(f"{self.url} has no certificate trusted here: check its address.")
         if isinstance(error, requests.ConnectionError | ProtocolError):
             is_cut_off = isinstance(error, ProtocolError)
             reason = "its answer broke off" if is_cut_off else "no connection"

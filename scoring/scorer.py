@@ -9,7 +9,6 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
@@ -33,14 +32,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class RowLimits:
-    """How many rows a run scores at most (0: all), and how many the version may have rejected."""
-
-    max_rows: int
-    max_rejected: int
-
-
 class Scorer:
     """Does the work of one scoring run in `run()`."""
 
@@ -50,17 +41,16 @@ class Scorer:
         problem: Problem,
         endpoint: VerifiedEndpoint,
         run: ScoringRun,
-        scoring_limits: ScoringLimits,
-        row_limits: RowLimits,
+        limits: ScoringLimits,
         control: RunControl,
     ) -> None:
         self.statistics = RunStatistics()
         self._engine, self._problem, self._endpoint = engine, problem, endpoint
         self._scoring, self._run, self._control = problem.scoring, run, control
-        self._backoff, self._max_rejected = Backoff(scoring_limits), row_limits.max_rejected
-        max_rows = row_limits.max_rows or math.inf
+        self._backoff, self._max_rejected = Backoff(limits), limits.max_rejected
+        max_rows = limits.max_rows or math.inf
         self._pages = PageQueue(engine, problem.scoring, run, control, max_rows)
-        self._sender: Sender[Page, np.ndarray] = Sender(self._predict, scoring_limits.in_flight)
+        self._sender: Sender[Page, np.ndarray] = Sender(self._predict, limits.in_flight)
         self._error: UserError | None = None
 
     def run(self) -> None:
