@@ -3,7 +3,6 @@
 import io
 import json
 import re
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -18,6 +17,7 @@ from urllib3.util import Retry
 import cli
 from cli import UserError, one_line
 from cli.terminal import print_message
+from scoring.deadlines import DeadlineAdapter, time_limit
 from scoring.errors import (
     EndpointError,
     Faulty,
@@ -86,6 +86,7 @@ class ModelEndpoint:
         timeouts = timeouts or Timeouts()
         self._timeout = (timeouts.connect, timeouts.read)
         self._session = requests.Session()
+        self._session.mount(f"{parts.scheme}://", DeadlineAdapter())
         is_local = cli.is_loopback(parts.hostname)
         # added to the proxies of the environment
         self._proxies = {"no_proxy": parts.hostname} if is_local else None
@@ -112,20 +113,26 @@ class ModelEndpoint:
             EndpointError: one of the kinds in scoring/errors.py; it never holds a row's values.
         """
         try:
-            with self._session.post(
-                f"{self._url}/invocations",
-                data=_to_parquet(rows),
-                # no compression: a small response could expand to gigabytes
-                headers={"Content-Type": PARQUET, "Accept-Encoding": "identity", **identity},
-                timeout=self._timeout,
-                proxies=self._proxies,
-                allow_redirects=False,  # a redirected POST becomes a GET
-                stream=True,
-            ) as response:
+            with (
+                time_limit(sum(self._timeout)) as deadline,
+                self._session.post(
+                    f"{self._url}/invocations",
+                    data=_to_parquet(rows),
+                    # no compression: a small response could expand to gigabytes
+                    headers={"Content-Type": PARQUET, "Accept-Encoding": "identity", **identity},
+                    timeout=self._timeout,
+                    proxies=self._proxies,
+                    allow_redirects=False,  # a redirected POST becomes a GET
+                    stream=True,
+                ) as response,
+            ):
                 limit = RESPONSE_BYTES + RESPONSE_BYTES_PER_ROW * rows.num_rows
                 content = self._read(response, limit)
+            if deadline.has_passed:  # a response that was cut off may look complete
+                raise requests.ReadTimeout
         except (requests.RequestException, HTTPError) as error:
-            raise self._request_error(error) from error
+            reason = requests.ReadTimeout() if deadline.has_passed else error
+            raise self._request_error(reason) from error
         except OSError as error:  # raised by requests if the file of certificates is missing
             raise Refused(
                 f"{self.url} cannot be called ({error}): correct or unset REQUESTS_CA_BUNDLE or "
@@ -142,19 +149,13 @@ class ModelEndpoint:
         return self._probabilities(content, rows.num_rows)
 
     def _read(self, response: requests.Response, limit: int) -> bytes:
-        """Read the whole body within the timeout, which requests applies to each chunk only.
-
-        The body of an error is cut off after `limit` bytes.
-        """
+        """Read the whole body; that of an error is cut off after `limit` bytes."""
         is_ok = response.status_code == 200
         if is_ok and response.headers.get("Content-Encoding", "").lower() not in ("", "identity"):
             raise Faulty(f"{self.url} sent a compressed response, which was not requested.")
-        deadline = time.monotonic() + self._timeout[1]
         content = bytearray()
         while chunk := response.raw.read1(CHUNK_BYTES, decode_content=False):
             content += chunk
-            if time.monotonic() > deadline:
-                raise requests.ReadTimeout
             if len(content) > limit:
                 if is_ok:
                     raise Faulty(f"{self.url} answered with more than {limit:,} bytes: {SEE_LOG}.")

@@ -13,7 +13,7 @@ def redact_response(text: str, rows: pa.Table) -> str:
     """Return the reason in an error response on one line, without the values of these rows."""
     try:
         message = str(json.loads(text)["message"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return NO_REASON
     return redact_values(message.rpartition("\nError: ")[2], rows)
 

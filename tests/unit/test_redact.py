@@ -16,6 +16,7 @@ from scoring.redact import redact_response
          "it can't be …, … or … [31m of 70"),
         ("<html>", "no reason given"),
         ("[]", "no reason given"),
+        ("[" * 100_000, "no reason given"),
     ],
 )  # fmt: skip
 def test_a_reason_never_repeats_the_rows(response_text: str, reason: str) -> None:
