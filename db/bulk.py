@@ -47,7 +47,7 @@ def insert_new_rows(
 
 
 def _execute_many(
-    connection: Connection, statement: Any, columns: Columns, constants: Mapping
+    connection: Connection, statement: Any, columns: Columns, constants: Mapping[str, Any]
 ) -> None:
     compiled = statement.compile(dialect=connection.dialect, column_keys=[*columns, *constants])
     count = len(next(iter(columns.values())))
@@ -64,7 +64,7 @@ def _execute_many(
     connection.exec_driver_sql(compiled.string, rows)
 
 
-def _bind_processor(connection: Connection, column: Column) -> Callable[[Any], Any] | None:
+def _bind_processor(connection: Connection, column: Column[Any]) -> Callable[[Any], Any] | None:
     """Return the function that converts values for the driver, or None if none is needed."""
     if isinstance(column.type, Boolean):  # SQLite's driver accepts booleans; skip the slow check
         return None

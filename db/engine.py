@@ -158,8 +158,9 @@ def is_transient(error: DBAPIError) -> bool:
     """Return whether a retry may succeed: the database is locked, full or restarting."""
     if isinstance(error.orig, sqlite3.Error):
         # errors that the driver itself raises have no code
-        return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in TRANSIENT_SQLITE_CODES
-    state = getattr(error.orig, "sqlstate", None)
+        code: int = getattr(error.orig, "sqlite_errorcode", 0)
+        return code & 0xFF in TRANSIENT_SQLITE_CODES
+    state: str | None = getattr(error.orig, "sqlstate", None)
     if state is None:  # the error does not come from the server
         return error.connection_invalidated or type(error).__name__ == "OperationalError"
     return state.startswith(TRANSIENT_SQLSTATES)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -122,13 +123,13 @@ class SourceFile:
         return self.content.row_count
 
     @property
-    def columns(self) -> list[Column]:
+    def columns(self) -> list[Column[Any]]:
         """The columns of the table that this file fills, starting with a content key."""
         key = self.source.content_key
         return [*([] if key is None else [key]), *self._file_columns]
 
     @property
-    def _file_columns(self) -> list[Column]:
+    def _file_columns(self) -> list[Column[Any]]:
         return columns_in_file(self.source, self.content.schema.names)
 
     def batches(self) -> Batches:
@@ -240,6 +241,6 @@ def find_column_errors(source: Source, file: str, schema: pa.Schema, *, is_text:
     return errors
 
 
-def columns_in_file(source: Source, names: Sequence[str]) -> list[Column]:
+def columns_in_file(source: Source, names: Sequence[str]) -> list[Column[Any]]:
     """Return the columns of the table that a file with these column names fills."""
     return [c for c in source.columns if c.name in names or not c.info.get("optional")]

@@ -166,13 +166,15 @@ class FileLoader:
         same_key = and_(*(first_rows.c[name] == self.staging.c[name] for name in self.keys))
         return exists().where(same_key, self.staging.c[ROW_NUMBER] > first_rows.c.first)
 
-    def _has_missing_reference(self, name: str, referenced: Column) -> bool:
+    def _has_missing_reference(self, name: str, referenced: Column[Any]) -> bool:
         """Compare the sorted columns, which is much faster than a look-up for every row."""
         column = self.staging.c[name]
         missing = select(column).where(column.is_not(None)).except_(select(referenced))
         return self.connection.execute(missing.order_by(name).limit(1)).first() is not None
 
-    def _missing_reference_condition(self, name: str, referenced: Column) -> ColumnElement[bool]:
+    def _missing_reference_condition(
+        self, name: str, referenced: Column[Any]
+    ) -> ColumnElement[bool]:
         column = self.staging.c[name]
         return and_(column.is_not(None), ~exists().where(referenced == column))
 
@@ -229,7 +231,7 @@ class FileLoader:
             self.report.results_dropped += self.connection.execute(statement).rowcount
         changed.drop(self.connection)
 
-    def _changed_keys(self, values: Sequence[str]) -> Select:
+    def _changed_keys(self, values: Sequence[str]) -> Select[Any]:
         """Select the keys of stored rows that differ from their staged row in these columns."""
         stored, staged = self.table.c, self.staging.c
         return select(*(stored[key] for key in self.keys)).where(
@@ -237,7 +239,7 @@ class FileLoader:
             or_(false(), *(stored[value].is_distinct_from(staged[value]) for value in values)),
         )
 
-    def _count(self, rows: Table | Select, *where: ColumnElement[bool]) -> int:
+    def _count(self, rows: Table | Select[Any], *where: ColumnElement[bool]) -> int:
         source = rows if isinstance(rows, Table) else rows.subquery()
         count = select(func.count()).select_from(source).where(*where)
         return self.connection.execute(count).scalar_one()

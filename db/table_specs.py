@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -24,7 +25,7 @@ from sqlalchemy.types import TypeEngine
 from db.tables import IdType, common_metadata, loads, model_versions, scoring_runs
 
 HASH_LENGTH = 32  # hexadecimal digits of a content key
-TYPE_DESCRIPTIONS: dict[type[TypeEngine], str] = {  # the types that a source column may have
+TYPE_DESCRIPTIONS: dict[type[TypeEngine[Any]], str] = {  # the types that a source column may have
     Double: "a number",
     BigInteger: "a whole number",
     String: "text",
@@ -57,13 +58,13 @@ class Source:
     file: str
 
     @property
-    def columns(self) -> list[Column]:
+    def columns(self) -> list[Column[Any]]:
         """The columns that a file may contain: all but those that we add."""
         added = ("load_id", "" if self.content_key is None else self.content_key.name)
         return [column for column in self.table.columns if column.name not in added]
 
     @property
-    def content_key(self) -> Column | None:
+    def content_key(self) -> Column[Any] | None:
         """The table's primary key, if it is a hash of the row's content."""
         keys = self.table.primary_key.columns
         return next((key for key in keys if "content_of" in key.info), None)
@@ -88,8 +89,8 @@ class ScoringSpec:
     `has_label` selects the rows whose outcome is known; without it, all rows have one.
     """
 
-    rows: Select
-    key: Column
+    rows: Select[Any]
+    key: Column[Any]
     results: ResultTables
     has_label: ColumnElement[bool] | None = None
 
@@ -101,13 +102,13 @@ class ScoringSpec:
         return [t for t in tables if any(f.is_derived_from(t) for f in froms)]
 
     @property
-    def columns(self) -> set[Column]:
+    def columns(self) -> set[Column[Any]]:
         """The source columns that the select uses, whether for output, joins or conditions."""
         parts = visitors.iterate(self.rows)
         return {part for part in parts if isinstance(part, Column) and part.table in self.tables}
 
 
-def describe_type(column: Column) -> str:
+def describe_type(column: Column[Any]) -> str:
     """Describe what a source column must contain, such as "a number"."""
     return next(text for type_, text in TYPE_DESCRIPTIONS.items() if isinstance(column.type, type_))
 
@@ -117,18 +118,18 @@ def repeated_key_reason(table: Table) -> str:
     return f"{' and '.join(column.name for column in table.primary_key)} is repeated"
 
 
-def referenced_columns(table: Table) -> dict[Column, Column]:
+def referenced_columns(table: Table) -> dict[Column[Any], Column[Any]]:
     """Map each foreign key column of a source table to the column that it references."""
     keys = {column: key.column for column in table.columns for key in column.foreign_keys}
     return {column: key for column, key in keys.items() if column.name not in RESERVED_COLUMNS}
 
 
-def missing_reference_reason(column: Column, referenced: Column) -> str:
+def missing_reference_reason(column: Column[Any], referenced: Column[Any]) -> str:
     """Return the reason to reject a row whose foreign key does not exist."""
     return f"{column.name} is not in {referenced.table.name}"
 
 
-def content_key(name: str, *, columns: Sequence[str]) -> Column:
+def content_key(name: str, *, columns: Sequence[str]) -> Column[Any]:
     """Define a primary key for files without one: a hash of the values of these columns.
 
     If several rows have equal values, the second one gets the hash followed by `-2`, and so on.
@@ -137,13 +138,13 @@ def content_key(name: str, *, columns: Sequence[str]) -> Column:
     return Column(name, String, primary_key=True, info={"content_of": tuple(columns)})
 
 
-def source_table(name: str, metadata: MetaData, *columns: Column) -> Table:
+def source_table(name: str, metadata: MetaData, *columns: Column[Any]) -> Table:
     """Define a source table; the added column `load_id` names the load that last wrote a row.
 
     Raises:
         ValueError: the definition is invalid.
     """
-    load_id: Column = Column("load_id", ForeignKey(loads.c.id), nullable=False)
+    load_id: Column[Any] = Column("load_id", ForeignKey(loads.c.id), nullable=False)
     table = Table(name, metadata, *columns, load_id)
     if name in common_metadata.tables:
         raise ValueError(f"the table name {name} is reserved")
@@ -154,7 +155,7 @@ def source_table(name: str, metadata: MetaData, *columns: Column) -> Table:
     return table
 
 
-def _column_errors(table: Table, column: Column) -> Iterator[str]:
+def _column_errors(table: Table, column: Column[Any]) -> Iterator[str]:
     name = f"{column.name} of table {table.name}"
     bounds = (column.info.get("minimum", 0), column.info.get("maximum", 0))
     if column.name in RESERVED_COLUMNS:
@@ -175,8 +176,8 @@ def results_tables(
     name: str,
     metadata: MetaData,
     *,
-    key: Column,
-    values: Mapping[str, Column] | Sequence[Column],
+    key: Column[Any],
+    values: Mapping[str, Column[Any]] | Sequence[Column[Any]],
     outcome: str,
     probability: str,
 ) -> ResultTables:
@@ -220,6 +221,6 @@ def results_tables(
     return ResultTables(table, rejected_table, key_name, value_columns, outcome, probability)
 
 
-def _result_name(column: Column) -> str:
+def _result_name(column: Column[Any]) -> str:
     """Return the column's name, prefixed with its table's if results tables use that name."""
     return f"{column.table.name}_{column.name}" if column.name in RESULT_COLUMNS else column.name

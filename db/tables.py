@@ -102,14 +102,17 @@ def database_now(connection: Connection) -> datetime:
     if connection.dialect.name == "sqlite":  # the database runs in this process
         return utc_now()
     clock = select(func.timezone("UTC", func.clock_timestamp()))
-    return connection.execute(clock).scalar_one()
+    now: datetime = connection.execute(clock).scalar_one()
+    return now
 
 
 def database_id(connection: Connection) -> str:
     """Return the unique id of this database."""
-    return connection.execute(select(database_info.c.id)).scalar_one()
+    unique_id: str = connection.execute(select(database_info.c.id)).scalar_one()
+    return unique_id
 
 
 def last_load_id(connection: Connection) -> int:
     """Return the id of the latest load, or 0. It changes whenever a loaded row changes."""
-    return connection.execute(select(func.coalesce(func.max(loads.c.id), 0))).scalar_one()
+    load_id: int = connection.execute(select(func.coalesce(func.max(loads.c.id), 0))).scalar_one()
+    return load_id

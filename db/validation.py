@@ -45,10 +45,12 @@ def can_hold(file_type: pa.DataType, expected: str) -> bool:
         "text": pa.types.is_string(file_type) or pa.types.is_large_string(file_type),
         "a timestamp": pa.types.is_timestamp(file_type),
     }
-    return matches[expected] or pa.types.is_null(file_type)
+    return bool(matches[expected] or pa.types.is_null(file_type))
 
 
-def check_batch(batch: pa.Table, columns: Sequence[Column]) -> tuple[pa.Table, list[RejectedRow]]:
+def check_batch(
+    batch: pa.Table, columns: Sequence[Column[Any]]
+) -> tuple[pa.Table, list[RejectedRow]]:
     """Split a batch into valid rows in the table's types and rejected rows with their reasons."""
     reasons = pa.nulls(batch.num_rows, pa.string())
     arrays = []
@@ -84,7 +86,9 @@ def to_json_values(row: dict[str, Any]) -> dict[str, Any]:
     def finite(value: Any) -> Any:
         return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
-    return json.loads(json.dumps({k: finite(v) for k, v in row.items()}, default=str))
+    text = json.dumps({name: finite(value) for name, value in row.items()}, default=str)
+    values: dict[str, Any] = json.loads(text)
+    return values
 
 
 def _to_python(cell: pa.Scalar) -> Any:
@@ -98,7 +102,7 @@ def _to_python(cell: pa.Scalar) -> Any:
         return f"{cell.value} {cell.type.unit} since 1970"
 
 
-def _convert(cells: pa.Array, column: Column) -> tuple[pa.Array, Errors]:
+def _convert(cells: pa.Array, column: Column[Any]) -> tuple[pa.Array, Errors]:
     """Convert cells to the type of the column, and find those that are invalid."""
     expected, name = describe_type(column), column.name
     errors: Errors = []
@@ -126,13 +130,13 @@ def _convert(cells: pa.Array, column: Column) -> tuple[pa.Array, Errors]:
     return array, errors
 
 
-def _to_numbers(cells: pa.Array, column: Column) -> tuple[pa.Array, Errors]:
+def _to_numbers(cells: pa.Array, column: Column[Any]) -> tuple[pa.Array, Errors]:
     array = cells.cast(pa.float64(), safe=False)  # rounds whole numbers beyond 2^53
     infinite = (f"{column.name} is infinite", _is_true(pc.is_inf(array)))
     return array, [infinite, *_bound_errors(array, column)]
 
 
-def _to_whole_numbers(cells: pa.Array, column: Column) -> tuple[pa.Array, Errors]:
+def _to_whole_numbers(cells: pa.Array, column: Column[Any]) -> tuple[pa.Array, Errors]:
     array, errors = cells.cast(pa.int64(), safe=False), []
     if pa.types.is_floating(cells.type):
         is_inexact = pc.or_(
@@ -146,7 +150,7 @@ def _to_whole_numbers(cells: pa.Array, column: Column) -> tuple[pa.Array, Errors
     return array, errors + _bound_errors(array, column)
 
 
-def _to_texts(cells: pa.Array, column: Column) -> tuple[pa.Array, Errors]:
+def _to_texts(cells: pa.Array, column: Column[Any]) -> tuple[pa.Array, Errors]:
     is_invalid = _is_not_utf8(cells)
     array = pc.if_else(is_invalid, None, cells).cast(pa.string())
     has_nul = _is_true(pc.match_substring(array, "\0"))  # PostgreSQL cannot store NUL bytes
@@ -173,7 +177,7 @@ def _is_utf8(text: bytes) -> bool:
     return True
 
 
-def _to_timestamps(cells: pa.Array, column: Column) -> tuple[pa.Array, Errors]:
+def _to_timestamps(cells: pa.Array, column: Column[Any]) -> tuple[pa.Array, Errors]:
     if pa.types.is_null(cells.type):
         cells = cells.cast(pa.timestamp("us"))
     units = UNITS_PER_SECOND[cells.type.unit]
@@ -187,7 +191,7 @@ def _to_timestamps(cells: pa.Array, column: Column) -> tuple[pa.Array, Errors]:
     return array.cast(pa.timestamp("us")), errors
 
 
-def _bound_errors(array: pa.Array, column: Column) -> Errors:
+def _bound_errors(array: pa.Array, column: Column[Any]) -> Errors:
     minimum, maximum = column.info.get("minimum"), column.info.get("maximum")
     errors: Errors = []
     if minimum is not None:

@@ -18,7 +18,7 @@ from db.engine import database_url, is_transient, open_database
 from db.results import Page
 from db.runs import ScoringRun
 from db.schema import create_tables
-from db.tables import scoring_runs, utc_now
+from db.tables import database_now, scoring_runs, utc_now
 from scoring import run as scoring_run
 from tests.support.databases import assert_scored_once_and_nothing_claimed
 from tests.support.scoring import score
@@ -55,7 +55,7 @@ def set_seen_at(engine: Engine, run: ScoringRun, after: timedelta) -> None:
     """Set when a run last renewed its lease, relative to now."""
     with engine.begin() as connection:
         statement = update(scoring_runs).where(scoring_runs.c.id == run.id)
-        connection.execute(statement.values(seen_at=runs.database_now(connection) + after))
+        connection.execute(statement.values(seen_at=database_now(connection) + after))
 
 
 def expire_lease(engine: Engine, run: ScoringRun) -> None:

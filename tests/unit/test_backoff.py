@@ -4,7 +4,6 @@ import time
 
 import pytest
 
-from scoring import backoff
 from scoring.backoff import Backoff, ScoringLimits
 from scoring.errors import Faulty, TimedOut, TransientError, Unavailable, WrongVersion
 
@@ -24,7 +23,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(time, "monotonic", clock)
     # the longest wait that the jitter can choose
-    monkeypatch.setattr(backoff.random, "uniform", lambda _shortest, longest: longest)
+    monkeypatch.setattr("random.uniform", lambda _shortest, longest: longest)
     return clock
 
 
@@ -162,7 +161,7 @@ def test_a_timeout_adds_a_tenth_of_the_request_time_to_the_wait(clock: Clock) ->
 def test_a_timeout_waits_at_least_half_of_the_backoff(
     clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backoff.random, "uniform", lambda shortest, _longest: shortest)
+    monkeypatch.setattr("random.uniform", lambda shortest, _longest: shortest)
     client_backoff = Backoff(ScoringLimits())
     client_backoff.record_failure(TimedOut("slow"), sent_at=clock.now)
     assert client_backoff.pause == pytest.approx(0.25)
