@@ -92,4 +92,4 @@ def test_an_error_in_the_flags_is_reported_in_one_sentence(
     assert run_main(form.main, "--database", tmp_path / "none.db") == 2
     assert "There is no database at" in capsys.readouterr().err
     assert run_main(form.main, "--database", small_database, "--champion", "here") == 2
-    assert "is not an address" in capsys.readouterr().err
+    assert "is not the address of an endpoint" in capsys.readouterr().err
