@@ -43,25 +43,16 @@ if TYPE_CHECKING:
 
 def parser() -> argparse.ArgumentParser:
     parser = cli.argument_parser(__doc__)
-    parser.add_argument(
-        "--source", default="", metavar="DIR", help="folder of Parquet files (default: a database)"
-    )
-    parser.add_argument(
-        "--results", default="scores", metavar="DIR", help="results folder (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--master",
-        default="local[*]",
-        metavar="URL",
-        help='the cluster, or "" to use the setting of spark-submit or of Spark\'s own files '
-        "(default: %(default)s)",
-    )
-    parser.add_argument(
-        "--conf",
-        default="",
-        metavar="SETTINGS",
-        help="Spark settings, such as 'spark.executor.memory=4g spark.jars=postgresql.jar'",
-    )
+    master = 'the cluster, or "" to use the setting of spark-submit or of Spark\'s own files '
+    master += "(default: %(default)s)"
+    conf = "Spark settings, such as 'spark.executor.memory=4g spark.jars=postgresql.jar'"
+    for flag, default, metavar, help in (
+        ("--source", "", "DIR", "folder of Parquet files (default: a database)"),
+        ("--results", "scores", "DIR", "results folder (default: %(default)s)"),
+        ("--master", "local[*]", "URL", master),
+        ("--conf", "", "SETTINGS", conf),
+    ):
+        parser.add_argument(flag, default=default, metavar=metavar, help=help)
     commit_rows = ("--commit-rows", cli.at_least(1), 5_000_000, "approximate rows in a commit")
     max_rejected = "stop if more than this fraction of a file or of all rows is rejected"
     add_scoring_flags(parser, [commit_rows], max_rejected)
@@ -120,24 +111,19 @@ def score(job: "ClusterJob", args: argparse.Namespace) -> int:
     pending = before.pending + (before.rejected if replay else 0)
     total = min(args.limit or pending, pending)
     if dry:
-        scoring_run.print_counts(
-            str(job), before, job.results.rejection_reasons(rows), {"would score": total}
-        )
+        reasons = job.results.rejection_reasons(rows)
+        scoring_run.print_counts(str(job), before, reasons, {"would score": total})
         return 0
-    with (
-        scoring_run.open_mlflow_run(job.version, parameters(job, args)) as run_id,
-        cli.stop_gracefully() as stop,
-    ):
+    new_run = scoring_run.open_mlflow_run(job.version, parameters(job, args))
+    with new_run as run_id, cli.stop_gracefully() as stop:
         if rejected_rows is not None:
             job.results.write_rejected_rows(rejected_rows, job.staging, run_id)
         max_rejected = int(args.max_rejected * before.selected)
         max_rejected -= 0 if replay else before.rejected
         limits = RunLimits(args.limit, args.commit_rows, max_rejected)
         scorer = ClusterScorer(job, rows, run_id, limits)
-        with (
-            scoring_run.track_outcome(stop.requested, limited=args.limit > 0) as outcome,
-            progress(f"score {job.version.model_id}", total) as bar,
-        ):
+        tracker = scoring_run.track_outcome(stop.requested, limited=args.limit > 0)
+        with tracker as outcome, progress(f"score {job.version.model_id}", total) as bar:
             scorer.run(replay, stop.requested, bar.advance)
         counts, reasons = job.results.count_rows(rows), job.results.rejection_reasons(rows)
         run_counts, statistics = scorer.run_counts, scorer.statistics

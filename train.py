@@ -19,8 +19,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from sklearn.model_selection import ParameterGrid
-
 import cli
 import problems
 from cli.terminal import print_table, progress
@@ -43,17 +41,13 @@ def parser() -> argparse.ArgumentParser:
     parser = cli.argument_parser(__doc__)
     data_source.add_flags(parser)
     whole = cli.at_least
+    repeats = "number of repeats of the cross-validation, each with new folds (default: 0, which "
+    repeats += "means 5 if a class has fewer than 500 training rows, otherwise 1)"
     for flag, kind, default, help in (
         ("--also", str, "", "comma-separated optional columns to train on, such as lender_id"),
         ("--seed", whole(0), 0, "seed of all random choices (default: 0)"),
         ("--folds", whole(2), 5, "number of cross-validation folds (default: 5)"),
-        (
-            "--repeats",
-            whole(0),
-            0,
-            "number of repeats of the cross-validation, each with new folds (default: 0, which "
-            "means 5 if a class has fewer than 500 training rows, otherwise 1)",
-        ),
+        ("--repeats", whole(0), 0, repeats),
         ("--jobs", whole(0), 0, "number of parallel processes (default: 0, one per core)"),
         ("--cost-false-positive", float, 1.0, "of one row, for --threshold-rule cost (default: 1)"),
         ("--cost-false-negative", float, 1.0, "of one row, for --threshold-rule cost (default: 1)"),
@@ -93,8 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print_decisions(problem.former_threshold, evaluations)
     print(f"{best} is best: {reason}.")
     print(f"Training run {run.info.run_id} in {store.uri_without_password()}.")
-    flags = cli.format_flags(problem=args.problem, **asdict(source))
-    print(f"Next: python promote.py{flags}")
+    print(f"Next: python promote.py{cli.format_flags(problem=args.problem, **asdict(source))}")
     return 0
 
 
@@ -112,7 +105,7 @@ def train_candidates(
     trained = []
     for candidate in candidates:
         started = time.monotonic()
-        points = len(ParameterGrid({name: list(v) for name, v in candidate.grid.items()}))
+        points = math.prod(map(len, candidate.grid.values()))
         times = f", {repeats} repeats" * (repeats > 1)
         description = f"{candidate.name}: {points} grid points, {count} folds{times}"
         with progress(description, points * count * repeats, "fits") as bar:
@@ -152,14 +145,11 @@ def print_metrics(model_name: str, trained: Sequence[RegisteredCandidate]) -> No
 
 def print_decisions(former_threshold: float, evaluations: Sequence[Evaluation]) -> None:
     """Print precision and recall at the chosen and the former threshold."""
-    metrics = ("precision", "recall")
+    metrics, former = ("precision", "recall"), ("former", former_threshold, "_at_former")
     rows = [
         (e.name, rule, threshold, *(e.held_out_metrics[m + suffix].value for m in metrics))
         for e in evaluations
-        for rule, threshold, suffix in (
-            ("chosen", e.threshold, ""),
-            ("former", former_threshold, "_at_former"),
-        )
+        for rule, threshold, suffix in (("chosen", e.threshold, ""), former)
     ]
     header = ("", "rule", "threshold", *metrics)
     print_table("Decisions on the held-out set, by threshold", header, rows)

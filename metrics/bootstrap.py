@@ -59,12 +59,10 @@ class Bootstrap:
         """How often each group is drawn: (up to REPLICATES_PER_CHUNK, groups)."""
         rng, groups = np.random.default_rng(self._seed), self._groups
         for first in range(0, self._replicates, REPLICATES_PER_CHUNK):
-            yield np.stack(
-                [
-                    np.bincount(rng.integers(groups, size=groups), minlength=groups)
-                    for _ in range(min(REPLICATES_PER_CHUNK, self._replicates - first))
-                ]
-            ).astype(np.float64)
+            size = min(REPLICATES_PER_CHUNK, self._replicates - first)
+            draws = (rng.integers(groups, size=groups) for _ in range(size))
+            counts = [np.bincount(drawn, minlength=groups) for drawn in draws]
+            yield np.stack(counts).astype(np.float64)
 
 
 def estimate(values: np.ndarray, confidence: float = CONFIDENCE) -> Estimate:

@@ -26,15 +26,9 @@ def calibration_slope(
     model.fit(log_odds[:, None], label)
     fitted = model.predict_proba(log_odds[:, None])[:, 1]
     residual, weight = label - fitted, fitted * (1 - fitted)
-    sums = bootstrap.sums(
-        {
-            "g0": residual,
-            "g1": residual * log_odds,
-            "h00": weight,
-            "h01": weight * log_odds,
-            "h11": weight * log_odds**2,
-        }
-    )
+    gradient = {"g0": residual, "g1": residual * log_odds}
+    hessian = {"h00": weight, "h01": weight * log_odds, "h11": weight * log_odds**2}
+    sums = bootstrap.sums(gradient | hessian)
     determinant = sums["h00"] * sums["h11"] - sums["h01"] ** 2
     step = (sums["h00"] * sums["g1"] - sums["h01"] * sums["g0"]) / determinant
     return np.asarray(model.coef_[0, 0] + step)
@@ -53,7 +47,6 @@ def calibration_error(
     bins = np.empty(len(label), dtype=int)
     bins[order] = np.arange(len(label)) * BINS // len(label)
     distance = label - probability
-    sums = bootstrap.sums(
-        {"rows": np.ones(len(label)), **{str(b): distance * (bins == b) for b in range(BINS)}}
-    )
+    by_bin = {str(b): distance * (bins == b) for b in range(BINS)}
+    sums = bootstrap.sums({"rows": np.ones(len(label)), **by_bin})
     return np.asarray(sum(np.abs(sums[str(b)]) for b in range(BINS)) / sums["rows"])

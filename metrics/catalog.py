@@ -51,7 +51,6 @@ METRICS = (
     Metric("saved_mb", "megabytes saved", LOWER, TRAIN_COST),
 )
 
-
 TITLES = {metric.name: metric.title for metric in METRICS}
 
 

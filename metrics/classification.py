@@ -21,13 +21,8 @@ def probability_metrics(
     label: np.ndarray, probability: np.ndarray, bootstrap: Bootstrap
 ) -> dict[str, np.ndarray]:
     """Log loss, Brier score, ROC AUC, average precision and calibration error."""
-    sums = bootstrap.sums(
-        {
-            "rows": np.ones(len(label)),
-            "log_loss": log_losses(label, probability),
-            "brier": (label - probability) ** 2,
-        }
-    )
+    losses, squares = log_losses(label, probability), (label - probability) ** 2
+    sums = bootstrap.sums({"rows": np.ones(len(label)), "log_loss": losses, "brier": squares})
     curves = np.array(list(map(WeightedCurves(label, probability), bootstrap.weights())))
     return {
         "log_loss": sums["log_loss"] / sums["rows"],
@@ -42,14 +37,8 @@ def decision_metrics(
     label: np.ndarray, decision: np.ndarray, bootstrap: Bootstrap
 ) -> dict[str, np.ndarray]:
     """Accuracy, balanced accuracy, precision, recall and F1 of yes/no decisions."""
-    sums = bootstrap.sums(
-        {
-            "rows": np.ones(len(label)),
-            "positives": label.astype(float),
-            "decided": decision.astype(float),
-            "true_positives": (decision & (label == 1)).astype(float),
-        }
-    )
+    columns = {"rows": np.ones(len(label)), "positives": label, "decided": decision}
+    sums = bootstrap.sums({**columns, "true_positives": decision & (label == 1)})
     rows, positives, decided, true_positives = sums.values()
     negatives, false_positives = rows - positives, decided - true_positives
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -1,7 +1,6 @@
 """Prediction problems: each is a folder, here or anywhere on disk, that `load` imports."""
 
 import hashlib
-import importlib
 import importlib.util
 import sys
 from pathlib import Path

@@ -168,18 +168,16 @@ class Problem:
             ProblemError: a name is not that of an optional column.
         """
         names = list(dict.fromkeys(names))
-        new_names = [name for name in names if name not in self.feature_names]
         if unknown := [name for name in names if name not in self.optional_columns]:
             known = ", ".join(self.optional_columns) or "none"
             raise ProblemError(
                 f"{self.name} has no optional column {', '.join(unknown)}: available are {known}."
             )
-        columns = {name: self.optional_columns[name].label(name) for name in new_names}
+        columns = [self.optional_columns[n].label(n) for n in names if n not in self.feature_names]
         features = [
-            Feature(name, "text" if isinstance(column.type, String) else "number")
-            for name, column in columns.items()
+            Feature(c.name, "text" if isinstance(c.type, String) else "number") for c in columns
         ]
-        scoring = replace(self.scoring, rows=self.scoring.rows.add_columns(*columns.values()))
+        scoring = replace(self.scoring, rows=self.scoring.rows.add_columns(*columns))
         return replace(self, features=(*self.features, *features), scoring=scoring)
 
     def candidates(self, categories: Mapping[str, Sequence[str]], seed: int) -> list[Candidate]:

@@ -12,7 +12,6 @@ from db.tables import database_id
 from problems import Problem
 from registry.versions import RegisteredVersion
 from spark.errors import translate_spark_errors
-from spark.filesystem import HadoopFolder
 from spark.results import VersionResults, add_content_hash
 from spark.source_database import SourceDatabase
 from spark.source_files import SourceFiles
@@ -68,10 +67,9 @@ def prepare_job(
         SparkError: a folder cannot be used.
     """
     last_load: int | None = None
-    row_source: RowSource
-    version_results = VersionResults(spark, HadoopFolder(spark, results), problem, version)
+    version_results = VersionResults(spark, results, problem, version)
     if isinstance(source, str):
-        row_source = SourceFiles(spark, problem, source, max_rejected)
+        row_source: RowSource = SourceFiles(spark, problem, source, max_rejected)
     else:
         row_source = SourceDatabase(spark, problem, source)
         with source.connect() as connection:

@@ -111,7 +111,6 @@ class BatchScorer:
             raise
 
     def _add_answers(self, rows: pa.Table, scores: np.ndarray | str) -> pa.Table:
-        """The rows with the answer columns."""
         nulls = [None] * len(rows)
         answers: Sequence[Any]
         if isinstance(scores, str):

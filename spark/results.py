@@ -46,13 +46,9 @@ class VersionResults:
     """The scores and rejections of one version in a results folder."""
 
     def __init__(
-        self,
-        spark: SparkSession,
-        folder: HadoopFolder,
-        problem: Problem,
-        version: RegisteredVersion,
+        self, spark: SparkSession, folder: str, problem: Problem, version: RegisteredVersion
     ) -> None:
-        self.folder, self.version = folder, version
+        self.folder, self.version = HadoopFolder(spark, folder), version
         self._spark, self._scoring = spark, problem.scoring
         self._partition = partition_name(version.model_id)
         self._path = f"{self._scoring.results.table.name}/{self._partition}"

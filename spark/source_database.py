@@ -57,8 +57,8 @@ class SourceDatabase:
         with translate_spark_errors():
             return self._spark.read.jdbc(
                 f"{address}?{urlencode(dict(url.query), doseq=True)}",
-                f"({_sql_text(query)}) AS selected",
-                predicates=[_sql_text(condition) for condition in _ranges(scoring.key, bounds)],
+                f"({sql_text(query)}) AS selected",
+                predicates=[sql_text(condition) for condition in _ranges(scoring.key, bounds)],
                 properties=properties,
             )
 
@@ -85,7 +85,7 @@ def _ranges(key: Column, bounds: Sequence[Any]) -> Iterator[ClauseElement]:
         yield is_above if high is None else and_(is_above, key_column <= high)
 
 
-def _sql_text(clause: ClauseElement) -> str:
-    """SQL with literal values, because Spark's JDBC reader takes no parameters."""
+def sql_text(clause: ClauseElement) -> str:
+    """SQL with literal values, because Spark's readers take no parameters."""
     dialect = postgresql.dialect(paramstyle="named")
     return str(clause.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))

@@ -11,8 +11,6 @@ from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.pandas.types import to_arrow_schema
-from sqlalchemy import Select
-from sqlalchemy.dialects import postgresql
 
 from db.readers import SourceError, columns_in_file, find_column_errors
 from db.staging import FileReport
@@ -27,6 +25,7 @@ from problems import Problem
 from spark.errors import root_cause, translate_spark_errors
 from spark.filesystem import HadoopFolder
 from spark.row_checks import FILE, LOCATION_COLUMNS, REASON, ROW, ROW_VALUES, RowChecker
+from spark.source_database import sql_text
 
 ENDINGS = (".parquet.gzip", ".parquet", "")  # the empty one is for a folder written by Spark
 SPARK_TYPES: dict[str, T.DataType] = {
@@ -68,7 +67,8 @@ class SourceFiles:
         """The result of the row select on the rows that passed the checks."""
         for source in self._tables:
             self._good_rows(source).createOrReplaceTempView(source.table.name)
-        rows = self._spark.sql(_spark_sql(self._problem.scoring.rows))
+        query = sql_text(self._problem.scoring.rows)
+        rows = self._spark.sql(sqlglot.transpile(query, read="postgres", write="spark")[0])
         return rows.withColumn("load_id", F.lit(None).cast(T.LongType()))
 
     def close(self) -> None:
@@ -199,9 +199,3 @@ def _rejected_columns(source: Source, rows: DataFrame) -> DataFrame:
 def _row_values(source: Source, rows: DataFrame) -> Column:
     names = [column.name for column in source.columns if column.name in rows.columns]
     return F.to_json(F.struct(*names), {"ignoreNullFields": "false"})
-
-
-def _spark_sql(query: Select) -> str:
-    dialect = postgresql.dialect(paramstyle="named")
-    text = str(query.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
-    return sqlglot.transpile(text, read="postgres", write="spark")[0]

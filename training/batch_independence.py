@@ -35,16 +35,10 @@ def check_batch_independence(problem: Problem, name: str, model: Any, rows: pd.D
     for null_columns, row in _rows_with_nulls(problem, rows):
         batch = pd.concat([rows, row, rows])
         try:
-            scores = [
-                model.predict_proba(sent_rows)[position, 1]
-                for sent_rows, position in (
-                    (row, 0),
-                    (batch, len(rows)),
-                    (_write_nulls(problem, row, np.nan), 0),
-                    (_write_nulls(problem, batch, np.nan), len(rows)),
-                    (_write_nulls(problem, batch, NULL_TEXT), len(rows)),
-                )
-            ]
+            alone = (row, _write_nulls(problem, row, np.nan))
+            batches = (batch, *(_write_nulls(problem, batch, null) for null in (np.nan, NULL_TEXT)))
+            scores = [model.predict_proba(sent)[0, 1] for sent in alone]
+            scores += [model.predict_proba(sent)[len(rows), 1] for sent in batches]
             model.predict_proba(_write_nulls(problem, row, UNSEEN_TEXT))
         except Exception as error:
             raise DataError(

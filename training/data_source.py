@@ -37,11 +37,6 @@ class DataSource:
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add `--table` and `--label`; every parser has `--database` already."""
-    parser.add_argument(
-        "--table",
-        default="",
-        metavar="FILE",
-        help="read a Parquet or CSV file with the feature columns and the label instead of the "
-        "database",
-    )
+    help = "read a Parquet or CSV file with the feature columns and the label instead of the "
+    parser.add_argument("--table", default="", metavar="FILE", help=f"{help}database")
     parser.add_argument("--label", default="", help="name of the label column (0 or 1) in --table")

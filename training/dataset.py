@@ -123,11 +123,8 @@ class Dataset:
                 f"{self.group_column} have a positive row and {without} have none; reduce --folds."
             )
         splitter = StratifiedKFold(count, shuffle=True, random_state=seed)
-        splits = []
-        for _, left_out in splitter.split(groups, positive):
-            is_left_out = np.isin(codes, left_out)
-            splits.append((np.flatnonzero(~is_left_out), np.flatnonzero(is_left_out)))
-        return splits
+        left_out = (np.isin(codes, test) for _, test in splitter.split(groups, positive))
+        return [(np.flatnonzero(~mask), np.flatnonzero(mask)) for mask in left_out]
 
     def _rows(self, mask: np.ndarray) -> Rows:
         rows = self.raw[mask]
@@ -187,7 +184,6 @@ def hold_out(
 
 
 def _date_ranges(connection: Connection, problem: Problem) -> str:
-    """When the rows were loaded, and when their outcomes happened."""
     loaded = select(func.min(loads.c.loaded_at), func.max(loads.c.loaded_at))
     queries = [("loaded", loaded.where(loads.c.problem == problem.name))]
     if (time := problem.outcome_time) is not None:

@@ -52,8 +52,7 @@ class Evaluation:
             metrics |= flatten_estimates({f"cv_{name}": score})
             metrics |= {f"cv_{name}_std": score.std, f"cv_{name}_se": score.standard_error}
         held_out = {f"test_{name}": value for name, value in self.held_out_metrics.items()}
-        metrics |= flatten_estimates(held_out)
-        return {**metrics, "single_row_ms": self.single_row_ms}
+        return {**metrics, **flatten_estimates(held_out), "single_row_ms": self.single_row_ms}
 
 
 def evaluate_candidate(

@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import issparse
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import MissingIndicator
 from sklearn.inspection import permutation_importance
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import KBinsDiscretizer
+from sklearn.preprocessing import KBinsDiscretizer, StandardScaler
 
 from training.dataset import Rows
 
@@ -47,9 +46,7 @@ def coefficient_table(estimator: Any, rows: Rows) -> pd.DataFrame | None:
     if not isinstance(estimator, Pipeline) or not hasattr(estimator[-1], "coef_"):
         return None
     columns = estimator[:-1].transform(rows.sample(MAX_ROWS, 0).features)
-    mean = np.asarray(columns.mean(axis=0)).ravel()
-    squares = columns.multiply(columns) if issparse(columns) else columns**2
-    deviation = np.sqrt(np.maximum(np.asarray(squares.mean(axis=0)).ravel() - mean**2, 0))
+    deviation = np.sqrt(StandardScaler(with_mean=False).fit(columns).var_)
     coefficient = estimator[-1].coef_[0]
     table = {"coefficient": coefficient, "weight": np.abs(coefficient) * deviation}
     return pd.DataFrame(table, index=column_names(estimator)).sort_values("weight")[::-1]

@@ -41,8 +41,7 @@ def read(path: Path, label: str, problem: Problem) -> Dataset:
         raise FlatFileError(f"The label {label!r} is a feature: give another --label.")
     rows = _valid_rows(_open(path, label, problem))
     for name in {*problem.texts, problem.group_name} & set(rows.column_names):
-        position = rows.column_names.index(name)
-        rows = rows.set_column(position, name, rows[name].cast(pa.string()))
+        rows = rows.drop_columns(name).append_column(name, rows[name].cast(pa.string()))
     raw = rows.to_pandas().rename(columns={label: "label"})
     group_column = problem.group_name if problem.group_name in raw else KEY
     raw[problem.group_name] = raw[group_column]
@@ -77,7 +76,6 @@ def _open(path: Path, label: str, problem: Problem) -> SourceFile:
 
 
 def _integer_columns(path: Path) -> set[str]:
-    """The integer columns of a Parquet file."""
     try:
         schema = READERS[_extension(path)](path).schema
     except READ_ERRORS:  # `open_sources` reports them

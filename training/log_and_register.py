@@ -13,7 +13,7 @@ import mlflow
 from mlflow import ActiveRun, MlflowClient
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.pandas_dataset import PandasDataset, from_pandas
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import Metric, Param
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.models import Model
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
@@ -47,16 +47,10 @@ class TrainingContext:
 
 def log_training(data: Dataset, params: Mapping[str, Any]) -> TrainingContext:
     """Log to the active run what all candidates share."""
-    mlflow.log_params(
-        {
-            **params,
-            "rows_train": len(data.train),
-            "rows_held_out": len(data.test),
-            "held_out_by": data.group_column,
-            "features": ", ".join(data.problem.feature_names),
-            "digest": data.digest,
-        }
-    )
+    rows = {"rows_train": len(data.train), "rows_held_out": len(data.test), "digest": data.digest}
+    features = ", ".join(data.problem.feature_names)
+    names = {"held_out_by": data.group_column, "features": features}
+    mlflow.log_params({**params, **rows, **names})
     base_rate = evaluate.base_rate_metrics(data.base_rate, data.test)
     baselines = evaluate.ranking_baseline_metrics(data.problem, data.test)
     prefixed = {f"base_rate_{name}": value for name, value in base_rate.items()}
@@ -128,13 +122,12 @@ def _log_plots(data: Dataset, evaluation: Evaluation) -> None:
     e, name = evaluation, evaluation.name
     figures = {
         **plots.version_plots(data.problem, name, data.test.label, e.probability, e.threshold),
-        "cross_validation": plots.fold_scores(name, evaluation.search_result.fold_scores),
-        "permutation_importance": plots.importance(name, evaluation.importance),
+        "cross_validation": plots.fold_scores(name, e.search_result.fold_scores),
+        "permutation_importance": plots.importance(name, e.importance),
     }
-    if evaluation.coefficients is not None:
-        figures["coefficients"] = plots.coefficients(name, evaluation.coefficients)
-        text = evaluation.coefficients.to_csv(index_label="column")
-        mlflow.log_text(text, "coefficients.csv")
+    if e.coefficients is not None:
+        figures["coefficients"] = plots.coefficients(name, e.coefficients)
+        mlflow.log_text(e.coefficients.to_csv(index_label="column"), "coefficients.csv")
     for file, figure in figures.items():
         mlflow.log_figure(figure, f"plots/{file}.png")
 
@@ -159,20 +152,12 @@ def _log_grid_points(run: ActiveRun, result: SearchResult) -> None:
     """Create a finished run for each grid point, so that MLflow can compare and plot them."""
     client, now, candidate = MlflowClient(), int(time.time() * 1000), result.candidate.name
     for point in result.grid_points:
-        name = ", ".join(f"{key}={value}" for key, value in point.params.items())
-        child = client.create_run(
-            run.info.experiment_id,
-            run_name=f"{candidate}: {name}",
-            tags={
-                MLFLOW_PARENT_RUN_ID: run.info.run_id,
-                "grid_point": "best" if point is result.best else "tried",
-            },
-        )
-        params = {"candidate": candidate, **_with_log10(point.params)}
-        client.log_batch(
-            child.info.run_id,
-            metrics=[Metric(key, value, now, 0) for key, value in point.metrics.items()],
-            params=[Param(key, str(value)) for key, value in params.items()],
-            tags=[RunTag("candidate", candidate)],
-        )
+        tags = {MLFLOW_PARENT_RUN_ID: run.info.run_id, "candidate": candidate}
+        tags["grid_point"] = "best" if point is result.best else "tried"
+        name = f"{candidate}: {point}"
+        child = client.create_run(run.info.experiment_id, run_name=name, tags=tags)
+        metrics = [Metric(key, value, now, 0) for key, value in point.metrics.items()]
+        values = {"candidate": candidate, **_with_log10(point.params)}
+        params = [Param(key, str(value)) for key, value in values.items()]
+        client.log_batch(child.info.run_id, metrics, params)
         client.set_terminated(child.info.run_id)

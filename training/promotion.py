@@ -165,23 +165,15 @@ def passes_canary_check(version: RegisteredVersion, problem: Problem) -> bool:
 def log_verdict(comparison: Comparison, verdict: Verdict, *, forced: bool) -> None:
     """Log the figures and a plot of the bootstrap to the active run."""
     data = comparison.data
-    mlflow.log_params(
-        {
-            "challenger": comparison.challenger.model_id,
-            "against": comparison.reference_name,
-            "margin": verdict.margin,
-            "forced": yes_or_no(forced),
-            "rows": len(data.test),
-            "held_out_by": data.group_column,
-            "data": data.source,
-            "digest": data.digest,
-        }
-    )
+    challenger, reference = comparison.challenger.model_id, comparison.reference_name
+    params = {"challenger": challenger, "against": reference, "margin": verdict.margin}
+    params |= {"forced": yes_or_no(forced), "rows": len(data.test), "data": data.source}
+    mlflow.log_params({**params, "held_out_by": data.group_column, "digest": data.digest})
     estimates = {"gain": verdict.gain, "calibration_slope": verdict.slope}
     losses = {"log_loss": verdict.log_loss, "against_log_loss": verdict.reference_log_loss}
     mlflow.log_metrics({**losses, **flatten_estimates(estimates)})
-    title = f"{comparison.challenger.model_id} against {comparison.reference_name}"
-    figure = plots.bootstrap(verdict.resampled_gains, verdict.gain.low, verdict.gain.high, title)
+    title = f"{challenger} against {reference}"
+    figure = plots.bootstrap(verdict.resampled_gains, verdict.gain, title)
     mlflow.log_figure(figure, "bootstrap.png")
     mlflow.set_tag(MLFLOW_RUN_NOTE, summarize(comparison, verdict))
 

@@ -132,14 +132,13 @@ def _cross_validate(
     probabilities = np.empty((len(grid), len(repeats), len(rows)))
     scores = {name: np.empty((len(grid), len(folds))) for name in FOLD_METRICS}
     seconds = np.empty((len(grid), len(folds)))
-    tasks = _group_by_shared_steps(pipeline, grid)
     parallel = Parallel(jobs, return_as="generator_unordered", max_nbytes="1M")
     for results in parallel(
         # without the groups, which take long to send to the processes
         delayed(fit_fold)(
             pipeline, [(p, grid[p]) for p in points], rows.features, rows.label, number, fold
         )
-        for points in tasks
+        for points in _group_by_shared_steps(pipeline, grid)
         for number, fold in enumerate(folds)
     ):
         for result in results:

@@ -19,7 +19,6 @@ class Standing:
 
     @classmethod
     def from_tags(cls, number: str, tags: Mapping[str, str]) -> "Standing":
-        """Read the tags of a model version."""
         return cls(
             name=tags.get("candidate", "unknown"),
             log_loss=float(tags.get("cv_log_loss", "inf")),
@@ -58,10 +57,9 @@ def rank(standings: Sequence[Standing]) -> list[Standing]:
 
 def explain_choice(standings: Sequence[Standing]) -> str:
     """Explain why the first candidate of `rank` is first."""
-    first, *others = rank(standings)
-    if not others:
+    if len(standings) == 1:
         return "it is the only candidate to choose from"
-    second = others[0]
+    first, second, *_ = rank(standings)
     if first.log_loss > second.log_loss:
         return (
             "its cross-validated log loss is within one standard error of that of "

@@ -50,6 +50,8 @@ loans = source_table(
 )
 
 columns = [loans.c[feature.name] for feature in FEATURES]
+# the group is the key without its counter: copies of a loan are never split
+content = func.substr(loans.c.loan_key, 1, HASH_LENGTH).label("content")
 
 results = results_tables(
     "results_risk",
@@ -66,12 +68,7 @@ PROBLEM = Problem(
     module=__name__,
     sources=(Source(loans, "peer_loans"),),
     scoring=ScoringSpec(
-        # the group is the key without its counter: copies of a loan are never split
-        rows=select(
-            loans.c.loan_key,
-            func.substr(loans.c.loan_key, 1, HASH_LENGTH).label("content"),
-            *columns,
-        ),
+        rows=select(loans.c.loan_key, content, *columns),
         key=loans.c.loan_key,
         results=results,
         has_label=loans.c.is_late.is_not(None),

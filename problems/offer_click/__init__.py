@@ -67,11 +67,7 @@ PROBLEM = Problem(
     name="offer_click",
     model_name="offer-click",
     module=__name__,
-    sources=(
-        Source(leads, "ds_leads"),
-        Source(offers, "ds_offers"),
-        Source(clicks, "ds_clicks"),
-    ),
+    sources=(Source(leads, "ds_leads"), Source(offers, "ds_offers"), Source(clicks, "ds_clicks")),
     scoring=ScoringSpec(
         rows=select(
             offers.c.offer_id,
@@ -97,9 +93,8 @@ PROBLEM = Problem(
     group="lead_uuid",
     ranking_baseline="apr",
     outcome_time=clicks.c.clicked_at,
-    optional_columns={
-        "lender_id": offers.c.lender_id.cast(String)
-    },  # unknown when a single row is scored by hand
+    # unknown when a single row is scored by hand
+    optional_columns={"lender_id": offers.c.lender_id.cast(String)},
     sample_folder=Path(__file__).parents[2] / "data" / "offer_click",
     is_default=True,
 )

@@ -28,9 +28,7 @@ def _plain(categories: Categories, seed: int) -> Candidate:
     return Candidate(
         name="logistic_plain",
         description="the former model: the columns as they are, categories as numbers",
-        pipeline=pipeline(
-            NUMBERS, numbers, categories, model, text_encoder=ordinal_codes(categories)
-        ),
+        pipeline=pipeline(NUMBERS, numbers, categories, model, ordinal_codes(categories)),
         grid={"model__C": [1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 1.0, 10.0, 100.0]},
     )
 
@@ -54,9 +52,7 @@ def _trees(categories: Categories, seed: int) -> Candidate:
     return Candidate(
         name="boosted_trees",
         description="gradient-boosted trees: a benchmark model that shows what is left to learn",
-        pipeline=pipeline(
-            NUMBERS, nulls, categories, model, text_encoder=ordinal_codes(categories)
-        ),
+        pipeline=pipeline(NUMBERS, nulls, categories, model, ordinal_codes(categories)),
         grid={"model__max_iter": [50, 100, 200], "model__l2_regularization": [0.0, 10.0]},
         is_benchmark=True,
     )
