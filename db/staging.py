@@ -99,7 +99,7 @@ class FileLoader:
             self._number_repeated_keys(self.file.source.content_key.name)
         self._reject_staged(self._repeated_key_condition(), repeated_key_reason(self.table))
         for column, referenced in referenced_columns(self.table).items():
-            self._reject_missing_references(column, referenced)
+            self._check_references(column, referenced)
         self._merge()
         self.staging.drop(self.connection)
         return self.report
@@ -144,9 +144,7 @@ class FileLoader:
         same_key = sa.and_(*(first_rows.c[name] == self.staging.c[name] for name in self.keys))
         return sa.exists().where(same_key, self.staging.c[ROW_NUMBER] > first_rows.c.first)
 
-    def _reject_missing_references(
-        self, column: sa.Column[Any], referenced: sa.Column[Any]
-    ) -> None:
+    def _check_references(self, column: sa.Column[Any], referenced: sa.Column[Any]) -> None:
         staged = self.staging.c[column.name]
         # comparing the sorted columns is much faster than a look-up for every row
         missing = sa.select(staged).where(staged.is_not(None)).except_(sa.select(referenced))
