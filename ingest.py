@@ -61,7 +61,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     folder, url = Path(os.path.realpath(path)), database_url(args.database)
     title = f"{folder} -> {url.render_as_string(hide_password=True)}"
     if args.results:
-        print_imports(title, import_results(problem, folder, url))
+        header = ("version", "results", "added", "already stored", "row has changed")
+        counts = import_results(problem, folder, url)
+        rows = [(c.model_id, c.rows, c.added, c.already_stored, c.outdated) for c in counts]
+        print_table(title, header, rows)
     else:
         print_reports(title, load_source(problem, folder, url, args.add, args.max_rejected))
     return 0
@@ -103,12 +106,6 @@ def print_reports(title: str, reports: Sequence[FileReport]) -> None:
             print(f"{r.file}: {count:,} rejected: {reason}")
     if dropped := sum(r.results_dropped for r in reports):
         print(f"Deleted {dropped:,} results of changed rows, which will be scored again.")
-
-
-def print_imports(title: str, counts: Sequence[ImportCounts]) -> None:
-    header = ("version", "results", "added", "already stored", "row has changed")
-    rows = [(c.model_id, c.rows, c.added, c.already_stored, c.outdated) for c in counts]
-    print_table(title, header, rows)
 
 
 if __name__ == "__main__":

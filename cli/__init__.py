@@ -49,7 +49,7 @@ class UserError(Exception):
         self.exit_code = exit_code or self.exit_code
 
 
-class _HelpFormatter(argparse.HelpFormatter):
+class _Formatter(argparse.HelpFormatter):
     """Wrap text at the terminal's width, but keep indented lines, list items and words whole."""
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:  # noqa: ARG002
@@ -69,10 +69,7 @@ class _HelpFormatter(argparse.HelpFormatter):
 def argument_parser(description: str | None, *, database: bool = True) -> argparse.ArgumentParser:
     """Create a script's argument parser with the flags that all scripts share."""
     parser = argparse.ArgumentParser(
-        description=description,
-        epilog=EXIT_CODES,
-        formatter_class=_HelpFormatter,
-        allow_abbrev=False,
+        description=description, epilog=EXIT_CODES, formatter_class=_Formatter, allow_abbrev=False
     )
     parser.add_argument("--version", action="version", version=f"Loan Offers {VERSION}")
     parser.add_argument(
@@ -171,10 +168,8 @@ def is_running(pid: int) -> bool:
     """Return whether this machine has a process with this id."""
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # the process belongs to another user
-        pass
+    except OSError as error:
+        return isinstance(error, PermissionError)  # the process belongs to another user
     return True
 
 

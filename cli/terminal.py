@@ -83,13 +83,8 @@ def progress(description: str, total: int | None, unit: str = "rows") -> Iterato
 def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print a table; integers have thousands separators, other numbers 4 decimal places."""
     console = Console(highlight=False)
-    table = Table(
-        title=title,
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        show_header=any(header),
-    )
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.show_header = any(header)
     cells = [[_format(value) for value in row] for row in rows]
     numeric = [any(isinstance(row[i], int | float) for row in rows) for i in range(len(header))]
     widths = [

@@ -4,7 +4,7 @@ On SQLite, SQLAlchemy compiles the statement and the driver executes it for tupl
 rows are sent by COPY. Values are always bound or copied, never part of a statement.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import repeat
 from typing import Any
 
@@ -49,26 +49,23 @@ def insert_new_rows(
 def _execute_many(
     connection: Connection, statement: Any, columns: Columns, constants: Mapping[str, Any]
 ) -> None:
-    compiled = statement.compile(dialect=connection.dialect, column_keys=[*columns, *constants])
+    dialect = connection.dialect
+    compiled = statement.compile(dialect=dialect, column_keys=[*columns, *constants])
     count = len(next(iter(columns.values())))
     if not count:  # the driver would execute the statement once, without values
         return
 
     def bind(name: str) -> Iterable[Any]:
-        process = _bind_processor(connection, statement.table.c[name])
+        type_ = statement.table.c[name].type
+        # SQLite's driver accepts booleans; skip the slow check
+        is_boolean = isinstance(type_, Boolean)
+        process = None if is_boolean else type_.dialect_impl(dialect).bind_processor(dialect)
         if name in constants:
             return repeat(process(constants[name]) if process else constants[name], count)
         return map(process, columns[name]) if process else columns[name]
 
     rows = list(zip(*map(bind, compiled.positiontup), strict=True))
     connection.exec_driver_sql(compiled.string, rows)
-
-
-def _bind_processor(connection: Connection, column: Column[Any]) -> Callable[[Any], Any] | None:
-    """Return the function that converts values for the driver, or None if none is needed."""
-    if isinstance(column.type, Boolean):  # SQLite's driver accepts booleans; skip the slow check
-        return None
-    return column.type.dialect_impl(connection.dialect).bind_processor(connection.dialect)
 
 
 def _copy(connection: Connection, table: Table, columns: Columns) -> None:

@@ -11,26 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import (
-    Column,
-    ColumnElement,
-    Connection,
-    Engine,
-    Row,
-    delete,
-    func,
-    insert,
-    or_,
-    select,
-    update,
-)
+import sqlalchemy as sa
 
 import cli
 from db.engine import write_transaction
 from db.runs import HOST, ScoringRun
 from db.tables import claims, database_now, scoring_runs
 
-AnyRow = Row[*tuple[Any, ...]]
+AnyRow = sa.Row[*tuple[Any, ...]]
 LEASE_SECONDS = 60.0
 CLAIM_LOCK = 7_305_002  # an arbitrary number that identifies PostgreSQL's advisory lock for claims
 
@@ -43,10 +31,10 @@ class Claim:
     rows_left: int
 
 
-def lock_claims(connection: Connection) -> None:
+def lock_claims(connection: sa.Connection) -> None:
     """Keep other runs from claiming until this transaction ends; SQLite's write lock does that."""
     if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_advisory_xact_lock(CLAIM_LOCK)))
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(CLAIM_LOCK)))
 
 
 @dataclass(frozen=True)
@@ -57,10 +45,10 @@ class VersionClaims:
     others: int
 
 
-def revoke_expired(connection: Connection, run: ScoringRun) -> VersionClaims:
+def revoke_expired(connection: sa.Connection, run: ScoringRun) -> VersionClaims:
     """Delete the claims of runs that have ended or expired; return those of the run's version."""
     rows = connection.execute(
-        select(claims, scoring_runs.c.host, scoring_runs.c.pid, scoring_runs.c.seen_at)
+        sa.select(claims, scoring_runs.c.host, scoring_runs.c.pid, scoring_runs.c.seen_at)
         .join(scoring_runs, scoring_runs.c.id == claims.c.scoring_run_id)
         .where(scoring_runs.c.model_id == run.model_id)
     ).all()
@@ -71,10 +59,10 @@ def revoke_expired(connection: Connection, run: ScoringRun) -> VersionClaims:
     oldest = now - timedelta(seconds=LEASE_SECONDS)
     expired = {row.id for row in others if row.seen_at < oldest or _has_ended(row.host, row.pid)}
     if expired:
-        connection.execute(delete(claims).where(claims.c.id.in_(expired)))
+        connection.execute(sa.delete(claims).where(claims.c.id.in_(expired)))
     from_future = {row.scoring_run_id for row in others if row.seen_at > now}
     if from_future:  # the clock was set back: start their leases now, or they would never expire
-        statement = update(scoring_runs).where(scoring_runs.c.id.in_(from_future))
+        statement = sa.update(scoring_runs).where(scoring_runs.c.id.in_(from_future))
         connection.execute(statement.values(seen_at=now))
     return VersionClaims([row for row in rows if row.id not in expired], len(others))
 
@@ -85,35 +73,37 @@ def _has_ended(host: str, pid: int) -> bool:
     return host == HOST and (pid == os.getpid() or not cli.is_running(pid))
 
 
-def exclude_claimed(key: Column[Any], active: Iterable[AnyRow]) -> Iterator[ColumnElement[bool]]:
+def exclude_claimed(
+    key: sa.Column[Any], active: Iterable[AnyRow]
+) -> Iterator[sa.ColumnElement[bool]]:
     """Yield conditions that leave out the rows of these claims."""
     for claim in active:
-        yield or_(key < _from_json(key, claim.first_key), key > _from_json(key, claim.last_key))
+        yield sa.or_(key < _from_json(key, claim.first_key), key > _from_json(key, claim.last_key))
 
 
-def count_unfinished(engine: Engine, run: ScoringRun) -> int:
+def count_unfinished(engine: sa.Engine, run: ScoringRun) -> int:
     """Count the claims that were active until now, while this run has nothing in flight.
 
     The run's own claims are deleted: their rows never reached it, as after a broken connection.
     """
     with write_transaction(engine) as connection:
         others = revoke_expired(connection, run).others
-        own_claims = delete(claims).where(claims.c.scoring_run_id == run.id)
+        own_claims = sa.delete(claims).where(claims.c.scoring_run_id == run.id)
         return others + connection.execute(own_claims).rowcount
 
 
-def renew_lease(engine: Engine, run: ScoringRun) -> None:
+def renew_lease(engine: sa.Engine, run: ScoringRun) -> None:
     """Note that the run is still at work."""
     with write_transaction(engine) as connection:
-        statement = update(scoring_runs).where(scoring_runs.c.id == run.id)
+        statement = sa.update(scoring_runs).where(scoring_runs.c.id == run.id)
         connection.execute(statement.values(seen_at=database_now(connection)))
 
 
-def claim_keys(connection: Connection, run: ScoringRun, keys: Sequence[Any]) -> Claim:
+def claim_keys(connection: sa.Connection, run: ScoringRun, keys: Sequence[Any]) -> Claim:
     """Claim the range from the first of these sorted keys to the last."""
     first, last = _to_json(keys[0]), _to_json(keys[-1])
     values = {"scoring_run_id": run.id, "first_key": first, "last_key": last}
-    statement = insert(claims).values(values).returning(claims.c.id)
+    statement = sa.insert(claims).values(values).returning(claims.c.id)
     return Claim(connection.execute(statement).scalar_one(), len(keys))
 
 
@@ -121,15 +111,15 @@ def _to_json(key: Any) -> Any:
     return key.isoformat() if isinstance(key, datetime) else key
 
 
-def _from_json(column: Column[Any], key: Any) -> Any:
+def _from_json(column: sa.Column[Any], key: Any) -> Any:
     return datetime.fromisoformat(key) if column.type.python_type is datetime else key
 
 
-def is_held(connection: Connection, claim: Claim) -> bool:
+def is_held(connection: sa.Connection, claim: Claim) -> bool:
     """Return whether the claim still exists, and lock it until this transaction ends."""
-    query = select(claims.c.id).where(claims.c.id == claim.id).with_for_update()
+    query = sa.select(claims.c.id).where(claims.c.id == claim.id).with_for_update()
     return connection.execute(query).one_or_none() is not None
 
 
-def release(connection: Connection, claim: Claim) -> None:
-    connection.execute(delete(claims).where(claims.c.id == claim.id))
+def release(connection: sa.Connection, claim: Claim) -> None:
+    connection.execute(sa.delete(claims).where(claims.c.id == claim.id))

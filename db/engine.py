@@ -99,8 +99,7 @@ def open_database(
         event.listen(engine, "connect", partial(_prepare_postgresql, milliseconds))
     else:
         file.watch(engine)
-        prepare = partial(_prepare_sqlite, milliseconds, enforce_references)
-        event.listen(engine, "connect", prepare)
+        event.listen(engine, "connect", partial(_prepare_sqlite, milliseconds, enforce_references))
         event.listen(engine, "begin", _begin_sqlite)
     try:
         with translate_database_errors(url):

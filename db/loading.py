@@ -5,7 +5,7 @@ One transaction covers all files, so a load that fails or is killed changes noth
 
 from collections.abc import Callable
 
-from sqlalchemy import Connection, Engine, and_, delete, insert, select
+from sqlalchemy import Connection, Engine, delete, insert, select
 
 from db.engine import acquire_load_lock, write_transaction
 from db.readers import SourceError, SourceFile
@@ -56,6 +56,5 @@ def _check_sources(connection: Connection, request: LoadRequest) -> set[str]:
 
 
 def _delete_rejected_rows(connection: Connection, request: LoadRequest) -> int:
-    columns = rejected_rows.c
-    is_own = and_(columns.problem == request.problem, columns.source == request.source)
-    return connection.execute(delete(rejected_rows).where(is_own)).rowcount
+    own_rows = {"problem": request.problem, "source": request.source}
+    return connection.execute(delete(rejected_rows).filter_by(**own_rows)).rowcount

@@ -5,18 +5,7 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Engine,
-    Select,
-    Table,
-    case,
-    delete,
-    exists,
-    func,
-    select,
-)
+import sqlalchemy as sa
 
 from db import bulk, claims
 from db.claims import Claim
@@ -25,7 +14,7 @@ from db.runs import ScoringRun
 from db.table_specs import ScoringSpec
 from db.tables import last_load_id, utc_now
 
-AnySelect = Select[*tuple[Any, ...]]
+AnySelect = sa.Select[*tuple[Any, ...]]
 BATCH_SOURCE = "batch"  # the `source` of a result from a scoring run
 
 
@@ -77,7 +66,7 @@ class TableCounts:
 
 
 def read_pending_page(
-    engine: Engine, scoring: ScoringSpec, model_id: str, after: Any, max_rows: int
+    engine: sa.Engine, scoring: ScoringSpec, model_id: str, after: Any, max_rows: int
 ) -> Page:
     """Return the first pending rows of a version whose keys are greater than `after`.
 
@@ -89,7 +78,7 @@ def read_pending_page(
 
 
 def claim_page(
-    engine: Engine, scoring: ScoringSpec, run: ScoringRun, after: Any, max_rows: int
+    engine: sa.Engine, scoring: ScoringSpec, run: ScoringRun, after: Any, max_rows: int
 ) -> Page:
     """Like `read_pending_page`, without the rows that other runs have claimed; claims the page."""
     with write_transaction(engine) as connection:
@@ -103,12 +92,12 @@ def claim_page(
         return replace(page, claim=claim, others_have_claims=version_claims.others > 0)
 
 
-def latest_load_column(scoring: ScoringSpec) -> ColumnElement[int | None]:
+def latest_load_column(scoring: ScoringSpec) -> sa.ColumnElement[int | None]:
     """Return a column with the latest load that wrote a part of the row; null without a label."""
-    load_ids: list[ColumnElement[int]] = [table.c.load_id for table in scoring.tables]
-    load_id: ColumnElement[Any] = reduce(_later, load_ids)
+    load_ids: list[sa.ColumnElement[Any]] = [table.c.load_id for table in scoring.tables]
+    load_id = reduce(lambda a, b: sa.case((a >= b, a), else_=b), load_ids)
     if scoring.has_label is not None:
-        load_id = case((scoring.has_label, load_id))
+        load_id = sa.case((scoring.has_label, load_id))
     return load_id.label("load_id")
 
 
@@ -119,14 +108,16 @@ def _page_query(scoring: ScoringSpec, model_id: str, after: Any, max_rows: int) 
     return query.order_by(scoring.key).limit(max_rows)
 
 
-def _read(connection: Connection, query: AnySelect) -> Page:
+def _read(connection: sa.Connection, query: AnySelect) -> Page:
     load = last_load_id(connection)  # before the rows, so that a later load is noticed
     result = connection.execute(query)
     names, rows = result.keys(), result.all()
     return Page(dict(zip(names, zip(*rows, strict=True), strict=bool(rows))), load)
 
 
-def store_scores(engine: Engine, scoring: ScoringSpec, run: ScoringRun, scored: ScoredPage) -> bool:
+def store_scores(
+    engine: sa.Engine, scoring: ScoringSpec, run: ScoringRun, scored: ScoredPage
+) -> bool:
     """Store the results of a page in one transaction; rows that have results are left as they are.
 
     Returns:
@@ -144,33 +135,31 @@ def store_scores(engine: Engine, scoring: ScoringSpec, run: ScoringRun, scored: 
 
 
 def store_rejected(
-    engine: Engine, scoring: ScoringSpec, run: ScoringRun, page: Page, reason: str
+    engine: sa.Engine, scoring: ScoringSpec, run: ScoringRun, page: Page, reason: str
 ) -> bool:
     """Store the rows of a page as rejected by the version; returns the same as `store_scores`."""
     columns = {scoring.results.key_column: page.columns[scoring.key.name]}
     return _store(engine, scoring.results.rejected_table, run, page, columns, {"reason": reason})
 
 
-def delete_rejected(engine: Engine, scoring: ScoringSpec, model_id: str) -> int:
+def delete_rejected(engine: sa.Engine, scoring: ScoringSpec, model_id: str) -> int:
     """Make the rejected rows of a version pending again, and return their number."""
     rejected = scoring.results.rejected_table
     with write_transaction(engine) as connection:
         acquire_load_lock(connection)
-        return connection.execute(delete(rejected).where(rejected.c.model_id == model_id)).rowcount
+        statement = sa.delete(rejected).where(rejected.c.model_id == model_id)
+        return connection.execute(statement).rowcount
 
 
-def count_rejected(engine: Engine, scoring: ScoringSpec, model_id: str) -> int:
+def count_rejected(engine: sa.Engine, scoring: ScoringSpec, model_id: str) -> int:
     """Count the rows that the version has rejected in all runs."""
-    rejected = scoring.results.rejected_table
-    query = select(func.count()).select_from(rejected).where(rejected.c.model_id == model_id)
-    with read_transaction(engine) as connection:
-        return connection.execute(query).scalar_one()
+    return sum(rejection_reasons(engine, scoring, model_id).values())
 
 
-def rejection_reasons(engine: Engine, scoring: ScoringSpec, model_id: str) -> dict[str, int]:
+def rejection_reasons(engine: sa.Engine, scoring: ScoringSpec, model_id: str) -> dict[str, int]:
     """Count the rows that the version has rejected by reason, the most frequent reason first."""
-    rejected, number = scoring.results.rejected_table, func.count().label("number")
-    query = select(rejected.c.reason, number).where(rejected.c.model_id == model_id)
+    rejected, number = scoring.results.rejected_table, sa.func.count().label("number")
+    query = sa.select(rejected.c.reason, number).where(rejected.c.model_id == model_id)
     with read_transaction(engine) as connection:
         rows = connection.execute(query.group_by(rejected.c.reason).order_by(number.desc()))
         return {row.reason: row.number for row in rows}
@@ -181,7 +170,7 @@ def scored_columns(scoring: ScoringSpec) -> list[tuple[str, str]]:
     return [(scoring.key.name, scoring.results.key_column), *scoring.results.value_columns.items()]
 
 
-def reconcile(engine: Engine, scoring: ScoringSpec, model_id: str) -> TableCounts:
+def reconcile(engine: sa.Engine, scoring: ScoringSpec, model_id: str) -> TableCounts:
     """Count the rows of the table by their state for a version, all at the same moment."""
     tables = scoring.results
     results, rejected = tables.table, tables.rejected_table
@@ -189,13 +178,13 @@ def reconcile(engine: Engine, scoring: ScoringSpec, model_id: str) -> TableCount
     with read_transaction(engine) as connection:
 
         def count(query: AnySelect) -> int:
-            rows = select(func.count()).select_from(query.subquery())
+            rows = sa.select(sa.func.count()).select_from(query.subquery())
             return connection.execute(rows).scalar_one()
 
         return TableCounts(
             selected=count(scoring.rows.with_only_columns(scoring.key)),
-            scored=count(select(results.c.id).where(results.c.model_id == model_id, has_key)),
-            rejected=count(select(rejected.c.id).where(rejected.c.model_id == model_id)),
+            scored=count(sa.select(results.c.id).where(results.c.model_id == model_id, has_key)),
+            rejected=count(sa.select(rejected.c.id).where(rejected.c.model_id == model_id)),
             pending=count(_pending(scoring, model_id).with_only_columns(scoring.key)),
         )
 
@@ -203,20 +192,16 @@ def reconcile(engine: Engine, scoring: ScoringSpec, model_id: str) -> TableCount
 def _pending(scoring: ScoringSpec, model_id: str) -> AnySelect:
     query = scoring.rows
     for table in (scoring.results.table, scoring.results.rejected_table):
-        has_result = exists().where(
+        has_result = sa.exists().where(
             table.c.model_id == model_id, table.c[scoring.results.key_column] == scoring.key
         )
         query = query.where(~has_result)
     return query
 
 
-def _later(a: ColumnElement[int], b: ColumnElement[int]) -> ColumnElement[int]:
-    return case((a >= b, a), else_=b)
-
-
 def _store(
-    engine: Engine,
-    table: Table,
+    engine: sa.Engine,
+    table: sa.Table,
     run: ScoringRun,
     page: Page,
     columns: bulk.Columns,

@@ -9,14 +9,7 @@ from sqlalchemy import ColumnElement, Engine, Table, delete, func, insert, selec
 
 from db.engine import DatabaseError, dialect_insert, read_transaction, write_transaction
 from db.table_specs import ScoringSpec
-from db.tables import (
-    claims,
-    database_now,
-    model_versions,
-    rejected_rows,
-    scoring_runs,
-    utc_now,
-)
+from db.tables import claims, database_now, model_versions, rejected_rows, scoring_runs, utc_now
 
 HOST = socket.gethostname()
 

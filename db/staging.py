@@ -8,27 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    ColumnElement,
-    Connection,
-    MetaData,
-    Select,
-    String,
-    Table,
-    and_,
-    delete,
-    exists,
-    false,
-    func,
-    insert,
-    literal,
-    or_,
-    select,
-    true,
-    update,
-)
+import sqlalchemy as sa
 
 from db import bulk
 from db.engine import dialect_insert
@@ -89,16 +69,16 @@ class FileLoader:
     """Loads one file into its table."""
 
     def __init__(
-        self, request: LoadRequest, connection: Connection, file: SourceFile, load_id: int
+        self, request: LoadRequest, connection: sa.Connection, file: SourceFile, load_id: int
     ) -> None:
         self.request, self.connection, self.file, self.load_id = request, connection, file, load_id
         self.table = file.source.table
         self.keys = [column.name for column in self.table.primary_key]
-        self.staging = Table(
+        self.staging = sa.Table(
             f"staging_{self.table.name}",
-            MetaData(),
-            *(Column(c.name, c.type) for c in file.columns),
-            Column(ROW_NUMBER, BigInteger, nullable=False),
+            sa.MetaData(),
+            *(sa.Column(c.name, c.type) for c in file.columns),
+            sa.Column(ROW_NUMBER, sa.BigInteger, nullable=False),
             prefixes=["TEMPORARY"],
         )
         self.report = FileReport(file.name, rows=file.row_count)
@@ -119,9 +99,7 @@ class FileLoader:
             self._number_repeated_keys(self.file.source.content_key.name)
         self._reject_staged(self._repeated_key_condition(), repeated_key_reason(self.table))
         for column, referenced in referenced_columns(self.table).items():
-            if self._has_missing_reference(column.name, referenced):
-                condition = self._missing_reference_condition(column.name, referenced)
-                self._reject_staged(condition, missing_reference_reason(column, referenced))
+            self._check_references(column, referenced)
         self._merge()
         self.staging.drop(self.connection)
         return self.report
@@ -138,47 +116,43 @@ class FileLoader:
             for r in rows
         ]
         if records:
-            self.connection.execute(insert(rejected_rows), records)
+            self.connection.execute(sa.insert(rejected_rows), records)
             self.report.rejected.update(record["reason"] for record in records)
         self.report.raise_if_too_many_rejected(self.request.max_rejected, "loaded")
 
     def _number_repeated_keys(self, key: str) -> None:
         """Append -2, -3 and so on to the content keys of repeated rows, in the file's order."""
         staged = self.staging
-        nth = func.row_number().over(partition_by=staged.c[key], order_by=staged.c[ROW_NUMBER])
-        rows = select(staged.c[ROW_NUMBER], nth.label("nth")).subquery()
+        nth = sa.func.row_number().over(partition_by=staged.c[key], order_by=staged.c[ROW_NUMBER])
+        rows = sa.select(staged.c[ROW_NUMBER], nth.label("nth")).subquery()
         self.connection.execute(
-            update(staged)
+            sa.update(staged)
             .where(staged.c[ROW_NUMBER] == rows.c[ROW_NUMBER], rows.c.nth > 1)
-            .values({key: staged.c[key] + "-" + rows.c.nth.cast(String)})
+            .values({key: staged.c[key] + "-" + rows.c.nth.cast(sa.String)})
         )
 
-    def _repeated_key_condition(self) -> ColumnElement[bool]:
+    def _repeated_key_condition(self) -> sa.ColumnElement[bool]:
         """Return the condition that an earlier row of the file has the same key."""
         other = self.staging.alias()
         keys = [other.c[name] for name in self.keys]
         first_rows = (
-            select(*keys, func.min(other.c[ROW_NUMBER]).label("first"))
+            sa.select(*keys, sa.func.min(other.c[ROW_NUMBER]).label("first"))
             .group_by(*keys)
-            .having(func.count() > 1)
+            .having(sa.func.count() > 1)
             .subquery()
         )
-        same_key = and_(*(first_rows.c[name] == self.staging.c[name] for name in self.keys))
-        return exists().where(same_key, self.staging.c[ROW_NUMBER] > first_rows.c.first)
+        same_key = sa.and_(*(first_rows.c[name] == self.staging.c[name] for name in self.keys))
+        return sa.exists().where(same_key, self.staging.c[ROW_NUMBER] > first_rows.c.first)
 
-    def _has_missing_reference(self, name: str, referenced: Column[Any]) -> bool:
-        """Compare the sorted columns, which is much faster than a look-up for every row."""
-        column = self.staging.c[name]
-        missing = select(column).where(column.is_not(None)).except_(select(referenced))
-        return self.connection.execute(missing.order_by(name).limit(1)).first() is not None
+    def _check_references(self, column: sa.Column[Any], referenced: sa.Column[Any]) -> None:
+        staged = self.staging.c[column.name]
+        # comparing the sorted columns is much faster than a look-up for every row
+        missing = sa.select(staged).where(staged.is_not(None)).except_(sa.select(referenced))
+        if self.connection.execute(missing.order_by(column.name).limit(1)).first():
+            condition = sa.and_(staged.is_not(None), ~sa.exists().where(referenced == staged))
+            self._reject_staged(condition, missing_reference_reason(column, referenced))
 
-    def _missing_reference_condition(
-        self, name: str, referenced: Column[Any]
-    ) -> ColumnElement[bool]:
-        column = self.staging.c[name]
-        return and_(column.is_not(None), ~exists().where(referenced == column))
-
-    def _reject_staged(self, condition: ColumnElement[bool], reason: str) -> None:
+    def _reject_staged(self, condition: sa.ColumnElement[bool], reason: str) -> None:
         """Move the staged rows that meet the condition to the rejected rows."""
         if not (count := self._count(self.staging, condition)):
             return
@@ -186,12 +160,12 @@ class FileLoader:
         if count + self.report.rejected.total() > max_rejected * self.file.row_count:
             self.report.rejected[reason] += count  # raise before so many rows are in memory
             self.report.raise_if_too_many_rejected(max_rejected, "loaded")
-        query = select(self.staging).where(condition)
+        query = sa.select(self.staging).where(condition)
         rows = [dict(row) for row in self.connection.execute(query).mappings()]
         self._store_rejected(
             RejectedRow(row.pop(ROW_NUMBER), reason, to_json_values(row)) for row in rows
         )
-        self.connection.execute(delete(self.staging).where(condition))
+        self.connection.execute(sa.delete(self.staging).where(condition))
 
     def _merge(self) -> None:
         """Insert new rows into the table and update those that changed."""
@@ -202,12 +176,13 @@ class FileLoader:
         if scored := [v for v in values if self.table.c[v] in self.request.scoring.columns]:
             self._delete_outdated_results(scored)
         statement = dialect_insert(self.connection)(self.table)
-        staged = select(*(self.staging.c[n] for n in names), literal(self.load_id)).where(true())
+        columns = [self.staging.c[name] for name in names]
+        staged = sa.select(*columns, sa.literal(self.load_id)).where(sa.true())
         new = statement.excluded
         statement = statement.from_select([*names, "load_id"], staged).on_conflict_do_update(
             index_elements=self.keys,
             set_={name: new[name] for name in [*values, "load_id"]},
-            where=or_(false(), *(self.table.c[v].is_distinct_from(new[v]) for v in values)),
+            where=sa.or_(sa.false(), *(self.table.c[v].is_distinct_from(new[v]) for v in values)),
         )
         count_before = self._count(self.table)
         self.connection.execute(statement)
@@ -215,31 +190,32 @@ class FileLoader:
 
     def _delete_outdated_results(self, values: Sequence[str]) -> None:
         """Delete the results of rows whose values change, so that they are scored again."""
-        changed = Table(
+        changed = sa.Table(
             f"changed_{self.table.name}",
-            MetaData(),
-            *(Column(c.name, c.type, primary_key=True) for c in self.table.primary_key),
+            sa.MetaData(),
+            *(sa.Column(c.name, c.type, primary_key=True) for c in self.table.primary_key),
             prefixes=["TEMPORARY"],
         )
         changed.create(self.connection)
-        self.connection.execute(insert(changed).from_select(self.keys, self._changed_keys(values)))
+        changed_keys = self._changed_keys(values)
+        self.connection.execute(sa.insert(changed).from_select(self.keys, changed_keys))
         scoring = self.request.scoring
-        same_key = and_(*(self.table.c[key] == changed.c[key] for key in self.keys))
+        same_key = sa.and_(*(self.table.c[key] == changed.c[key] for key in self.keys))
         affected = scoring.rows.with_only_columns(scoring.key).join(changed, same_key)
         for table in (scoring.results.table, scoring.results.rejected_table):
-            statement = delete(table).where(table.c[scoring.results.key_column].in_(affected))
+            statement = sa.delete(table).where(table.c[scoring.results.key_column].in_(affected))
             self.report.results_dropped += self.connection.execute(statement).rowcount
         changed.drop(self.connection)
 
-    def _changed_keys(self, values: Sequence[str]) -> Select[Any]:
+    def _changed_keys(self, values: Sequence[str]) -> sa.Select[Any]:
         """Select the keys of stored rows that differ from their staged row in these columns."""
         stored, staged = self.table.c, self.staging.c
-        return select(*(stored[key] for key in self.keys)).where(
+        return sa.select(*(stored[key] for key in self.keys)).where(
             *(stored[key] == staged[key] for key in self.keys),
-            or_(false(), *(stored[value].is_distinct_from(staged[value]) for value in values)),
+            sa.or_(sa.false(), *(stored[v].is_distinct_from(staged[v]) for v in values)),
         )
 
-    def _count(self, rows: Table | Select[Any], *where: ColumnElement[bool]) -> int:
-        source = rows if isinstance(rows, Table) else rows.subquery()
-        count = select(func.count()).select_from(source).where(*where)
+    def _count(self, rows: sa.Table | sa.Select[Any], *where: sa.ColumnElement[bool]) -> int:
+        source = rows if isinstance(rows, sa.Table) else rows.subquery()
+        count = sa.select(sa.func.count()).select_from(source).where(*where)
         return self.connection.execute(count).scalar_one()

@@ -41,8 +41,7 @@ def _whole_numbers(texts: pa.Array) -> pa.Array:
     exact = pc.if_else(in_range, digits, None).cast(pa.int64())
     doubles = _matching(texts, NUMBER).cast(pa.float64())
     whole = pc.and_(
-        pc.equal(pc.trunc(doubles), doubles),
-        pc.less(pc.abs(doubles), FIRST_INEXACT_INTEGER),
+        pc.equal(pc.trunc(doubles), doubles), pc.less(pc.abs(doubles), FIRST_INEXACT_INTEGER)
     )
     return pc.coalesce(exact, pc.if_else(whole, doubles, None).cast(pa.int64()))
 

@@ -165,16 +165,9 @@ def _is_not_utf8(texts: pa.Array) -> pa.Array:
         texts.validate(full=True)
     except pa.ArrowInvalid:
         cells = texts.cast(pa.large_binary()).to_pylist()
-        return pa.array([cell is not None and not _is_utf8(cell) for cell in cells])
+        valid = [cell and cell.decode(errors="ignore").encode() for cell in cells]
+        return pa.array([cell != text for cell, text in zip(cells, valid, strict=True)])
     return pa.repeat(pa.scalar(False), len(texts))
-
-
-def _is_utf8(text: bytes) -> bool:
-    try:
-        text.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _to_timestamps(cells: pa.Array, column: Column[Any]) -> tuple[pa.Array, Errors]:
@@ -198,8 +191,7 @@ def _bound_errors(array: pa.Array, column: Column[Any]) -> Errors:
         reason = "is negative" if minimum == 0 else f"is below {minimum}"
         errors.append((f"{column.name} {reason}", _is_true(pc.less(array, minimum))))
     if maximum is not None:
-        is_above = _is_true(pc.greater(array, maximum))
-        errors.append((f"{column.name} is above {maximum}", is_above))
+        errors.append((f"{column.name} is above {maximum}", _is_true(pc.greater(array, maximum))))
     return errors
 
 

@@ -187,11 +187,9 @@ def _reads_files(node: Any) -> bool:
         return any(map(_reads_files, node))
     if not isinstance(node, dict):
         return False
-    # for example, CountVectorizer(input="filename")
-    setting = node.get("input")
-    if isinstance(setting, dict) and setting.get("content") in ('"filename"', '"file"'):
-        return True
-    return any(map(_reads_files, node.values()))
+    setting = node.get("input")  # for example, CountVectorizer(input="filename")
+    reads = isinstance(setting, dict) and setting.get("content") in ('"filename"', '"file"')
+    return reads or any(map(_reads_files, node.values()))
 
 
 def _untrusted(model_id: str, fault: str) -> UntrustedModelError:

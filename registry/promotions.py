@@ -1,12 +1,11 @@
 """Decisions about the champion, each logged as a run of the MLflow experiment `promotions`."""
 
-import contextlib
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import mlflow
-from mlflow import MlflowClient
+from mlflow import ActiveRun, MlflowClient
 from mlflow.entities import Run
 from mlflow.utils.mlflow_tags import MLFLOW_USER
 
@@ -31,16 +30,16 @@ class Decision:
     run_id: str
 
 
-@contextlib.contextmanager
-def decision_run(model_name: str, champion: str | None, number: str) -> Iterator[None]:
+def decision_run(
+    model_name: str, champion: str | None, number: str
+) -> AbstractContextManager[ActiveRun]:
     """Start the run of a decision to replace the champion by the version `number`.
 
     The run starts before the alias moves, so every move is logged. `record_outcome` completes it.
     """
     before = champion or NO_VERSION
     tags = {"model": model_name, "from": before, "to": number, "outcome": UNFINISHED}
-    with store.run_in_experiment(EXPERIMENT, f"{model_name}: {before} to {number}", tags):
-        yield
+    return store.run_in_experiment(EXPERIMENT, f"{model_name}: {before} to {number}", tags)
 
 
 def record_outcome(outcome: str, reason: str) -> None:
@@ -73,18 +72,13 @@ def history(client: MlflowClient, model_name: str) -> list[Decision]:
         if experiment is None:
             return []
         store.require_not_deleted(experiment)
-        runs: list[Run] = []
-        token = None
-        while True:
-            page = client.search_runs(
-                [experiment.experiment_id],
-                f"tags.model = '{model_name}'",
-                order_by=["attributes.start_time DESC"],
-                page_token=token,
-            )
-            runs += page
-            if not (token := page.token):
-                return [_decision(run) for run in runs]
+        runs: list[Run] = mlflow.search_runs(
+            [experiment.experiment_id],
+            f"tags.model = '{model_name}'",
+            order_by=["attributes.start_time DESC"],
+            output_format="list",
+        )
+        return [_decision(run) for run in runs]
 
 
 def _decision(run: Run) -> Decision:

@@ -58,9 +58,8 @@ def connect(*, create: bool = False) -> MlflowClient:
         with open_database(database_url(uri)):  # MLflow itself would retry for minutes
             pass
     mlflow.set_tracking_uri(uri)
-    os.environ[MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT.name] = (
-        "true"  # the URL may contain a password
-    )
+    # the URL may contain a password
+    os.environ[MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT.name] = "true"
     lock = _file_lock(uri) if create else contextlib.nullcontext()
     with translate_mlflow_errors(), lock, without_retries():
         client = MlflowClient()
@@ -97,11 +96,9 @@ def _file_lock(uri: str) -> Iterator[None]:
         os.close(descriptor)  # this releases the lock
 
 
-@contextlib.contextmanager
-def lock_on_this_machine() -> Iterator[None]:
+def lock_on_this_machine() -> contextlib.AbstractContextManager[None]:
     """Wait until no other process of this machine holds this lock for the same store."""
-    with _file_lock(mlflow.get_tracking_uri()):
-        yield
+    return _file_lock(mlflow.get_tracking_uri())
 
 
 def uri_without_password() -> str:

@@ -78,11 +78,8 @@ def _chunk(rng: np.random.Generator, n: int) -> tuple[pd.DataFrame, np.ndarray]:
     income = np.where(rng.random(n) < 0.87, np.round(income, -3), np.round(income))
     unit = np.where(rng.random(n) < 0.8, 1_000, 25)
     amount = 13_000 * (income / 70_000) ** 0.6 * np.exp(rng.normal(0, 0.64, n))
-    amount = np.round(amount / unit) * unit
-    amount = np.clip(amount, 1_000, 40_000)
+    amount = np.clip(np.round(amount / unit) * unit, 1_000, 40_000)
     used = np.clip(np.round(rng.beta(2, 2 / bands[grade, 3] - 2, n), 3), 0, 1.01)
-    debt = np.round(np.clip(rng.normal(15.5 + 1.2 * grade, 8.4, n), 0, 39.99), 2)
-    late_before = rng.choice(list(DELINQUENCIES), n, p=_shares(list(DELINQUENCIES.values())))
     loans = pd.DataFrame(
         {
             "loan_amnt": amount.astype(int),
@@ -92,8 +89,8 @@ def _chunk(rng: np.random.Generator, n: int) -> tuple[pd.DataFrame, np.ndarray]:
             "annual_inc": income,
             "revol_util": used,
             "emp_length": np.array(list(EMPLOYED), dtype=object)[employed],
-            "dti": debt,
-            "delinq_2yrs": late_before,
+            "dti": np.round(np.clip(rng.normal(15.5 + 1.2 * grade, 8.4, n), 0, 39.99), 2),
+            "delinq_2yrs": rng.choice(list(DELINQUENCIES), n, p=_shares([*DELINQUENCIES.values()])),
             "home_ownership": np.array(list(HOME))[home],
         }
     )

@@ -102,7 +102,7 @@ def _chunk(rng: np.random.Generator, n: int, first_lead: int, first_offer: int) 
     credit = rng.choice(len(CREDIT), n, p=_shares([c[0] for c in CREDIT.values()]))
     purpose = rng.choice(len(PURPOSE), n, p=_shares([p[0] for p in PURPOSE.values()]))
     bands = np.array(list(CREDIT.values()))
-    requested = _amounts(rng, bands[credit, 1], 1.1, most=250_000)
+    requested = _amounts(rng, bands[credit, 1])
     income = _incomes(rng, bands[credit, 2])
 
     lead = np.repeat(np.arange(n), np.minimum(rng.geometric(1 / 4.6, n), 64))
@@ -116,31 +116,22 @@ def _chunk(rng: np.random.Generator, n: int, first_lead: int, first_offer: int) 
     lenders = np.where(
         short, _pick(rng, SHORT_TERM_LENDERS, len(apr)), _pick(rng, ORDINARY_LENDERS, len(apr))
     )
-    clicked_at = _click_times(rng, int(clicked.sum()))
-    columns = {
+    days = np.minimum(rng.exponential(5.2, int(clicked.sum())), CLICK_DAYS)
+    clicked_at = FIRST_CLICK + (days * 86_400_000).astype("timedelta64[ms]")
+    nullable = {
         "requested": requested,
         "loan_purpose": np.array(list(PURPOSE))[purpose],
         "credit": np.array(list(CREDIT))[credit],
         "annual_income": income,
     }
-    leads = {"lead_uuid": uuids, **_with_nulls(rng, columns)}
+    leads = {"lead_uuid": uuids}
+    for name, values in nullable.items():
+        leads[name] = pa.array(values, mask=rng.random(n) < NULL_SHARE[name])
     # the original file contains its pandas index, which loaders must ignore
     leads["__index_level_0__"] = np.arange(first_lead, first_lead + n)
     offers = {"lead_uuid": uuids[lead], "offer_id": offer_id, "apr": apr, "lender_id": lenders}
     clicks = {"offer_id": offer_id[clicked], "clicked_at": clicked_at}
     return Chunk(pa.table(leads), pa.table(offers), pa.table(clicks), probability, clicked)
-
-
-def _click_times(rng: np.random.Generator, n: int) -> np.ndarray:
-    days = np.minimum(rng.exponential(5.2, n), CLICK_DAYS)
-    return FIRST_CLICK + (days * 86_400_000).astype("timedelta64[ms]")
-
-
-def _with_nulls(rng: np.random.Generator, columns: dict[str, np.ndarray]) -> dict[str, pa.Array]:
-    return {
-        name: pa.array(values, mask=rng.random(len(values)) < NULL_SHARE[name])
-        for name, values in columns.items()
-    }
 
 
 def true_probability(
@@ -180,14 +171,12 @@ def _pick(rng: np.random.Generator, shares: dict, n: int) -> np.ndarray:
     return rng.choice(np.array(list(shares)), n, p=_shares(list(shares.values())))
 
 
-def _amounts(
-    rng: np.random.Generator, median: np.ndarray, spread: float, most: float
-) -> np.ndarray:
-    amount = median * np.exp(rng.normal(0, spread, len(median)))
+def _amounts(rng: np.random.Generator, median: np.ndarray) -> np.ndarray:
+    amount = median * np.exp(rng.normal(0, 1.1, len(median)))
     step = np.where(amount < 1_000, 50.0, np.where(amount < 10_000, 500.0, 1_000.0))
     rounded = np.maximum(np.round(amount / step) * step, 1.0)
     rounded = np.where(rng.random(len(median)) < 0.18, 1_000.0, rounded)  # the form's default
-    return np.minimum(rounded, most)
+    return np.minimum(rounded, 250_000)
 
 
 def _incomes(rng: np.random.Generator, median: np.ndarray) -> np.ndarray:
@@ -221,19 +210,20 @@ def write(folder: Path, leads: int, seed: int) -> tuple[int, int, float]:
     writers: dict[str, pq.ParquetWriter] = {}
     try:
         for chunk in chunks(leads, seed):
-            for name, rows in _tables(chunk).items():
+            tables = {"ds_leads": chunk.leads, "ds_offers": chunk.offers, "ds_clicks": chunk.clicks}
+            for name, rows in tables.items():
                 if name not in writers:
-                    writers[name] = _writer(_partial(folder, name), rows.schema)
+                    writers[name] = _writer(folder / f".{name}.partial", rows.schema)
                 writers[name].write_table(rows)
             auc.add(chunk.probability, chunk.clicked)
             offers, clicks = offers + chunk.offers.num_rows, clicks + chunk.clicks.num_rows
         for name, writer in writers.items():
             writer.close()
-            _partial(folder, name).replace(folder / f"{name}.parquet.gzip")
+            (folder / f".{name}.partial").replace(folder / f"{name}.parquet.gzip")
     finally:
         for name, writer in writers.items():
             writer.close()
-            _partial(folder, name).unlink(missing_ok=True)
+            (folder / f".{name}.partial").unlink(missing_ok=True)
     return offers, clicks, auc.value()
 
 
@@ -247,14 +237,6 @@ def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
         use_dictionary=[name for name in schema.names if name not in increasing],
         column_encoding=dict.fromkeys(increasing, "DELTA_BINARY_PACKED"),
     )
-
-
-def _tables(chunk: Chunk) -> dict[str, pa.Table]:
-    return {"ds_leads": chunk.leads, "ds_offers": chunk.offers, "ds_clicks": chunk.clicks}
-
-
-def _partial(folder: Path, name: str) -> Path:
-    return folder / f".{name}.partial"
 
 
 def main() -> None:
