@@ -68,12 +68,8 @@ class ScoringJob:
 
 def parser() -> argparse.ArgumentParser:
     parser = cli.argument_parser(__doc__)
-    parser.add_argument(
-        "--endpoint",
-        default="http://127.0.0.1:5001",
-        metavar="URL",
-        help="address of the served model (default: %(default)s)",
-    )
+    help = "address of the served model (default: %(default)s)"
+    parser.add_argument("--endpoint", default="http://127.0.0.1:5001", metavar="URL", help=help)
     rows, requests, seconds = cli.at_least(1, 1_000_000), cli.at_least(1, 64), cli.seconds
     other_version = "seconds to wait while the endpoint serves another version"
     flags: list[NumberFlag] = [
@@ -139,14 +135,8 @@ def score(job: ScoringJob, args: argparse.Namespace) -> None:
     )
     with scoring_run.open_mlflow_run(version, parameters(job, args)):
         run = control.retry_database(runs.start_run, job.engine, version.model_id, job.endpoint.url)
-        scorer = Scorer(
-            job.engine,
-            job.problem,
-            VerifiedEndpoint(job.endpoint, version, job.problem.features),
-            run,
-            limits,
-            control,
-        )
+        endpoint = VerifiedEndpoint(job.endpoint, version, job.problem.features)
+        scorer = Scorer(job.engine, job.problem, endpoint, run, limits, control)
         try:
             with (
                 scoring_run.track_outcome(control.stop, limited=args.limit > 0) as outcome,

@@ -79,15 +79,10 @@ def parser() -> argparse.ArgumentParser:
         ("--max-rows", cli.at_least(1, 10_000_000), 100_000, "maximum rows of a request"),
     ):
         parser.add_argument(flag, type=kind, default=default, help=f"{help} (default: %(default)s)")
-    parser.add_argument(
-        "--tokens", default="", metavar="FILE", help="require a bearer token from this file"
-    )
-    parser.add_argument(
-        "--new-token",
-        default="",
-        metavar="NAME",
-        help="add a token of this name to the file, print it, and exit",
-    )
+    help = "require a bearer token from this file"
+    parser.add_argument("--tokens", default="", metavar="FILE", help=help)
+    help = "add a token of this name to the file, print it, and exit"
+    parser.add_argument("--new-token", default="", metavar="NAME", help=help)
     cli.add_yes_no_flag(parser, "--insecure", "allow other machines to connect without tokens")
     return parser
 
@@ -134,12 +129,9 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> int:
     """Run the workers until a signal stops them, and return the exit code."""
     connections.raise_descriptor_limit()  # the workers inherit it
     description = describe_versions(settings)
-    with (
-        connections.listen(host, port) as listener,
-        tempfile.TemporaryDirectory() as metrics_folder,
-    ):
+    with connections.listen(host, port) as listener, tempfile.TemporaryDirectory() as folder:
         settings.to_environment()
-        os.environ[METRICS_FOLDER] = metrics_folder
+        os.environ[METRICS_FOLDER] = folder
         # a second thread gains nothing for the small matrices of one row, and wastes a core
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         address = cli.host_and_port(host, port)
@@ -156,7 +148,7 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> int:
             timeout_graceful_shutdown=int(settings.timeout_seconds) + 1,
             timeout_worker_healthcheck=WORKER_TIMEOUT_SECONDS,
         )
-        supervisor = Supervisor(config, sockets=[listener])
+        supervisor = Supervisor(config, [listener])
         supervisor.run()
     return 128 + supervisor.stopped_by if supervisor.stopped_by else 1
 

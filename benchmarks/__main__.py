@@ -56,9 +56,8 @@ def prepare(folder: Path, source: Path) -> int:
     for name, files in (("full", source), ("ten", folder / "ten")):
         database = folder / f"{name}.db"
         run(PROJECT / "ingest.py", "--source", files, "--database", database)
-    run(PROJECT / "ingest.py", "--database", folder / "sample.db")
-    run(PROJECT / "train.py", "--database", folder / "sample.db")
-    run(PROJECT / "promote.py", "--database", folder / "sample.db")
+    for script in ("ingest.py", "train.py", "promote.py"):
+        run(PROJECT / script, "--database", folder / "sample.db")
     save_model(URI, folder)
     with contextlib.closing(sqlite3.connect(folder / "full.db")) as connection:
         (rows,) = connection.execute("SELECT count(*) FROM offers").fetchone()

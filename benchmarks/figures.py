@@ -23,6 +23,13 @@ def date_and_machine() -> tuple[str, str]:
     return f"{datetime.now(UTC):%Y-%m-%d}", machine
 
 
+def remove_database(database: Path) -> Path:
+    """Remove a SQLite database and the files beside it that belong to it; return its path."""
+    for file in database.parent.glob(f"{database.name}*"):
+        file.unlink()
+    return database
+
+
 @dataclass(frozen=True)
 class Figure:
     """One figure: its name, target and measured value, and the numbers it was computed from."""
@@ -45,9 +52,8 @@ class BenchmarkSetup:
 
     def copy(self, name: str = "full") -> Path:
         """Copy a loaded database in which no row is scored."""
-        for old in self.folder.glob("work.db*"):
-            old.unlink()
-        return Path(shutil.copy(self.folder / f"{name}.db", self.folder / "work.db"))
+        work = remove_database(self.folder / "work.db")
+        return Path(shutil.copy(self.folder / f"{name}.db", work))
 
     def client(self, name: str = "full", endpoint: str = "") -> Sequence[object]:
         """Return the client's command for such a copy; the default endpoint serves the champion."""

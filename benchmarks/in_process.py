@@ -9,13 +9,14 @@ and no MLflow run.
 
 import gc
 import sys
+from functools import partial
 
 import pandas as pd
 
 import problems
 from db import results, runs
 from db.engine import database_url, open_database
-from problems.split import held_out_mask
+from problems.split import trained_on_mask
 from registry import model_files, store, versions
 
 ROWS = 20_000
@@ -32,21 +33,15 @@ def main(database: str, uri: str) -> None:
         )
         run = runs.start_run(engine, version.model_id, "in process")
         after = None
-        while True:
-            page = results.read_pending_page(engine, problem.scoring, run.model_id, after, ROWS)
-            if not len(page):
-                break
+        read = partial(results.read_pending_page, engine, problem.scoring, run.model_id)
+        while len(page := read(after, ROWS)):
             after = page.columns[problem.scoring.key.name][-1]
             frame = pd.DataFrame({f.name: page.columns[f.name] for f in problem.features})
             frame = frame.astype(dict.fromkeys(problem.numbers, "float64"))
             probabilities = model.predict(frame)[:, 1]
             labels = version.decide(probabilities, problem.outcome_labels)
-            is_held_out = held_out_mask(page.columns[problem.group_name])
-            last_load = version.trained_on.last_load
-            trained_on = [
-                load <= last_load and not held_out
-                for load, held_out in zip(page.columns["load_id"], is_held_out, strict=True)
-            ]
+            groups, loads = page.columns[problem.group_name], page.columns["load_id"]
+            trained_on = trained_on_mask(groups, loads, version.trained_on.last_load)
             scored = results.ScoredPage(page, probabilities.tolist(), labels.tolist(), trained_on)
             results.store_scores(engine, problem.scoring, run, scored)
         runs.end_run(engine, problem.scoring, run, "finished")

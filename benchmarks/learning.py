@@ -3,31 +3,28 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.figures import PROJECT, BenchmarkSetup, Figure
-from benchmarks.processes import measure_alternately, median_ratio, run, spread
+from benchmarks.figures import PROJECT, BenchmarkSetup, Figure, remove_database
+from benchmarks.processes import ProcessUsage, measure_alternately, median_ratio, run, spread
 
 
 def ingest(bench: BenchmarkSetup) -> Figure:
-    database, ten_peak = bench.folder / "load.db", 0.0
+    database = bench.folder / "load.db"
     peaks: list[float] = []
 
-    def fresh() -> Path:
-        for old in bench.folder.glob("load.db*"):
-            old.unlink()
-        return database
+    def load(source: Path) -> ProcessUsage:
+        remove_database(database)
+        return run(PROJECT / "ingest.py", "--source", source, "--database", database)
 
     def ours_loads() -> float:
-        usage = run(PROJECT / "ingest.py", "--source", bench.source, "--database", fresh())
+        usage = load(bench.source)
         peaks.append(usage.peak)
         return usage.wall
 
     def bare() -> float:
-        return run("-m", "benchmarks.bare_load", bench.source, fresh()).wall
+        return run("-m", "benchmarks.bare_load", bench.source, remove_database(database)).wall
 
     ours, theirs = measure_alternately(ours_loads, bare)
-    ten_peak = run(
-        PROJECT / "ingest.py", "--source", bench.folder / "ten", "--database", fresh()
-    ).peak
+    ten_peak = load(bench.folder / "ten").peak
     slowdown = median_ratio(ours, theirs)
     return Figure(
         "Ingest with keys and checks, compared with an Arrow (ADBC) load without them",
@@ -61,11 +58,9 @@ def search(bench: BenchmarkSetup) -> Figure:
 
 
 def training(bench: BenchmarkSetup) -> Figure:
-    database = bench.folder / "full.db"
-    full = [
-        run(PROJECT / "train.py", "--database", database, measure_family=True) for _ in range(2)
-    ]
-    quick = [run(PROJECT / "train.py", "--database", database, "--quick") for _ in range(2)]
+    train = (PROJECT / "train.py", "--database", bench.folder / "full.db")
+    full = [run(*train, measure_family=True) for _ in range(2)]
+    quick = [run(*train, "--quick") for _ in range(2)]
     peak = max(usage.family_peak for usage in full)
     return Figure(
         "Peak memory of train.py at full size, all its processes together",

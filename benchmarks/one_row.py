@@ -9,8 +9,8 @@ import http.client
 import json
 import statistics
 import sys
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 ROW = {
@@ -43,13 +43,10 @@ def main() -> None:
     latencies: list[float] = []
     failed: list[int] = []
     each = requests // clients
-    work = (urlsplit(endpoint).netloc, each, latencies, failed)
-    threads = [threading.Thread(target=client, args=work) for _ in range(clients)]
     started = time.perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(clients) as threads:
+        for _ in range(clients):
+            threads.submit(client, urlsplit(endpoint).netloc, each, latencies, failed)
     seconds = time.perf_counter() - started
     lost = clients * each - len(latencies)
     print(

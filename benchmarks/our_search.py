@@ -26,10 +26,9 @@ def search_candidates(data: Dataset) -> list[SearchResult]:
     results = []
     for candidate in data.problem.candidates(data.categories, 0):
         if not candidate.is_benchmark:
-            results.append(search_grid(candidate, data.train, folds, -1))
-            ThresholdRule().choose_threshold(
-                *results[-1].labels_and_probabilities(data.train.label)
-            )
+            result = search_grid(candidate, data.train, folds, -1)
+            ThresholdRule().choose_threshold(*result.labels_and_probabilities(data.train.label))
+            results.append(result)
     return results
 
 

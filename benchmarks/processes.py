@@ -28,7 +28,7 @@ class ProcessUsage:
 
 # A process inherits the peak of its parent, so a small process starts the command.
 LAUNCHER = """
-import json, os, pathlib, resource, subprocess, sys, threading, time
+import contextlib, json, os, pathlib, resource, subprocess, sys, threading, time
 
 NO_EXEC = 0x40  # a flag of a process that was forked and has not called exec
 
@@ -50,20 +50,16 @@ def shares_parent_memory(pid):
 def family_memory(pid, name):
     total = 0
     for process in tree(pid):
-        try:
+        with contextlib.suppress(OSError):  # the process has ended
             for line in open(f"/proc/{process}/smaps_rollup"):
                 total += int(line.split()[1]) if line.startswith(name) else 0
-        except OSError:
-            pass  # the process has ended
     return total
 
 def sample():
     while process.poll() is None:
         for name in peaks:
-            try:
+            with contextlib.suppress(OSError):
                 peaks[name] = max(peaks[name], family_memory(process.pid, name))
-            except OSError:
-                pass
         time.sleep(0.1)
 
 measure_family, *command = sys.argv[1:]

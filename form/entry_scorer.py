@@ -37,16 +37,12 @@ class EntryScorer:
         endpoint = VerifiedEndpoint(self.endpoints[alias], version, problem.features)
         probabilities = endpoint.predict(features)
         labels = version.decide(probabilities, problem.outcome_labels)
+        scores = probabilities.tolist(), labels.tolist()
         with translate_database_errors(self.engine.url):
             runs.remember_version(
                 self.engine,
                 *(version.model_id, version.logged_model_id, version.registry, version.threshold),
             )
             return entries.store_entries(
-                self.engine,
-                problem.scoring,
-                version.model_id,
-                columns,
-                probabilities.tolist(),
-                labels.tolist(),
+                self.engine, problem.scoring, version.model_id, columns, *scores
             )

@@ -86,8 +86,7 @@ class Backoff:
     def _time_left(self, error: TransientError, now: float) -> float:
         """Seconds until failures of this kind end the run."""
         is_wrong_version = isinstance(error, WrongVersion)
-        limits = self._limits
-        max_wait = limits.wait_for_version if is_wrong_version else limits.max_wait
+        max_wait = self._limits.wait_for_version if is_wrong_version else self._limits.max_wait
         return self._first_failure.setdefault(is_wrong_version, now) + max_wait - now
 
     def _delay(self, error: TransientError, request_seconds: float, is_same_trouble: bool) -> float:

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 _thread = threading.local()  # `deadline` is that of the thread's current exchange
@@ -65,18 +64,11 @@ class _WatchedSecureConnection(_WatchedConnection, HTTPSConnection):
     pass
 
 
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _WatchedConnection
-
-
-class _SecurePool(HTTPSConnectionPool):
-    ConnectionCls = _WatchedSecureConnection
-
-
 class DeadlineAdapter(HTTPAdapter):
     """The transport of a `requests.Session` whose exchanges obey `time_limit`."""
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
-        for manager in (self.poolmanager, *self.proxy_manager.values()):
-            manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
-        return super().get_connection_with_tls_context(*args, **kwargs)
+        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
+        is_secure = pool.scheme == "https"
+        pool.ConnectionCls = _WatchedSecureConnection if is_secure else _WatchedConnection
+        return pool

@@ -1,5 +1,6 @@
 """One REST call to a served model."""
 
+import functools
 import io
 import json
 import re
@@ -56,15 +57,10 @@ class Timeouts:
     read: float = 90.0  # longer than the server's own limit of 60, whose 504 then comes first
 
 
-class _BearerAuth(requests.auth.AuthBase):
-    """Adds a token to each request; as `auth`, because ~/.netrc overrules a header."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
+def _add_token(token: str, request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Add a token to a request; used as `auth`, because ~/.netrc overrules a header."""
+    request.headers["Authorization"] = f"Bearer {token}"
+    return request
 
 
 class ModelEndpoint:
@@ -101,7 +97,7 @@ class ModelEndpoint:
                 raise UserError(
                     "ENDPOINT_TOKEN holds characters that no token has: set it to the token alone."
                 )
-            self._session.auth = _BearerAuth(token)
+            self._session.auth = functools.partial(_add_token, token)
 
     def predict(self, rows: pa.Table, identity: Mapping[str, str] = ANY_VERSION) -> np.ndarray:
         """Return the probability of the positive class for each row, with shape (rows,).

@@ -7,9 +7,9 @@ that are missing. Several runs can share the pages of one table.
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import closing
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 from sqlalchemy import Engine
@@ -50,7 +50,9 @@ class Scorer:
         self._backoff, self._max_rejected = Backoff(limits), limits.max_rejected
         max_rows = limits.max_rows or math.inf
         self._pages = PageQueue(engine, problem.scoring, run, control, max_rows)
-        self._sender: Sender[Page, np.ndarray] = Sender(self._predict, limits.in_flight)
+        self._sender: Sender[Page, np.ndarray] = Sender(
+            lambda page: endpoint.predict(page.columns), limits.in_flight
+        )
         self._error: UserError | None = None
 
     def run(self) -> None:
@@ -74,10 +76,7 @@ class Scorer:
     def _pass(self) -> None:
         """Go once over the pending rows in the order of their keys."""
         while True:
-            while not self._is_ending and not self._backoff.pause and self._can_send():
-                page = self._pages.next(self._backoff.batch_size)
-                if page is None:
-                    break
+            while self._can_send() and (page := self._pages.next(self._backoff.batch_size)):
                 self._sender.send(page)
             if self._sender.in_flight:
                 self._receive()
@@ -91,10 +90,8 @@ class Scorer:
         return self._error is not None or self._control.stop.is_set()
 
     def _can_send(self) -> bool:
-        return self._sender.in_flight < self._backoff.in_flight
-
-    def _predict(self, page: Page) -> np.ndarray:
-        return self._endpoint.predict(page.columns)  # in a thread of the sender
+        has_room = self._sender.in_flight < self._backoff.in_flight
+        return has_room and not self._is_ending and not self._backoff.pause
 
     def _receive(self) -> None:
         """Handle the next response, if one comes, and keep the first error that ends the run."""
@@ -174,17 +171,14 @@ class Scorer:
 
     def _store(self, page: Page, probabilities: np.ndarray) -> None:
         labels = self._endpoint.version.decide(probabilities, self._problem.outcome_labels)
-        trained_on = self._trained_on(page.columns)
+        groups, loads = page.columns[self._problem.group_name], page.columns["load_id"]
+        trained_on = trained_on_mask(groups, loads, self._last_load)
         scored = results.ScoredPage(page, probabilities.tolist(), labels.tolist(), trained_on)
         if self._query(results.store_scores, self._scoring, self._run, scored):
             self._control.advance(len(page))
             self.statistics.add_scores(probabilities)
         else:
             self._pages.release(page)
-
-    def _trained_on(self, columns: Mapping[str, Any]) -> list[bool | None]:
-        groups = columns[self._problem.group_name]
-        return trained_on_mask(groups, columns["load_id"], self._last_load)
 
     def _query(
         self, work: Callable[Concatenate[Engine, P], T], *args: P.args, **kwargs: P.kwargs

@@ -10,7 +10,7 @@ import csv
 import functools
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,12 +132,20 @@ def _to_split(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
 
 
 def _csv(body: bytes, columns: Sequence[str], limits: BodyLimits) -> bytes:
-    lines = _LimitedLines(io.TextIOWrapper(io.BytesIO(body), encoding="utf-8-sig", newline=""))
+    commas = 0  # since the start of the current row
+
+    def limited_lines() -> Iterator[str]:
+        nonlocal commas
+        for line in io.TextIOWrapper(io.BytesIO(body), encoding="utf-8-sig", newline=""):
+            commas += line.count(",")
+            errors.check_column_count(commas)
+            yield line
+
     output, places, names, rows = io.StringIO(), [0], 0, 0
     writer = csv.writer(output)
     try:
-        for cells in csv.reader(lines, strict=True):
-            lines.commas = 0
+        for cells in csv.reader(limited_lines(), strict=True):
+            commas = 0
             if cells and not names:
                 names = len(cells)
                 errors.check_column_count(names)
@@ -155,20 +163,6 @@ def _csv(body: bytes, columns: Sequence[str], limits: BodyLimits) -> bytes:
     except csv.Error:
         errors.reject_rows("the body cannot be read as CSV with these columns")
     return output.getvalue().encode()
-
-
-class _LimitedLines:
-    """Lines for a CSV reader; iterating fails once the current row has too many commas."""
-
-    def __init__(self, text: Iterable[str]) -> None:
-        self._text = text
-        self.commas = 0  # since the start of the current row
-
-    def __iter__(self) -> Iterator[str]:
-        for line in self._text:
-            self.commas += line.count(",")
-            errors.check_column_count(self.commas)
-            yield line
 
 
 def _parquet(body: bytes, columns: Sequence[str], limits: BodyLimits) -> bytes:

@@ -6,6 +6,7 @@ closed, and a check that rejects requests of ambiguous length.
 """
 
 import asyncio
+import contextlib
 import resource
 import socket
 from typing import Any
@@ -27,10 +28,8 @@ RESERVED_DESCRIPTORS = 64  # for files, databases and pipes
 def raise_descriptor_limit() -> None:
     """Raise this process's soft limit on file descriptors to the hard limit."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    try:
+    with contextlib.suppress(ValueError, OSError):  # macOS has a lower limit
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    except (ValueError, OSError):  # macOS has a lower limit
-        return
 
 
 def connection_limit() -> int:

@@ -92,15 +92,11 @@ def without_data_frames(pipeline: Any) -> PredictProba | None:
     ]
     if not all(isinstance(names, list) for _, names in parts):
         return None
+    selections = {tuple(names) for _, names in parts}
 
     def predict_proba(frame: pd.DataFrame) -> np.ndarray:
-        arrays: dict[tuple[str, ...], np.ndarray] = {}
-        blocks = []
-        for transformer, names in parts:
-            key = tuple(names)
-            if key not in arrays:
-                arrays[key] = _to_array(frame, names)
-            blocks.append(transformer.transform(arrays[key]))
+        arrays = {names: _to_array(frame, names) for names in selections}
+        blocks = [transformer.transform(arrays[tuple(names)]) for transformer, names in parts]
         if columns.sparse_output_:
             matrix = sparse.hstack(blocks).tocsr()
         else:
@@ -122,12 +118,8 @@ def _copy_without_names(transformer: Any) -> Any:
 
 def _to_array(frame: pd.DataFrame, names: Sequence[str]) -> np.ndarray:
     columns = [frame[name] for name in names]
-    if all(column.dtype == np.float64 for column in columns):
-        return np.column_stack([column.to_numpy() for column in columns])
-    array = np.empty((len(frame), len(names)), dtype=object)
-    for index, column in enumerate(columns):
-        array[:, index] = column.to_numpy(dtype=object)
-    return array
+    is_numeric = all(column.dtype == np.float64 for column in columns)
+    return np.column_stack([c.to_numpy(np.float64 if is_numeric else object) for c in columns])
 
 
 def _are_equal(

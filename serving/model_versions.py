@@ -149,17 +149,14 @@ class ModelVersions:
     def _activate(self, state: AliasState, new: LoadedVersion) -> None:
         old, state.active = state.active, new
         self._clear_refusal(state)
-        self._loaded[new.version.model_id] = new
+        model_id, before = new.version.model_id, ""
+        self._loaded[model_id] = new
         if old:
+            before = old.version.model_id
             old.last_used_at = time.monotonic()
-            telemetry.ACTIVE_WORKERS.labels(state.alias, old.version.model_id).set(0)
-        telemetry.ACTIVE_WORKERS.labels(state.alias, new.version.model_id).set(1)
-        telemetry.log_event(
-            "takes over",
-            alias=state.alias,
-            version=new.version.model_id,
-            before=old.version.model_id if old else None,
-        )
+            telemetry.ACTIVE_WORKERS.labels(state.alias, before).set(0)
+        telemetry.ACTIVE_WORKERS.labels(state.alias, model_id).set(1)
+        telemetry.log_event("takes over", alias=state.alias, version=model_id, before=before)
 
     def _clear_refusal(self, state: AliasState) -> None:
         state.refusal = state.attempted = None

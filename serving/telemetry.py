@@ -68,9 +68,8 @@ class RequestRecord:
         REQUESTS.labels(self.alias, self.version, str(self.status)).inc()
         if self.status == 200:
             ROWS.labels(self.alias, self.version).inc(self.rows)
-            REQUEST_SECONDS.labels(self.alias, self.version).observe(
-                time.perf_counter() - self.started
-            )
+            seconds = time.perf_counter() - self.started
+            REQUEST_SECONDS.labels(self.alias, self.version).observe(seconds)
 
     def log(self, method: str, client: str) -> None:
         """Write a line to the log for a scoring request or an error."""
@@ -105,10 +104,7 @@ def log_event(event: str, **fields: Any) -> None:
 def error_locations(error: BaseException) -> list[str]:
     """The type and traceback of an error, without its text, which may contain parts of requests."""
     frames = traceback.extract_tb(error.__traceback__)[-8:]
-    return [
-        type(error).__name__,
-        *(f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in frames),
-    ]
+    return [type(error).__name__, *(f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in frames)]
 
 
 def render_metrics() -> bytes:
