@@ -75,14 +75,14 @@ class ScriptProcess:
 
     def communicate(self, timeout: float = DEADLINE_SECONDS) -> tuple[str, str]:
         """Wait until the process ends, and return all its output."""
-        with ThreadPoolExecutor(2) as readers:
-            texts = [readers.submit(file.read) for file in (self.stdout, self.stderr)]
-            try:
-                self.wait(timeout)
-            except subprocess.TimeoutExpired:
-                self.kill()
-                raise
-            output, error = (text.result() for text in texts)
+        readers = ThreadPoolExecutor(2)
+        texts = [readers.submit(file.read) for file in (self.stdout, self.stderr)]
+        try:
+            self.wait(timeout)
+            output, error = (text.result(timeout) for text in texts)
+        finally:
+            # a child process that outlives the script would keep its output open
+            readers.shutdown(wait=False)
         return output, error
 
     def send_signal(self, number: int) -> None:
