@@ -219,7 +219,7 @@ def test_the_active_version_stays_active_while_the_store_fails(
     database = store.uri.removeprefix("sqlite:///")
     execute(database, "ALTER TABLE registered_models RENAME TO moved")
     models.refresh()
-    assert "see whether MLFLOW_TRACKING_URI names a store" in refusal_of(models)["why"]
+    assert "check that MLFLOW_TRACKING_URI names a store" in refusal_of(models)["why"]
     assert selected(models) == ENGINEERED
     execute(database, "ALTER TABLE moved RENAME TO registered_models")
     models.refresh()

@@ -26,7 +26,7 @@ def odd_paths(source: Path) -> None:
         ("--source", LOOP, "There is no folder"),
         ("--source", f"{LOOP}/{OFFERS}", "There is no folder"),
         ("--source", LONG, "File name too long"),
-        ("--source", NOT_UTF8, "not UTF-8"),
+        ("--source", NOT_UTF8, "not valid UTF-8"),
         ("--source", "no\nfolder", "no\\nfolder: give one"),
         ("--results", LOOP, "holds no results"),
         ("--results", LONG, "File name too long"),
@@ -34,7 +34,7 @@ def odd_paths(source: Path) -> None:
         ("--database", LOOP, "Too many levels of symbolic links"),
         ("--database", LONG, "File name too long"),
         ("--database", f"{LONG}/a.db", "File name too long"),
-        ("--database", f"{NOT_UTF8}/a.db", "not UTF-8"),
+        ("--database", f"{NOT_UTF8}/a.db", "not valid UTF-8"),
         ("--database", "no\nfolder/a.db", "There is no folder no\\nfolder"),
     ],
 )
