@@ -138,7 +138,7 @@ def test_a_row_is_scored_with_the_form_of_the_problem(
         for name in MEASURES:
             page.get_by_label(name.capitalize(), exact=True).fill(str(row[name]))
         page.get_by_role("button", name="Score").click()
-        assert page.locator(".verdict").inner_text().startswith("Malignant, with a probability")
+        assert page.locator(".verdict").inner_text().startswith("Malignant: the probability of")
     assert query(
         elsewhere.database,
         "SELECT biopsy, finding, \"mean radius\" FROM results_biopsies WHERE source = 'form'",
