@@ -31,13 +31,13 @@ form: .venv/run.stamp  ## start the form at http://127.0.0.1:8000; DB=file.db PR
 
 # The address is passed in the environment, so that ps does not show its password. `value` keeps a $ in it.
 server: export MLFLOW_BACKEND_STORE_URI = $(value STORE)
-server: .venv/run.stamp  ## start MLflow's tracking server at http://127.0.0.1:5000; STORE=postgresql://… FLAGS=
+server: .venv/run.stamp  ## start MLflow's tracking server at http://127.0.0.1:5000; STORE=postgresql://… FLAGS="flags of mlflow server"
 	@$(BIN)/mlflow server --artifacts-destination mlartifacts $(FLAGS)
 
 test: .venv/dev.stamp .venv/browser.stamp  ## run all tests except those of Spark, in parallel
 	$(PYTEST) $(PARALLEL) $(TESTS)
 
-test-unit: .venv/dev.stamp  ## run the tests that need no other process, in seconds
+test-unit: .venv/dev.stamp  ## run the unit tests (15 seconds)
 	$(PYTEST) tests/unit
 
 test-spark: .venv/dev.stamp .venv/spark.stamp .venv/java.stamp  ## run the tests of score_spark.py on a cluster of two executors
@@ -53,7 +53,7 @@ soak: .venv/dev.stamp  ## run the fault tests with many more kills, swaps, reque
 		tests/e2e/test_serve_swaps.py tests/integration/test_serve_fuzz.py \
 		tests/integration/test_ingest_fuzz.py
 
-bench: .venv/dev.stamp  ## measure speed and memory into benchmarks/RESULTS.md (45 minutes); DATA=folder
+bench: .venv/dev.stamp  ## measure speed and memory, and write benchmarks/RESULTS.md (45 minutes); DATA=folder
 	$(BIN)/python -m benchmarks --source "$(abspath $(DATA))"
 
 lint: .venv/dev.stamp .venv/spark.stamp  ## check style and types
@@ -61,7 +61,7 @@ lint: .venv/dev.stamp .venv/spark.stamp  ## check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
 
-lock: .venv/dev.stamp  ## pin requirements*.in in requirements*.txt and conda.yaml; UPGRADE=--upgrade
+lock: .venv/dev.stamp  ## write the pinned versions of requirements*.in to requirements*.txt and conda.yaml; UPGRADE=--upgrade
 	$(BIN)/uv pip compile $(UPGRADE) --quiet --python-version 3.11 --no-annotate \
 		--custom-compile-command "make lock" requirements.in -o requirements.txt
 	$(BIN)/uv pip compile $(UPGRADE) --quiet --python-version 3.11 --no-annotate \
@@ -89,7 +89,7 @@ lock: .venv/dev.stamp  ## pin requirements*.in in requirements*.txt and conda.ya
 		|| { echo "Java 17 or PostgreSQL's JDBC driver is missing: install both, and set PG_JDBC=/path/to/the.jar if it is not at $(PG_JDBC)."; exit 2; }
 	touch $@
 
-clean:  ## remove databases, runs, models and results (not .venv)
+clean:  ## delete even_financial.db, mlflow.db, mlruns, mlartifacts and scores in this folder: all its models and results
 	rm -rf even_financial.db* mlflow.db* mlruns mlartifacts scores .coverage*
 
 .venv/run.stamp: requirements.txt
