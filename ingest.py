@@ -4,14 +4,16 @@
     python ingest.py --source path/to/folder --database full.db
 
 A load is atomic: after an error, the database is unchanged. New rows are added
-and changed rows are updated; a changed row loses its results, so that it is
-scored again. Loading the same files twice changes nothing. Invalid rows are
-stored in the table rejected_rows, with the reason and their values. A database
-that holds rows from one source accepts those from another only with --add.
+and changed rows are updated; a row whose features changed loses its results, so
+that it is scored again. Loading the same files twice changes nothing. Invalid
+rows are not loaded, but stored in the table rejected_rows, with the reason and
+their values. A database remembers the folders that its rows came from. To add
+rows from another folder, give --add.
 
     python ingest.py --results scores      # a folder written by score_spark.py
 
-This imports results instead of rows. It skips results that are already stored.
+With --results, the script imports results instead of source files, and skips
+those that are already stored.
 """
 
 import argparse
@@ -35,7 +37,11 @@ from spark.results_folder import ImportCounts, find_versions, import_version
 def parser() -> argparse.ArgumentParser:
     parser = cli.argument_parser(__doc__)
     parser.add_argument(
-        "--source", default="", metavar="DIR", help="folder of source files (default: the sample)"
+        "--source",
+        default="",
+        metavar="DIR",
+        help="folder of source files, or the file if the problem has only one (default: the "
+        "problem's sample data)",
     )
     parser.add_argument(
         "--max-rejected",
@@ -47,7 +53,8 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--results", default="", metavar="DIR", help="import this folder of results instead"
     )
-    cli.add_yes_no_flag(parser, "--add", "load a second source into a database that has one")
+    add = "also load rows from another folder than those already loaded"
+    cli.add_yes_no_flag(parser, "--add", add)
     return parser
 
 

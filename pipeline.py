@@ -1,7 +1,7 @@
 """Run every step: ingest, train, promote, serve the champion, score every row, and sum up.
 
     python pipeline.py         # use the sample, as `make run` does
-    python pipeline.py --source ../data/even --database full.db
+    python pipeline.py --source path/to/folder --database full.db
 
 Each step is a script or an mlflow command that you can also run alone. The model is served on a
 free port of this machine, and the server is stopped at the end.
@@ -35,7 +35,8 @@ def parser() -> argparse.ArgumentParser:
         "--source",
         default="",
         metavar="DIR",
-        help="folder with the source files (default: the problem's sample)",
+        help="folder of source files, or the file if the problem has only one (default: the "
+        "problem's sample data)",
     )
     return parser
 

@@ -1,4 +1,4 @@
-"""Decide which model version serves.
+"""Decide which model version is served.
 
     python promote.py                       # promote the best new version
     python promote.py --allow boosted_trees
@@ -6,8 +6,9 @@
     python promote.py --rollback
     python promote.py --history
 
-The challenger is the best version that the latest training registered. It is compared with the
-champion on held-out rows that neither version was trained on. It is promoted if:
+The challenger is the best version of the latest training: the one with the lowest cross-validated
+log loss, or one that is about as good and much faster. It is compared with the champion on held-out
+rows that neither version was trained on. It is promoted if:
 
 - its log loss is significantly lower than the champion's (or, if there is no champion, than the
   base rate's),
@@ -15,9 +16,9 @@ champion on held-out rows that neither version was trained on. It is promoted if
 - it passes the canary check: it answers its canary rows as it did at training.
 
 Then the challenger gets the alias `champion`, and the version that it replaces gets the alias
-`previous`. Servers and clients that use models:/NAME@champion switch to the new champion. If the
-challenger is refused, the script prints the reasons and exits with code 3. Every decision is logged
-as a run of the MLflow experiment `promotions`.
+`previous`. serve.py switches to the new champion; `mlflow models serve` and score_client.py use it
+when they are started again. If the challenger is refused, the script prints the reasons and exits
+with code 3. Every decision is logged as a run of the MLflow experiment `promotions`.
 """
 
 import argparse
@@ -52,13 +53,14 @@ def parser() -> argparse.ArgumentParser:
         "--margin",
         type=cli.finite_number,
         default=0.0,
-        help="required improvement in log loss over the champion; a negative value accepts a log "
-        "loss that is higher by up to that much (default: 0)",
+        help="the interval of the improvement in log loss must lie above this number; a negative "
+        "number allows a slightly worse challenger (default: 0)",
     )
-    cli.add_yes_no_flag(parser, "--force", "judge even if a version was trained on other data")
+    force = "compare even if a version was trained on another database or file than the one given"
+    cli.add_yes_no_flag(parser, "--force", force)
     parser.add_argument("--to", default="", metavar="NUMBER", help="make this version the champion")
     cli.add_yes_no_flag(parser, "--rollback", "make the version `previous` the champion again")
-    cli.add_yes_no_flag(parser, "--history", "only list all decisions")
+    cli.add_yes_no_flag(parser, "--history", "list all decisions, and do nothing else")
     parser.add_argument("--why", default="", help="reason to log for --to or --rollback")
     return parser
 

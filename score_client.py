@@ -3,14 +3,18 @@
     mlflow models serve -m models:/NAME@champion --env-manager local -p 5001
     python score_client.py                     # in a second terminal
 
-The client finds out once which version the alias refers to. It reads the rows
-that this version has not scored, sends them in batches, and stores a batch
-only if its canary rows prove that this version answered.
+NAME is the model's name in MLflow. At its start, the client looks up which
+version the alias in --model (`champion` by default) points to, and keeps to it.
+It reads the rows that this version has not scored, sends them in batches, and
+stores a batch only if its canary rows prove that this version answered.
 
 If the client is stopped or killed, start it again: it scores the missing rows,
 and no row twice. At the end it checks that selected = scored + rejected +
 pending. Each run is also recorded in the MLflow experiment "scoring". If the
 endpoint requires a token (serve.py --tokens), set ENDPOINT_TOKEN.
+
+The first Ctrl-C or SIGTERM stops the client after it has stored the results of
+its requests in flight; the second one stops it at once.
 """
 
 import argparse

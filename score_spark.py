@@ -15,6 +15,9 @@ batch. Scores are added in commits, each completely or not at all. If a run
 stops or is killed, start it again: it scores the remaining rows, and no row
 twice. At the end the script checks that selected = scored + rejected +
 pending. Each run is logged to the MLflow experiment "scoring".
+
+The first Ctrl-C or SIGTERM stops the script after the current commit; the
+second one stops it at once.
 """
 
 import argparse

@@ -7,8 +7,8 @@ The server accepts the same requests and returns the same predictions as
 `mlflow models serve`. In addition, each response names the model version
 (X-Model-Version), a moved alias takes effect while requests are in progress,
 and there are limits, tokens, metrics and a log: see docs/serving.md. The first
-Ctrl-C or SIGTERM stops the server after the requests in progress, the second
-stops it at once.
+Ctrl-C or SIGTERM stops the server after the requests in progress; the second
+one stops it at once.
 
 With --tokens FILE, a client must send `Authorization: Bearer TOKEN`. The first
 of these commands prints a new token and stores its hash:
@@ -65,8 +65,8 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--alias",
         default=aliases.CHAMPION,
-        help="aliases to serve, separated by commas; /invocations serves the first one, and "
-        "/ALIAS/invocations serves each of them (default: %(default)s)",
+        help="comma-separated aliases to serve; /invocations uses the first one, "
+        "/ALIAS/invocations the one that it names (default: %(default)s)",
     )
     for flag, kind, default, help in (
         ("--host", str, "127.0.0.1", "address to listen on"),

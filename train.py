@@ -10,7 +10,7 @@ for each feature and the label. A hash of the group key decides which rows are
 held out; no model is ever trained on them. The grid of each candidate is
 searched by cross-validation on the other rows, and its best model is
 registered in MLflow as a new version with metrics, plots and a model card.
-No alias changes: promote.py decides which version serves.
+The version in use does not change: promote.py decides which version is served.
 """
 
 import argparse
@@ -42,22 +42,26 @@ def parser() -> argparse.ArgumentParser:
     data_source.add_flags(parser)
     whole = cli.at_least
     repeats = "number of repeats of the cross-validation, each with new folds (default: 0, which "
-    repeats += "means 5 if a class has fewer than 500 training rows, otherwise 1)"
+    repeats += "means 5 if fewer than 500 training rows have label 0, or label 1; otherwise 1)"
+    for_cost = "for --threshold-rule cost (default: 1)"
+    rate = "share of rows that get the positive label, for --threshold-rule rate (default: 0, "
+    rate += "which means the observed share)"
     for flag, kind, default, help in (
         ("--also", str, "", "comma-separated optional columns to train on, such as lender_id"),
         ("--seed", whole(0), 0, "seed of all random choices (default: 0)"),
         ("--folds", whole(2), 5, "number of cross-validation folds (default: 5)"),
         ("--repeats", whole(0), 0, repeats),
         ("--jobs", whole(0), 0, "number of parallel processes (default: 0, one per core)"),
-        ("--cost-false-positive", float, 1.0, "of one row, for --threshold-rule cost (default: 1)"),
-        ("--cost-false-negative", float, 1.0, "of one row, for --threshold-rule cost (default: 1)"),
-        ("--rate", cli.fraction, 0.0, "for --threshold-rule rate (default: 0, the observed rate)"),
+        ("--cost-false-positive", float, 1.0, f"cost of a false positive, {for_cost}"),
+        ("--cost-false-negative", float, 1.0, f"cost of a false negative, {for_cost}"),
+        ("--rate", cli.fraction, 0.0, rate),
     ):
         parser.add_argument(flag, type=kind, default=default, help=help)
-    help = "how to choose the decision threshold: largest F1, lowest cost, or a given rate of "
-    help += "positive decisions (default: f1)"
+    help = "how to choose the decision threshold: largest F1, lowest cost, or a given share of "
+    help += "rows with the positive label (default: f1)"
     parser.add_argument("--threshold-rule", choices=RULES, default="f1", help=help)
-    help = f"search {QUICK_ROWS:,} rows with {QUICK_FOLDS} folds; fit the best models on all rows"
+    help = f"search a sample of {QUICK_ROWS:,} rows with {QUICK_FOLDS} folds; fit the best models "
+    help += "on all training rows"
     cli.add_yes_no_flag(parser, "--quick", help)
     return parser
 

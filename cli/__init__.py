@@ -33,9 +33,6 @@ All scripts use the same exit codes:
     130  stopped by Ctrl-C
     141  the reader of the output, such as `head`, has exited
     143  stopped by SIGTERM
-
-On the first Ctrl-C or SIGTERM, a scoring client stores the results of its requests in flight; on
-the second one, it stops at once.
 """
 
 
@@ -75,7 +72,8 @@ def argument_parser(description: str | None, *, database: bool = True) -> argpar
     parser.add_argument(
         "--problem",
         default="",
-        help="name of a problem, or path of its folder (default: the project's default problem)",
+        help="name of a folder in problems/, or path of a folder like those (default: the problem "
+        "that is marked there with is_default)",
     )
     if database:
         parser.add_argument(

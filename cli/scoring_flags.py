@@ -12,7 +12,8 @@ def add_scoring_flags(
     parser: argparse.ArgumentParser, own_flags: Sequence[NumberFlag], max_rejected_help: str
 ) -> None:
     """Add a script's own numeric flags, followed by the flags that both scripts have."""
-    help = "models:/name@alias or models:/name/number (default: the problem's champion)"
+    help = "model version to score with: models:/name@alias or models:/name/number (default: the "
+    help += "problem's champion)"
     parser.add_argument("--model", default="", metavar="URI", help=help)
     for flag, kind, default, text in (
         *own_flags,

@@ -6,9 +6,10 @@
 The form is at http://127.0.0.1:8000. It has a field for each feature of the
 problem, and the choices are the values in the problem's tables. Rows that
 compete with each other, such as the offers to one person, are entered together
-and ranked. Each prediction is checked to come from the chosen model version,
-and is stored with the problem's other results as source `form`. All entries can
-be downloaded as a CSV file to add labels and train on them.
+and ranked. The form verifies that each prediction comes from the version that
+the alias points to, and stores it with the problem's other results as source
+`form`. All entries can be downloaded as a CSV file: add a label column, and
+`train.py --table` can train on it.
 
 The form needs a database that ingest.py has filled. It has no login, so it
 accepts connections only from this machine unless --insecure is given.
