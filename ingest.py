@@ -36,13 +36,7 @@ from spark.results_folder import ImportCounts, find_versions, import_version
 
 def parser() -> argparse.ArgumentParser:
     parser = cli.argument_parser(__doc__)
-    parser.add_argument(
-        "--source",
-        default="",
-        metavar="DIR",
-        help="folder of source files, or the file if the problem has only one (default: the "
-        "problem's sample data)",
-    )
+    cli.add_source_flag(parser)
     parser.add_argument(
         "--max-rejected",
         type=cli.fraction,

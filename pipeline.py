@@ -31,13 +31,7 @@ STOP_SECONDS = 20
 
 def parser() -> argparse.ArgumentParser:
     parser = cli.argument_parser(__doc__)
-    parser.add_argument(
-        "--source",
-        default="",
-        metavar="DIR",
-        help="folder of source files, or the file if the problem has only one (default: the "
-        "problem's sample data)",
-    )
+    cli.add_source_flag(parser)
     return parser
 
 

@@ -77,14 +77,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     with store.lock_on_this_machine():
         if not actions:
-            return judge(client, problem, args)
+            return judge_challenger(client, problem, args)
         number = args.to or aliases.previous_version_number(client, problem.model_name)
         outcome = promotions.ROLLED_BACK if args.rollback else promotions.MOVED
         move(client, problem, number, outcome, args.why or "no reason given")
     return 0
 
 
-def judge(client: MlflowClient, problem: Problem, args: argparse.Namespace) -> int:
+def judge_challenger(client: MlflowClient, problem: Problem, args: argparse.Namespace) -> int:
     """Judge the challenger, and promote it if it passes the gate; returns the exit code."""
     allowed = {name for name in args.allow.split(",") if name}
     challenger, *others = ranked_candidates(client, problem, args.challenger, allowed)

@@ -126,16 +126,23 @@ def score(job: ScoringJob, args: argparse.Namespace) -> None:
     version, control = job.version, job.control
     control.retry_database(
         runs.remember_version,
-        *(job.engine, version.model_id, version.logged_model_id),
-        *(version.registry, version.threshold),
+        job.engine,
+        version.model_id,
+        version.logged_model_id,
+        version.registry,
+        version.threshold,
     )
     if args.replay:
         job.query(results.delete_rejected)
     before = job.query(results.reconcile)
     total = min(args.limit or before.pending, before.pending)
     limits = ScoringLimits(
-        *(args.batch_size, args.in_flight, args.max_wait, args.wait_for_version),
-        *(args.limit, int(args.max_rejected * before.selected)),
+        batch_size=args.batch_size,
+        in_flight=args.in_flight,
+        max_wait=args.max_wait,
+        wait_for_version=args.wait_for_version,
+        max_rows=args.limit,
+        max_rejected=int(args.max_rejected * before.selected),
     )
     with scoring_run.open_mlflow_run(version, parameters(job, args)):
         run = control.retry_database(runs.start_run, job.engine, version.model_id, job.endpoint.url)

@@ -46,14 +46,16 @@ if TYPE_CHECKING:
 
 def parser() -> argparse.ArgumentParser:
     parser = cli.argument_parser(__doc__)
-    master = 'the cluster, or "" to use the setting of spark-submit or of Spark\'s own files '
-    master += "(default: %(default)s)"
-    conf = "Spark settings, such as 'spark.executor.memory=4g spark.jars=postgresql.jar'"
+    master_help = (
+        'the cluster, or "" to use the setting of spark-submit or of Spark\'s own files '
+        "(default: %(default)s)"
+    )
+    conf_help = "Spark settings, such as 'spark.executor.memory=4g spark.jars=postgresql.jar'"
     for flag, default, metavar, help in (
         ("--source", "", "DIR", "folder of Parquet files (default: a database)"),
         ("--results", "scores", "DIR", "results folder (default: %(default)s)"),
-        ("--master", "local[*]", "URL", master),
-        ("--conf", "", "SETTINGS", conf),
+        ("--master", "local[*]", "URL", master_help),
+        ("--conf", "", "SETTINGS", conf_help),
     ):
         parser.add_argument(flag, default=default, metavar=metavar, help=help)
     commit_rows = ("--commit-rows", cli.at_least(1), 5_000_000, "approximate rows in a commit")

@@ -41,28 +41,38 @@ def parser() -> argparse.ArgumentParser:
     parser = cli.argument_parser(__doc__)
     data_source.add_flags(parser)
     whole = cli.at_least
-    repeats = "number of repeats of the cross-validation, each with new folds (default: 0, which "
-    repeats += "means 5 if fewer than 500 training rows have label 0, or label 1; otherwise 1)"
+    repeats_help = (
+        "number of repeats of the cross-validation, each with new folds (default: 0, which means "
+        "5 if fewer than 500 training rows have label 0, or label 1; otherwise 1)"
+    )
+    rate_help = (
+        "share of rows that get the positive label, for --threshold-rule rate (default: 0, which "
+        "means the observed share)"
+    )
     for_cost = "for --threshold-rule cost (default: 1)"
-    rate = "share of rows that get the positive label, for --threshold-rule rate (default: 0, "
-    rate += "which means the observed share)"
     for flag, kind, default, help in (
         ("--also", str, "", "comma-separated optional columns to train on, such as lender_id"),
         ("--seed", whole(0), 0, "seed of all random choices (default: 0)"),
         ("--folds", whole(2), 5, "number of cross-validation folds (default: 5)"),
-        ("--repeats", whole(0), 0, repeats),
+        ("--repeats", whole(0), 0, repeats_help),
         ("--jobs", whole(0), 0, "number of parallel processes (default: 0, one per core)"),
         ("--cost-false-positive", float, 1.0, f"cost of a false positive, {for_cost}"),
         ("--cost-false-negative", float, 1.0, f"cost of a false negative, {for_cost}"),
-        ("--rate", cli.fraction, 0.0, rate),
+        ("--rate", cli.fraction, 0.0, rate_help),
     ):
         parser.add_argument(flag, type=kind, default=default, help=help)
-    help = "how to choose the decision threshold: largest F1, lowest cost, or a given share of "
-    help += "rows with the positive label (default: f1)"
-    parser.add_argument("--threshold-rule", choices=RULES, default="f1", help=help)
-    help = f"search a sample of {QUICK_ROWS:,} rows with {QUICK_FOLDS} folds; fit the best models "
-    help += "on all training rows"
-    cli.add_yes_no_flag(parser, "--quick", help)
+    parser.add_argument(
+        "--threshold-rule",
+        choices=RULES,
+        default="f1",
+        help="how to choose the decision threshold: largest F1, lowest cost, or a given share of "
+        "rows with the positive label (default: f1)",
+    )
+    quick_help = (
+        f"search a sample of {QUICK_ROWS:,} rows with {QUICK_FOLDS} folds; fit the best models on "
+        "all training rows"
+    )
+    cli.add_yes_no_flag(parser, "--quick", quick_help)
     return parser
 
 

@@ -29,8 +29,14 @@ from scoring.local_server import serve_model
 
 RESULTS = PROJECT / "benchmarks" / "RESULTS.md"
 FULL, TEN_TIMES = 100_000, 1_000_000  # leads
-PACKAGES = ["mlflow-skinny", "scikit-learn", "sqlalchemy", "pyarrow", "pandas"]
-PACKAGES += ["adbc-driver-sqlite"]
+PACKAGES = (
+    "mlflow-skinny",
+    "scikit-learn",
+    "sqlalchemy",
+    "pyarrow",
+    "pandas",
+    "adbc-driver-sqlite",
+)
 
 FIGURES = (
     scoring.over_rest,

@@ -93,6 +93,17 @@ def add_yes_no_flag(parser: argparse.ArgumentParser, flag: str, help: str) -> No
     )
 
 
+def add_source_flag(parser: argparse.ArgumentParser) -> None:
+    """Add `--source`, the files to load."""
+    parser.add_argument(
+        "--source",
+        default="",
+        metavar="DIR",
+        help="folder of source files, or the file if the problem has only one (default: the "
+        "problem's sample data)",
+    )
+
+
 def yes_or_no(value: bool) -> str:
     """Format the value of a boolean flag."""
     return "yes" if value else "no"

@@ -12,9 +12,13 @@ def add_scoring_flags(
     parser: argparse.ArgumentParser, own_flags: Sequence[NumberFlag], max_rejected_help: str
 ) -> None:
     """Add a script's own numeric flags, followed by the flags that both scripts have."""
-    help = "model version to score with: models:/name@alias or models:/name/number (default: the "
-    help += "problem's champion)"
-    parser.add_argument("--model", default="", metavar="URI", help=help)
+    parser.add_argument(
+        "--model",
+        default="",
+        metavar="URI",
+        help="model version to score with: models:/name@alias or models:/name/number (default: "
+        "the problem's champion)",
+    )
     for flag, kind, default, text in (
         *own_flags,
         ("--limit", cli.at_least(0), 0, "maximum number of rows to score; 0 scores all"),

@@ -9,12 +9,12 @@ LOWER, HIGHER, ONE = "lower is better", "higher is better", "1 is ideal"
 class Place(Flag):
     """A table or plot that shows metrics."""
 
-    TRAIN_CV = auto()  # train.py, cross-validated
+    TRAIN_CV = auto()  # train.py, cross-validated: only what training/fold.py computes
     TRAIN = auto()  # train.py, on held-out rows
     TRAIN_COST = auto()  # train.py, time and size
     CARD = auto()  # the model card of a version
-    COMPARISON = auto()  # the page and the plot that compare the candidates of a training
-    PIPELINE = auto()  # pipeline.py
+    COMPARISON = auto()  # page and plot that compare candidates: only what every problem has
+    PIPELINE = auto()  # pipeline.py: only what the base-rate model has, too
 
 
 TRAIN_CV, TRAIN, TRAIN_COST, CARD, COMPARISON, PIPELINE = Place

@@ -147,7 +147,10 @@ def _parse(content: bytes, model_id: str) -> Model:
         # nested YAML aliases can expand to gigabytes, and MLflow writes none
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(content)):
             raise ValueError
-        return Model.from_dict(yaml.safe_load(content))
+        model = Model.from_dict(yaml.safe_load(content))
+        if not isinstance(model.flavors, dict):
+            raise TypeError
+        return model
     except Exception as error:  # an invalid file may raise anything
         fault = f"its {MLMODEL} cannot be read ({type(error).__name__})"
         raise _untrusted(model_id, fault) from error

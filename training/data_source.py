@@ -37,7 +37,11 @@ class DataSource:
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add `--table` and `--label`; every parser has `--database` already."""
-    help = "read the rows from this Parquet or CSV file, not from the database; it needs the "
-    help += "feature columns and the label"
-    parser.add_argument("--table", default="", metavar="FILE", help=help)
+    parser.add_argument(
+        "--table",
+        default="",
+        metavar="FILE",
+        help="read the rows from this Parquet or CSV file, not from the database; it needs the "
+        "feature columns and the label",
+    )
     parser.add_argument("--label", default="", help="name of the label column (0 or 1) in --table")

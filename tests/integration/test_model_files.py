@@ -100,6 +100,7 @@ def edit_metadata(folder: Path, **settings: object) -> None:
 
 # invalid contents of MLmodel and the error message for each
 INVALID_MLMODELS = {
+    "flavors: []": "its MLmodel cannot be read (TypeError)",
     "a: [": "its MLmodel cannot be read (ParserError)",
     "- a list": "its MLmodel cannot be read (TypeError)",
     "": "its MLmodel cannot be read (AttributeError)",

@@ -19,11 +19,12 @@ from sklearn.metrics import (
 )
 
 import problems
-from metrics import calibration, ranking
+from metrics import calibration, catalog, ranking
 from metrics.bootstrap import Bootstrap, estimate
 from metrics.classification import WeightedCurves
 from training import evaluate
 from training.dataset import Rows
+from training.fold import FOLD_METRICS
 
 PROBLEM = problems.load()
 
@@ -37,6 +38,22 @@ def rows_with_probabilities(count: int, seed: int, per_group: int = 5) -> tuple[
     label = (rng.random(count) < probability).astype(np.int8)
     features = pd.DataFrame({"apr": rng.uniform(5, 200, count)})
     return Rows(features, label, groups), probability
+
+
+def test_each_place_shows_only_metrics_that_it_gets() -> None:
+    rows, probability = rows_with_probabilities(500, 0)
+    loans = problems.load("loan_risk")
+    computed = {
+        catalog.TRAIN_CV: set(FOLD_METRICS),
+        catalog.TRAIN: set(evaluate.held_out_metrics(PROBLEM, rows, probability, 0.25, 0.12)),
+        catalog.COMPARISON: set(evaluate.held_out_metrics(loans, rows, probability, 0.25, 0.12)),
+        catalog.PIPELINE: set(evaluate.base_rate_metrics(0.12, rows)),
+    }
+    computed[catalog.CARD] = computed[catalog.TRAIN]
+    for place, names in computed.items():
+        shown = {metric.name for metric in catalog.shown_in(place)}
+        assert shown, place
+        assert shown <= names, place
 
 
 def test_metrics_agree_with_scikit_learn() -> None:
