@@ -156,7 +156,7 @@ class ModelVersions:
             old.last_used_at = time.monotonic()
             telemetry.ACTIVE_WORKERS.labels(state.alias, before).set(0)
         telemetry.ACTIVE_WORKERS.labels(state.alias, model_id).set(1)
-        telemetry.log_event("takes over", alias=state.alias, version=model_id, before=before)
+        telemetry.log_event("activated", alias=state.alias, version=model_id, before=before)
 
     def _clear_refusal(self, state: AliasState) -> None:
         state.refusal = state.attempted = None
@@ -172,7 +172,7 @@ class ModelVersions:
         active_id = state.active.version.model_id if state.active else None
         print_message(f"No version was activated as {state.alias}: {reason}")
         telemetry.log_event(
-            "refused", alias=state.alias, version=model_id, why=reason, goes_on=active_id
+            "refused", alias=state.alias, version=model_id, why=reason, active=active_id
         )
 
     def _unload_unused(self) -> None:

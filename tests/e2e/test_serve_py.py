@@ -99,7 +99,7 @@ def workers_with_a_model(server: ServePy) -> set[int]:
     return {
         event["worker"]
         for event in server.events
-        if event["event"] == "takes over" and event["alias"] == "champion"
+        if event["event"] == "activated" and event["alias"] == "champion"
     }
 
 

@@ -129,7 +129,7 @@ def test_no_request_of_16_clients_fails_and_each_response_is_from_its_version(
     mlflow.set_tracking_uri(served.store.uri)
     expected = {f"{MODEL}/{number}": probabilities(number) for number in (PLAIN, ENGINEERED)}
     assert not set(expected[f"{MODEL}/{PLAIN}"]) & set(expected[f"{MODEL}/{ENGINEERED}"])
-    activations_before = len(served.log_lines("takes over"))
+    activations_before = len(served.log_lines("activated"))
     crowd = Crowd(served.server.url, expected)
     with ThreadPoolExecutor(CLIENTS) as threads:
         clients = [threads.submit(crowd.client, number) for number in range(CLIENTS)]
@@ -146,7 +146,7 @@ def test_no_request_of_16_clients_fails_and_each_response_is_from_its_version(
     assert crowd.total_responses >= REQUESTS
     assert set(crowd.responses) == set(expected)
     wait_for(
-        lambda: len(served.log_lines("takes over")) == activations_before + WORKERS * SWAPS,
+        lambda: len(served.log_lines("activated")) == activations_before + WORKERS * SWAPS,
         "a log line of each activation",
     )
     print(
@@ -180,7 +180,7 @@ def test_a_running_client_finishes_with_the_version_it_started_with(
         assert client.returncode == 0, errors
     assert_every_offer_scored_once(small_database, f"{MODEL}/{ENGINEERED}", small_offers)
     lines = served.server.events
-    last_swap = max(at for at, line in enumerate(lines) if line["event"] == "takes over")
+    last_swap = max(at for at, line in enumerate(lines) if line["event"] == "activated")
     after_swap = [line["version"] for line in lines[last_swap + 1 :] if line["event"] == "request"]
     assert set(after_swap) == {f"{MODEL}/{ENGINEERED}"}
 
@@ -204,7 +204,7 @@ def test_a_version_that_fails_is_never_activated_and_the_old_one_stays_active(
     )
     assert len({line["worker"] for line in refusals}) == len(refusals) == WORKERS
     assert "fails its canary check" in refusals[0]["why"]
-    assert {line["goes_on"] for line in refusals} == {f"{MODEL}/{ENGINEERED}"}
-    assert served.log_lines("takes over", version=version) == []
+    assert {line["active"] for line in refusals} == {f"{MODEL}/{ENGINEERED}"}
+    assert served.log_lines("activated", version=version) == []
     served.move_champion(PLAIN)
     assert served.server.model()["refused"] is None

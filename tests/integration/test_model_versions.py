@@ -125,7 +125,7 @@ def test_a_version_that_fails_is_never_activated_and_the_old_one_stays_active(
     output = capfd.readouterr()
     assert output.out.count('"event": "refused"') == 1
     assert output.err.count("No version was activated as champion") == 1
-    assert f'"goes_on": "{ENGINEERED}"' in output.out
+    assert f'"active": "{ENGINEERED}"' in output.out
 
     store.set_alias("champion", "1")
     models.refresh()
