@@ -22,7 +22,9 @@ with code 3. Every decision is logged as a run of the MLflow experiment `promoti
 """
 
 import argparse
+import math
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from mlflow import MlflowClient
 
@@ -34,6 +36,8 @@ from registry import aliases, model_files, promotions, store, versions
 from registry.store import RegistryError
 from training import data_source, promotion, selection
 from training.data_source import DataSource
+from training.gate import Verdict
+from training.promotion import Comparison
 from training.selection import Standing
 
 
@@ -104,13 +108,42 @@ def judge_challenger(client: MlflowClient, problem: Problem, args: argparse.Name
         print(promotion.summarize(comparison, verdict))
         if not verdict.is_promoted:
             promotions.record_outcome(promotions.REFUSED, "; ".join(verdict.refusal_reasons))
-            return cli.EXIT_REFUSED
+            print_next_steps(comparison, verdict, args)
+            return cli.EXIT_REFUSED if champion else cli.EXIT_NO_CHAMPION
         reason = promotion.promotion_reason(comparison, verdict)
         promotions.move_champion(client, name, champion, number, promotions.PROMOTED, reason)
     runner_up = next((other.number for other in others if other.number != champion), None)
     aliases.set_challenger(client, name, runner_up)
     print_aliases(client, name)
+    print(f"In MLflow: {store.ui_url(f'models/{name}/versions/{number}')}")
     return 0
+
+
+def print_next_steps(comparison: Comparison, verdict: Verdict, args: argparse.Namespace) -> None:
+    """Print the commands to choose from after a refusal, and which version stays the champion."""
+    source = DataSource(args.database, args.table, args.label)
+    flags = cli.format_flags(problem=args.problem, **asdict(source))
+    train, promote = (
+        f"{store.command_prefix()}python {name}.py{flags}" for name in ("train", "promote")
+    )
+    force, challenger, champion = (
+        " --force" * args.force,
+        comparison.challenger,
+        comparison.champion,
+    )
+    print("\nTo continue, choose one of these commands:")
+    print("- load more labeled rows, then train and judge a new challenger:")
+    print(f"  {train} && {promote}{force}")
+    if not verdict.has_gain and len(verdict.refusal_reasons) == 1:
+        margin = math.floor(verdict.gain.low * 1e5 - 1) / 1e5  # just below the interval
+        print(f"- accept a log loss up to {-margin:.5f} above that of {comparison.reference_name}:")
+        print(f"  {promote} --challenger {challenger.number} --margin {margin:.5f}{force}")
+    print(f"- make {challenger.model_id} the champion without these checks:")
+    print(f'  {promote} --to {challenger.number} --why "replace this by your reason"\n')
+    if champion:
+        print(f"{champion.model_id} stays the champion.")
+    else:
+        print(f"{challenger.name} has no champion, so no version can be served.")
 
 
 def ranked_candidates(

@@ -18,7 +18,8 @@ from cli.signals import raise_on_stop_signals
 from cli.signals import stop_gracefully as stop_gracefully
 
 VERSION = "0.2.0"  # must equal the version in pyproject.toml
-EXIT_REFUSED = 3  # the promotion gate refused the challenger
+EXIT_REFUSED = 3  # the promotion gate refused the challenger; the champion stays
+EXIT_NO_CHAMPION = 6  # the promotion gate refused the challenger, and there is no champion
 SECONDS_PER_WEEK = 7 * 24 * 60 * 60
 # This text is not a docstring, because PYTHONOPTIMIZE=2 removes docstrings.
 EXIT_CODES = """\
@@ -30,6 +31,7 @@ All scripts use the same exit codes:
     3    the challenger was refused; the champion stays
     4    the endpoint does not respond, or does not serve the chosen version
     5    not every row was scored, or the counts do not agree
+    6    the challenger was refused, and there is no champion to serve
     130  stopped by Ctrl-C
     141  the reader of the output, such as `head`, has exited
     143  stopped by SIGTERM

@@ -33,6 +33,7 @@ class Metric:
 
 METRICS = (
     Metric("log_loss", "log loss", LOWER, EVERYWHERE),
+    Metric("gain", "gain over base rate", HIGHER, TRAIN_CV),
     Metric("brier", "Brier score", LOWER, CARD | PIPELINE),
     Metric("roc_auc", "ROC AUC", HIGHER, EVERYWHERE),
     Metric("average_precision", "average precision", HIGHER, EVERYWHERE),

@@ -5,9 +5,11 @@ import fcntl
 import logging
 import os
 import re
+import shlex
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import mlflow
 from mlflow import ActiveRun, MlflowClient
@@ -163,6 +165,23 @@ def _experiment_id(name: str) -> str:
                 raise
     require_not_deleted(experiment)
     return experiment.experiment_id
+
+
+def ui_url(page: str) -> str:
+    """Return the address of a page of MLflow's UI: of the tracking server, or of `mlflow ui`."""
+    uri = urlsplit(mlflow.get_tracking_uri())
+    if not uri.scheme.startswith("http"):
+        return f"http://127.0.0.1:5000/#/{page}"
+    host = uri.netloc.rpartition("@")[2]  # without user and password
+    return f"{uri.scheme}://{host}{uri.path.rstrip('/')}/#/{page}"
+
+
+def command_prefix() -> str:
+    """Return what a printed command must start with so that it uses the same store."""
+    uri, set_uri = mlflow.get_tracking_uri(), os.environ.get(MLFLOW_TRACKING_URI.name)
+    if set_uri in (None, default_uri(Path.cwd())) or uri_without_password() != uri:
+        return ""  # a password is not printed; the variable is still set in the user's shell
+    return f"{MLFLOW_TRACKING_URI.name}={shlex.quote(uri)} "
 
 
 def default_uri(folder: Path) -> str:

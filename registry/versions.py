@@ -49,6 +49,7 @@ class RegisteredVersion:
     threshold: float
     canary: CanaryRows
     trained_on: TrainingSnapshot
+    cross_validated_gain: Mapping[str, Any]  # over the base rate; {} in releases before 0.2.0
     registry: str
     problem: str
     features: tuple[str, ...]  # in the order of the canary rows' values
@@ -85,6 +86,7 @@ def log_model(
     threshold: float,
     canary: CanaryRows,
     trained_on: TrainingSnapshot,
+    cross_validated_gain: Mapping[str, Any],
     params: Mapping[str, Any],
 ) -> "ModelInfo":
     """Log a fitted pipeline to the active run, with the metadata that clients need."""
@@ -103,6 +105,7 @@ def log_model(
             "decision_threshold": threshold,
             "canary": asdict(canary),
             "trained_on": asdict(trained_on),
+            "cross_validated_gain": dict(cross_validated_gain),
         },
     )
     return info
@@ -167,6 +170,7 @@ def _read_version(registered: ModelVersion) -> RegisteredVersion:
             threshold=threshold,
             canary=CanaryRows(**metadata["canary"]),
             trained_on=TrainingSnapshot(**metadata["trained_on"]),
+            cross_validated_gain=dict(metadata.get("cross_validated_gain", {})),
             registry=uri_without_password(),
             problem=metadata["problem"],
             features=tuple(features),

@@ -21,6 +21,7 @@ FOLD_METRICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
     "average_precision": average_precision_score,
     "brier": brier_score_loss,
 }
+GAIN = "gain"  # the log loss of the base rate of the fold's training rows minus the model's
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ def fit_fold(
     train, test = fold
     train_label, test_label = labels[train], labels[test]
     model, results = None, []
+    base_rate_loss = log_loss(test_label, np.full(len(test), train_label.mean()))
     with ignore_expected_warnings():
         started = time.perf_counter()
         steps = clone(pipeline).set_params(**points[0][1])
@@ -66,6 +68,7 @@ def fit_fold(
             seconds = time.perf_counter() - started + shared_seconds
             probability = model.predict_proba(test_columns)[:, 1].astype(np.float64)
             scores = {name: float(f(test_label, probability)) for name, f in FOLD_METRICS.items()}
+            scores[GAIN] = base_rate_loss - scores["log_loss"]
             results.append(FoldResult(point, number, probability, scores, seconds))
     return results
 

@@ -6,7 +6,7 @@ A training is a run; each candidate is a run below it, and each grid point a run
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import mlflow
@@ -90,6 +90,7 @@ def register_candidate(
             threshold=threshold,
             canary=canaries.record_canary(result.estimator, evaluation.canary_rows),
             trained_on=data.trained_on,
+            cross_validated_gain=asdict(result.gain),
             params=params,
         )
         megabytes = (Model.load(model.model_uri).model_size_bytes or 0) / 1e6

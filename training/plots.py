@@ -100,13 +100,17 @@ def comparison(
     return figure
 
 
-def bootstrap(resampled_gains: np.ndarray, gain: Estimate, title: str) -> Figure:
-    """A histogram of the reduction in log loss over resamples of the groups."""
+def gains(gain_by_rows: Mapping[str, Estimate], margin: float, title: str) -> Figure:
+    """The gain of a challenger on each kind of rows, with its interval."""
     figure, axes = _axes(title)
-    axes.hist(resampled_gains, bins=60, color="tab:blue", alpha=0.7)
-    axes.axvspan(gain.low, gain.high, alpha=0.15, color="tab:blue", label="99 % interval")
-    axes.axvline(0, color="black", linestyle=":", label="no difference")
-    axes.set(ylabel="resamples", xlabel="reduction in log loss (right: challenger is better)")
+    figure.set_size_inches(8, 1.2 + 0.5 * len(gain_by_rows))
+    for y, gain in enumerate(list(gain_by_rows.values())[::-1]):
+        axes.plot([gain.low, gain.high], [y, y], color="tab:blue", linewidth=3, alpha=0.5)
+        axes.plot(gain.value, y, "o", color="tab:blue")
+    axes.axvline(margin, color="black", linestyle=":", label="required" if margin else "no gain")
+    axes.set(yticks=range(len(gain_by_rows)), yticklabels=list(gain_by_rows)[::-1])
+    axes.set(ylim=(-0.6, len(gain_by_rows) - 0.4))
+    axes.set_xlabel("gain in log loss (right: the challenger is better)")
     axes.legend()
     return figure
 

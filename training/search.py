@@ -19,9 +19,10 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from cli import one_line
 from metrics.cross_validation import FoldSummary, summarize_folds
+from metrics.gain import MeasuredGain
 from problems import Candidate, ProblemError
 from training.dataset import Rows
-from training.fold import FOLD_METRICS, fit_fold, ignore_expected_warnings
+from training.fold import FOLD_METRICS, GAIN, fit_fold, ignore_expected_warnings
 
 Folds = Sequence[tuple[np.ndarray, np.ndarray]]
 
@@ -63,6 +64,13 @@ class SearchResult:
     grid_points: list[GridPoint]
     fold_scores: dict[str, np.ndarray]
     out_of_fold_probabilities: np.ndarray
+
+    @property
+    def gain(self) -> MeasuredGain:
+        """The cross-validated gain of the best grid point over the base rate."""
+        score, rows = self.best.scores[GAIN], self.out_of_fold_probabilities.shape[1]
+        folds = len(self.fold_scores[GAIN])
+        return MeasuredGain(score.value, score.standard_error, rows, folds - 1)
 
     def labels_and_probabilities(self, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Labels and out-of-fold probabilities of the searched rows, with the repeats joined."""
@@ -130,7 +138,7 @@ def _cross_validate(
     """
     folds = [fold for folds in repeats for fold in folds]
     probabilities = np.empty((len(grid), len(repeats), len(rows)))
-    scores = {name: np.empty((len(grid), len(folds))) for name in FOLD_METRICS}
+    scores = {name: np.empty((len(grid), len(folds))) for name in (*FOLD_METRICS, GAIN)}
     seconds = np.empty((len(grid), len(folds)))
     parallel = Parallel(jobs, return_as="generator_unordered", max_nbytes="1M")
     for results in parallel(

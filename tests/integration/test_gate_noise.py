@@ -11,7 +11,7 @@ from sklearn.base import clone
 
 import problems
 from tests.support.datasets import generated_offers
-from training import promotion
+from training import gate
 from training.dataset import Dataset
 
 PROBLEM = problems.load()
@@ -28,9 +28,7 @@ def probabilities(estimator: Any, data: Dataset) -> np.ndarray:
 
 
 def is_refused(data: Dataset, challenger: np.ndarray, champion: np.ndarray) -> bool:
-    verdict = promotion.apply_gate(
-        PROBLEM, data.test, challenger, champion, 0.0, canaries_match=True
-    )
+    verdict = gate.apply_gate(PROBLEM, data.test, challenger, champion, 0.0, canaries_match=True)
     return not verdict.is_promoted
 
 

@@ -40,7 +40,7 @@ def test_a_better_challenger_replaces_the_champion(
     assert run.data.metrics["log_loss"] < run.data.metrics["against_log_loss"]
     assert run.data.params["against"] == "offer-click/1"
     (plot,) = store.client.list_artifacts(run.info.run_id)
-    assert plot.path == "bootstrap.png"
+    assert plot.path == "gain.png"
 
 
 def test_a_worse_challenger_is_refused_and_the_champion_stays(
@@ -51,7 +51,7 @@ def test_a_worse_challenger_is_refused_and_the_champion_stays(
     assert store.alias("challenger") == PLAIN
     output = capsys.readouterr().out
     assert "offer-click/1 is refused: its log loss is not significantly lower: " in output
-    assert "held-out rows. offer-click/2 stays the champion." in output
+    assert "\noffer-click/2 stays the champion.\n" in output
     run = store.promotion_runs()[0]
     assert run.data.tags["outcome"] == "refused"
     assert run.data.tags["why"].startswith("its log loss is not significantly lower: ")

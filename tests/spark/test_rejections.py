@@ -60,6 +60,7 @@ def picky(store: StoreCopy, small_source: Path) -> str:
             threshold=0.5,
             canary=canaries.record_canary(pipeline, rows.head(3)),
             trained_on=champion.trained_on,
+            cross_validated_gain={},
             params={},
         )
         return f"models:/{MODEL}/{versions.register(problem, model, {}, '').version}"

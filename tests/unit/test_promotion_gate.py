@@ -5,9 +5,9 @@ import pytest
 
 import problems
 from tests.support.datasets import generated_rows, split_offers
-from training import promotion
+from training import gate
 from training.dataset import Dataset, Rows
-from training.promotion import Verdict
+from training.gate import Verdict
 
 PROBLEM = problems.load()
 
@@ -39,9 +39,7 @@ def base_rate(data: Dataset) -> np.ndarray:
 def judge(
     data: Dataset, challenger: np.ndarray, champion: np.ndarray, margin: float = 0.0
 ) -> Verdict:
-    return promotion.apply_gate(
-        PROBLEM, data.test, challenger, champion, margin, canaries_match=True
-    )
+    return gate.apply_gate(PROBLEM, data.test, challenger, champion, margin, canaries_match=True)
 
 
 def test_a_challenger_equal_to_the_champion_is_refused(
@@ -84,12 +82,12 @@ def test_an_overconfident_challenger_is_refused_even_if_its_log_loss_is_lower(
 def test_a_challenger_that_fails_its_canary_check_is_refused(
     data: Dataset, true_probabilities: np.ndarray
 ) -> None:
-    verdict = promotion.apply_gate(
+    verdict = gate.apply_gate(
         PROBLEM, data.test, true_probabilities, base_rate(data), 0.0, canaries_match=False
     )
-    assert verdict.refusal_reasons == (
-        "it failed the canary check: its answers differ from those at training",
-    )
+    assert verdict.refusal_reasons == [
+        "it failed the canary check: its answers differ from those at training"
+    ]
 
 
 def test_repeating_every_offer_ten_times_does_not_narrow_the_interval(data: Dataset) -> None:
@@ -100,7 +98,7 @@ def test_repeating_every_offer_ten_times_does_not_narrow_the_interval(data: Data
     rows = Rows(
         data.test.features.loc[ten_times], data.test.label[ten_times], data.test.group[ten_times]
     )
-    verdict = promotion.apply_gate(
+    verdict = gate.apply_gate(
         PROBLEM, rows, challenger[ten_times], base_rate(data)[ten_times], 0.0, canaries_match=True
     )
     width = verdict.gain.high - verdict.gain.low

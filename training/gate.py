@@ -1,0 +1,115 @@
+"""The promotion gate: the checks that a challenger must pass to become the champion."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from metrics import calibration
+from metrics.bootstrap import Bootstrap, Estimate, estimate
+from metrics.classification import log_losses
+from metrics.gain import MeasuredGain, combine
+from problems import Problem
+from training.dataset import Rows
+
+# The gate may run every night, so it must rarely pass a model that is better by chance alone: at
+# 95%, one in ten models of shuffled labels passed.
+CONFIDENCE = 0.99
+# The first champion has nothing to replace, and is also judged by its cross-validation.
+FIRST_CONFIDENCE = 0.95
+REPLICATES = 4_000
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The result of the gate; the challenger is promoted if no reason speaks against it."""
+
+    measured: MeasuredGain  # the reference's log loss minus the challenger's
+    confidence: float
+    margin: float
+    gain: Estimate  # with its interval
+    gain_by_rows: Mapping[str, Estimate]  # on each kind of rows
+    log_loss: float
+    reference_log_loss: float
+    slope: Estimate
+    canaries_match: bool
+    calibration_band: tuple[float, float]
+
+    @property
+    def is_promoted(self) -> bool:
+        return not self.refusal_reasons
+
+    @property
+    def has_gain(self) -> bool:
+        return self.gain.low > self.margin
+
+    @property
+    def refusal_reasons(self) -> list[str]:
+        """The checks that failed, each as a clause."""
+        reasons = []
+        if not self.has_gain:
+            more = f" by more than {self.margin:g}" if self.margin else ""
+            reasons.append(
+                f"its log loss is not significantly lower{more}: the gain is "
+                f"{format_gain(self.gain)} on {self.measured.rows:,} rows"
+            )
+        low, high = self.calibration_band
+        if not (self.slope.low <= high and self.slope.high >= low):
+            reasons.append(
+                f"its probabilities are not calibrated: the calibration slope is {self.slope}, "
+                f"outside {low:g} to {high:g}"
+            )
+        if not self.canaries_match:
+            reasons.append("it failed the canary check: its answers differ from those at training")
+        return reasons
+
+
+def apply_gate(
+    problem: Problem,
+    rows: Rows,
+    challenger: np.ndarray,
+    reference: np.ndarray,
+    margin: float,
+    *,
+    canaries_match: bool,
+    cross_validated: MeasuredGain | None = None,
+) -> Verdict:
+    """Judge a challenger's probabilities for held-out rows against a reference's, both (rows,).
+
+    A challenger passes if all of the following hold: the lower end of the interval of its gain in
+    log loss exceeds `margin`; the interval of its calibration slope overlaps the problem's
+    calibration band; and `canaries_match` is true.
+
+    The interval of the gain is a 99% one, from a paired bootstrap of whole groups. For the first
+    champion, `cross_validated` is its gain on the training rows: the interval is then a 95% one of
+    the mean gain over all labeled rows, each predicted by a model that has not seen it.
+    """
+    bootstrap = Bootstrap(rows.group, REPLICATES)
+    losses, reference_losses = (log_losses(rows.label, p) for p in (challenger, reference))
+    sums = bootstrap.sums({"rows": np.ones(len(rows)), "gain": reference_losses - losses})
+    gains = sums["gain"] / sums["rows"]
+    measured = MeasuredGain(float(gains[0]), float(np.std(gains[1:])), len(rows))
+    confidence = FIRST_CONFIDENCE if cross_validated else CONFIDENCE
+    gain = estimate(gains, confidence)
+    gain_by_rows = {f"{len(rows):,} held-out rows": gain}
+    if cross_validated:
+        training_rows = f"{cross_validated.rows:,} training rows, cross-validated"
+        gain_by_rows[training_rows] = cross_validated.interval(confidence)
+        measured = combine(cross_validated, measured)
+        gain = gain_by_rows["all of them"] = measured.interval(confidence)
+    return Verdict(
+        measured=measured,
+        confidence=confidence,
+        margin=margin,
+        gain=gain,
+        gain_by_rows=gain_by_rows,
+        log_loss=float(losses.mean()),
+        reference_log_loss=float(reference_losses.mean()),
+        slope=estimate(calibration.calibration_slope(rows.label, challenger, bootstrap)),
+        canaries_match=canaries_match,
+        calibration_band=problem.calibration_band,
+    )
+
+
+def format_gain(gain: Estimate) -> str:
+    return f"{gain.value:.5f} ({gain.low:.5f} to {gain.high:.5f})"
