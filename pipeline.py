@@ -84,16 +84,15 @@ def print_summary(engine: Engine, problem: problems.Problem) -> None:
     client = store.connect()
     champion = versions.resolve(client, aliases.champion_uri(problem.model_name))
     trained = versions.latest_training_versions(client, problem)
-    metrics = [client.get_run(str(version.run_id)).data.metrics for version in trained]
-    base_rate = client.get_run(trained[0].tags["training_run"]).data.metrics
+    metrics = [versions.all_metrics(version) for version in trained]
     print_table(
         "Candidates on the held-out set",
         ("", *(f"{v.tags['candidate']}\n({v.version})" for v in trained), "base rate"),
         [
             (
                 metric.title,
-                *(values[f"test_{metric.name}"] for values in metrics),
-                base_rate[f"base_rate_{metric.name}"],
+                *(values[metric.logged_name] for values in metrics),
+                metrics[0][f"base_rate_{metric.name}"],
             )
             for metric in catalog.shown_in(catalog.PIPELINE)
         ],

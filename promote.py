@@ -30,7 +30,7 @@ from mlflow import MlflowClient
 
 import cli
 import problems
-from cli.terminal import print_table
+from cli.terminal import print_table, print_text
 from problems import Problem
 from registry import aliases, model_files, promotions, store, versions
 from registry.store import RegistryError
@@ -105,7 +105,7 @@ def judge_challenger(client: MlflowClient, problem: Problem, args: argparse.Name
     with promotions.decision_run(name, champion, number):
         verdict = promotion.judge(comparison, args.margin)
         promotion.log_verdict(comparison, verdict, forced=args.force)
-        print(promotion.summarize(comparison, verdict))
+        print_text(promotion.summarize(comparison, verdict))
         if not verdict.is_promoted:
             promotions.record_outcome(promotions.REFUSED, "; ".join(verdict.refusal_reasons))
             print_next_steps(comparison, verdict, args)
@@ -158,7 +158,10 @@ def ranked_candidates(
         registered = [versions.get_version(client, problem.model_name, challenger)]
     else:
         registered = versions.latest_training_versions(client, problem)
-    standings = [Standing.from_tags(str(version.version), version.tags) for version in registered]
+    standings = [
+        Standing.from_run(str(v.version), versions.source_run(client, v), v.tags)
+        for v in registered
+    ]
     names = {standing.name for standing in standings}
     listed = ", ".join(sorted(names))
     if unknown := allowed - names:

@@ -21,9 +21,8 @@ from dataclasses import asdict
 
 import cli
 import problems
-from cli.terminal import print_table, progress
+from cli.terminal import print_table, print_text, progress
 from metrics import catalog
-from metrics.bootstrap import Estimate
 from problems import Candidate
 from registry import model_files, store
 from training import data_source, log_and_register, selection
@@ -89,8 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for candidate in candidates:  # fail before a search that may take hours
         model_files.types_to_trust(candidate.pipeline)
     store.connect(create=True)
-    new_run = store.run_in_experiment(problem.name, "training", {"problem": problem.name})
-    with store.translate_mlflow_errors(), new_run as run:
+    with store.translate_mlflow_errors(), log_and_register.training_run(problem) as run:
         trained, context = train_candidates(data, candidates, rule, args)
         evaluations = [registered.evaluation for registered in trained]
         standings = [evaluation.standing for evaluation in evaluations]
@@ -99,8 +97,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         log_and_register.log_comparison(trained, best, reason, context)
     print_metrics(problem.model_name, trained)
     print_decisions(problem.former_threshold, evaluations)
-    print(f"{best} is best: {reason}.")
-    print(f"Training run {run.info.run_id} in {store.uri_without_password()}.")
+    print_text(f"{best} is best: {reason}.")
+    page = f"experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
+    print(f"In MLflow: {store.ui_url(page)}?workflowType=machine_learning")
     print(f"Next: python promote.py{cli.format_flags(problem=args.problem, **asdict(source))}")
     return 0
 
@@ -136,34 +135,25 @@ def train_candidates(
 
 
 def print_metrics(model_name: str, trained: Sequence[RegisteredCandidate]) -> None:
-    """Print the metrics of all candidates side by side."""
-    evaluations = [registered.evaluation for registered in trained]
-    estimates: list[tuple[str, list[Estimate]]] = [
-        (f"CV {m.title}", [e.search_result.best.scores[m.name] for e in evaluations])
-        for m in catalog.shown_in(catalog.TRAIN_CV)
-    ]
-    for m in catalog.shown_in(catalog.TRAIN):
-        if all(m.name in e.held_out_metrics for e in evaluations):
-            estimates.append((m.title, [e.held_out_metrics[m.name] for e in evaluations]))
-    rows: list[tuple[object, ...]] = []
-    for title, values in estimates:
-        if all(math.isfinite(e.value) for e in values):
-            rows.append((title, *(e.value for e in values)))
-            rows.append(("  95 % interval", *(f"{e.low:.4f} to {e.high:.4f}" for e in values)))
-    for m in catalog.shown_in(catalog.TRAIN_COST):
-        rows.append((m.title, *(r.metrics[m.name] for r in trained)))
+    """Print the most important metrics of all candidates side by side."""
+    shown = [(f"CV {m.title}", f"cv_{m.name}") for m in catalog.shown_in(catalog.CV)]
+    shown += [(m.title, m.logged_name) for m in catalog.shown_in(catalog.TRAIN)]
+    rows = [(title, *(r.metrics.get(name, math.nan) for r in trained)) for title, name in shown]
     names = [f"{r.evaluation.name}\n({r.version.version})" for r in trained]
     title = f"{model_name}: cross-validated (CV) metrics, and metrics on held-out rows"
     print_table(title, ("", *names), rows)
 
 
-def print_decisions(former_threshold: float, evaluations: Sequence[Evaluation]) -> None:
-    """Print precision and recall at the chosen and the former threshold."""
-    metrics, former = ("precision", "recall"), ("former", former_threshold, "_at_former")
+def print_decisions(former_threshold: float | None, evaluations: Sequence[Evaluation]) -> None:
+    """Print precision and recall at the chosen and, if there is one, at the former threshold."""
+    metrics, rules = ("precision", "recall"), {"": "chosen", "_at_former": "former"}
     rows = [
         (e.name, rule, threshold, *(e.held_out_metrics[m + suffix].value for m in metrics))
         for e in evaluations
-        for rule, threshold, suffix in (("chosen", e.threshold, ""), former)
+        for (suffix, rule), threshold in zip(
+            rules.items(), (e.threshold, former_threshold), strict=True
+        )
+        if threshold is not None
     ]
     header = ("", "rule", "threshold", *metrics)
     print_table("Decisions on the held-out set, by threshold", header, rows)

@@ -1,6 +1,7 @@
 """Messages, progress and tables for the terminal."""
 
 import sys
+import textwrap
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,12 @@ SECONDS_BETWEEN_LINES = 5.0
 def print_message(text: str) -> None:
     """Print a message to stderr, apart from the script's output."""
     print(text, file=sys.stderr, flush=True)
+
+
+def print_text(text: str) -> None:
+    """Print a paragraph, wrapped at the terminal's width, but never within a word."""
+    width = Console().width
+    print(textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False))
 
 
 class ProgressCounter:

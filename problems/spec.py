@@ -72,7 +72,7 @@ class Problem:
     outcome_labels: tuple[str, str]  # below the decision threshold, and from it on
     sample_folder: Path | None = None  # the default source of ingest.py
     group: str = ""  # column whose equal values are never split; default: the row key
-    former_threshold: float = 0.5  # of the system that the models replace, for comparison
+    former_threshold: float | None = None  # of the system that the models replace, if any
     ranking_baseline: str = ""  # if rows of a group compete: rank by this number, lowest first
     calibration_band: tuple[float, float] = (0.8, 1.25)  # slopes that the promotion gate accepts
     outcome_time: ColumnElement[Any] | None = None  # when the outcome happened
@@ -95,7 +95,7 @@ class Problem:
             yield "module must be the __name__ of the package"
         if not re.fullmatch(r"[\w. -]+", self.model_name):
             yield f"model_name {self.model_name!r} may contain only letters, digits and -"
-        if not 0 <= self.former_threshold <= 1:
+        if self.former_threshold is not None and not 0 <= self.former_threshold <= 1:
             yield "former_threshold must lie between 0 and 1"
         if self.ranking_baseline not in ("", *self.numbers):
             yield f"ranking_baseline {self.ranking_baseline!r} is not a number feature"

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from registry.versions import RegisteredVersion
 
-# tags of a version: the SHA-256 digests of all its files and of its MLmodel
-FILES_DIGEST_TAG, MLMODEL_DIGEST_TAG = "files_digest", "mlmodel_digest"
+DIGEST_TAG = "digest"  # of a version: the SHA-256 digests of its MLmodel and of all its files
+OLD_DIGEST_TAGS = "mlmodel_digest", "files_digest"  # of versions that 0.1.0 registered
 MLMODEL, MODEL_FILE = "MLmodel", "model.skops"
 # MLflow adds this file when it downloads a registered version
 ADDED_BY_MLFLOW = "registered_model_meta"
@@ -96,12 +96,19 @@ def digest(folder: Path) -> str:
     return total.hexdigest()
 
 
-def digest_tags(model: "ModelInfo") -> dict[str, str]:
-    """Compute the digest tags of a logged model."""
+def model_digests(model: "ModelInfo") -> str:
+    """Compute the value of the digest tag of a logged model."""
     with tempfile.TemporaryDirectory(prefix="model-") as temporary:
         folder = Path(mlflow.artifacts.download_artifacts(model.model_uri, dst_path=temporary))
         mlmodel_digest = hashlib.sha256((folder / MLMODEL).read_bytes()).hexdigest()
-        return {FILES_DIGEST_TAG: digest(folder), MLMODEL_DIGEST_TAG: mlmodel_digest}
+        return f"{mlmodel_digest} {digest(folder)}"
+
+
+def registered_digests(registered: ModelVersion) -> tuple[str, str]:
+    """Return the digests of the MLmodel and of all files of a version; "" if it has none."""
+    mlmodel, _, files = registered.tags.get(DIGEST_TAG, "").partition(" ")
+    old_mlmodel, old_files = (registered.tags.get(tag, "") for tag in OLD_DIGEST_TAGS)
+    return mlmodel or old_mlmodel, files or old_files
 
 
 def read_mlmodel(registered: ModelVersion) -> Model:
@@ -116,7 +123,7 @@ def read_mlmodel(registered: ModelVersion) -> Model:
         uri = f"models:/{model_id}/{MLMODEL}"
         path = mlflow.artifacts.download_artifacts(uri, dst_path=temporary)
         content = Path(path).read_bytes()
-    expected = registered.tags.get(MLMODEL_DIGEST_TAG)
+    expected, _ = registered_digests(registered)
     if expected and hashlib.sha256(content).hexdigest() != expected:
         raise _untrusted(model_id, f"its {MLMODEL} has changed since it was registered")
     return _parse(content, model_id)

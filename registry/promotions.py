@@ -12,6 +12,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_USER
 from registry import aliases, store
 
 EXPERIMENT = "promotions"
+DESCRIPTION = "Decisions about which version is the champion: a run for each, with the reason."
 PROMOTED, REFUSED, MOVED, ROLLED_BACK = "promoted", "refused", "moved by hand", "rolled back"
 UNFINISHED = "not finished"
 NO_VERSION = "none"  # logged in place of a number if there was no champion
@@ -39,7 +40,8 @@ def decision_run(
     """
     before = champion or NO_VERSION
     tags = {"model": model_name, "from": before, "to": number, "outcome": UNFINISHED}
-    return store.run_in_experiment(EXPERIMENT, f"{model_name}: {before} to {number}", tags)
+    name = f"{model_name}: {before} to {number}"
+    return store.run_in_experiment(EXPERIMENT, DESCRIPTION, name, tags)
 
 
 def record_outcome(outcome: str, reason: str) -> None:

@@ -21,6 +21,7 @@ from mlflow.environment_variables import (
     MLFLOW_TRACKING_URI,
 )
 from mlflow.exceptions import MlflowException
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
@@ -126,8 +127,10 @@ def translate_mlflow_errors() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def run_in_experiment(experiment: str, name: str, tags: Mapping[str, str]) -> Iterator[ActiveRun]:
-    """Start a run in our own experiment, also inside `mlflow run`.
+def run_in_experiment(
+    experiment: str, description: str, name: str, tags: Mapping[str, str]
+) -> Iterator[ActiveRun]:
+    """Start a run in an experiment of ours with this description, also inside `mlflow run`.
 
     `mlflow run` creates a project run, which the first `start_run` would resume. The project run is
     set aside, and tagged with the id of the new run.
@@ -135,11 +138,11 @@ def run_in_experiment(experiment: str, name: str, tags: Mapping[str, str]) -> It
     project_run = os.environ.pop(MLFLOW_RUN_ID.name, None)
     with translate_mlflow_errors():
         # start_run(experiment_id=…) is not enough: models are logged to the active experiment
-        mlflow.set_experiment(experiment_id=_experiment_id(experiment))
+        mlflow.set_experiment(experiment_id=_experiment_id(experiment, description))
         run = mlflow.start_run(run_name=name, tags=dict(tags))
         if project_run:
             mlflow.set_tag("project_run", project_run)
-            MlflowClient().set_tag(project_run, f"{name}_run", run.info.run_id)
+            MlflowClient().set_tag(project_run, f"{experiment}_run", run.info.run_id)
     try:
         yield run
     except BaseException as error:
@@ -151,13 +154,16 @@ def run_in_experiment(experiment: str, name: str, tags: Mapping[str, str]) -> It
         mlflow.end_run()
 
 
-def _experiment_id(name: str) -> str:
+def _experiment_id(name: str, description: str) -> str:
     """Return the id of an experiment, which is created if it does not exist."""
     experiment = mlflow.get_experiment_by_name(name)
     if experiment is None:
         try:
-            # without this tag, the UI shows scoring runs as evaluations of a language model
-            tags = {"mlflow.experimentKind": "custom_model_development"}
+            # without the first tag, the UI shows scoring runs as evaluations of a language model
+            tags = {
+                "mlflow.experimentKind": "custom_model_development",
+                MLFLOW_RUN_NOTE: description,  # experiments have the same tag
+            }
             return mlflow.create_experiment(name, _artifact_location(name), tags=tags)
         except MlflowException:  # another process may have created it
             experiment = mlflow.get_experiment_by_name(name)

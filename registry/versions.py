@@ -1,30 +1,28 @@
-"""Versions of a registered model: log, register and resolve them."""
+"""Versions of a registered model: look them up, and read what they were registered with."""
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from importlib.metadata import version as installed
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import mlflow
 import numpy as np
 from mlflow import MlflowClient
+from mlflow.entities import Run, ViewType
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
-from mlflow.models import ModelSignature
-from mlflow.types import ColSpec, DataType, Schema, TensorSpec
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from cli import one_line
 from problems import Problem
 from registry.canary import CanaryRows
-from registry.model_files import FILES_DIGEST_TAG, digest_tags, read_mlmodel, types_to_trust
+from registry.model_files import (
+    read_mlmodel,
+    registered_digests,
+)
 from registry.store import RegistryError, translate_mlflow_errors, uri_without_password
 
-if TYPE_CHECKING:
-    import pandas as pd
-    from mlflow.models.model import ModelInfo
-
-SERVING_PACKAGES = ("mlflow", "scikit-learn", "skops", "numpy", "scipy", "pandas", "pyarrow")
+METRICS_FILE = "metrics.json"  # artifact of a run: all metrics, of which the run shows some
 
 
 @dataclass(frozen=True)
@@ -66,59 +64,6 @@ class RegisteredVersion:
     def decide(self, probabilities: np.ndarray, labels: tuple[str, str]) -> np.ndarray:
         """Return the second label for probabilities at or above the threshold, else the first."""
         return np.where(probabilities >= self.threshold, labels[1], labels[0])
-
-
-def signature(problem: Problem) -> ModelSignature:
-    """Build the signature; numbers are doubles, so nulls are allowed and 3.9 is not truncated."""
-    types = {"number": DataType.double, "text": DataType.string}
-    columns: list[ColSpec | TensorSpec] = [
-        ColSpec(types[feature.kind], feature.name) for feature in problem.features
-    ]
-    probabilities = TensorSpec(np.dtype("float64"), (-1, 2))
-    return ModelSignature(inputs=Schema(columns), outputs=Schema([probabilities]))
-
-
-def log_model(
-    problem: Problem,
-    estimator: Any,
-    example: "pd.DataFrame",
-    *,
-    threshold: float,
-    canary: CanaryRows,
-    trained_on: TrainingSnapshot,
-    cross_validated_gain: Mapping[str, Any],
-    params: Mapping[str, Any],
-) -> "ModelInfo":
-    """Log a fitted pipeline to the active run, with the metadata that clients need."""
-    info: ModelInfo = mlflow.sklearn.log_model(
-        estimator,
-        name="model",
-        signature=signature(problem),
-        input_example=example,
-        pyfunc_predict_fn="predict_proba",
-        pip_requirements=[f"{package}=={installed(package)}" for package in SERVING_PACKAGES],
-        skops_trusted_types=types_to_trust(estimator),
-        params=dict(params),
-        metadata={
-            "problem": problem.name,
-            "features": problem.feature_names,
-            "decision_threshold": threshold,
-            "canary": asdict(canary),
-            "trained_on": asdict(trained_on),
-            "cross_validated_gain": dict(cross_validated_gain),
-        },
-    )
-    return info
-
-
-def register(
-    problem: Problem, model: "ModelInfo", tags: Mapping[str, str], description: str
-) -> ModelVersion:
-    """Register a logged model as the next version of the problem's registered model."""
-    with translate_mlflow_errors():
-        tags = {**tags, **digest_tags(model)}
-        version = mlflow.register_model(model.model_uri, problem.model_name, tags=tags)
-        return MlflowClient().update_model_version(version.name, version.version, description)
 
 
 def resolve(client: MlflowClient, uri: str) -> RegisteredVersion:
@@ -174,7 +119,7 @@ def _read_version(registered: ModelVersion) -> RegisteredVersion:
             registry=uri_without_password(),
             problem=metadata["problem"],
             features=tuple(features),
-            files_digest=registered.tags.get(FILES_DIGEST_TAG, ""),
+            files_digest=registered_digests(registered)[1],
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise RegistryError(
@@ -214,27 +159,55 @@ def latest_training_versions(client: MlflowClient, problem: Problem) -> list[Mod
     """
     with translate_mlflow_errors():
         registered = client.search_model_versions(f"name = '{problem.model_name}'")
-    trained = [version for version in registered if "training_run" in version.tags]
-    if not trained:
+    if not registered:
         raise RegistryError(
             f"{uri_without_password()} has no version of {problem.model_name}: "
             "run `python train.py` first."
         )
-    newest_first = sorted(trained, key=lambda version: int(version.version), reverse=True)
-    for training in dict.fromkeys(version.tags["training_run"] for version in newest_first):
-        if _has_finished(client, training):  # otherwise, some candidates are missing
-            return [v for v in reversed(newest_first) if v.tags["training_run"] == training]
+    by_number = sorted(registered, key=lambda version: int(version.version))
+    unfinished = set()
+    for version in reversed(by_number):
+        training = training_run(client, version)
+        if training is None or training.info.run_id in unfinished:
+            continue
+        if training.info.status == "FINISHED":  # otherwise, some candidates are missing
+            runs = candidate_runs(client, training)
+            return [v for v in by_number if v.run_id in runs]
+        unfinished.add(training.info.run_id)
     raise RegistryError(
         f"No training of {problem.model_name} in {uri_without_password()} has finished: "
         "run `python train.py` again."
     )
 
 
-def _has_finished(client: MlflowClient, run_id: str) -> bool:
+def source_run(client: MlflowClient, version: ModelVersion) -> Run | None:
+    """Return the run that logged a version; None if it was deleted for good."""
     try:
-        return bool(client.get_run(run_id).info.status == "FINISHED")
-    except MlflowException:  # the run was deleted permanently
-        return False
+        return client.get_run(str(version.run_id))
+    except MlflowException:
+        return None
+
+
+def training_run(client: MlflowClient, version: ModelVersion) -> Run | None:
+    """Return the run of the training that registered a version; None if there is none any more."""
+    run = source_run(client, version)
+    try:
+        return client.get_run(run.data.tags[MLFLOW_PARENT_RUN_ID]) if run else None
+    except (MlflowException, KeyError):
+        return None
+
+
+def all_metrics(version: ModelVersion) -> dict[str, float]:
+    """Return all metrics of a version, with those of the base rate and of simple orders."""
+    with translate_mlflow_errors():
+        return dict(mlflow.artifacts.load_dict(f"runs:/{version.run_id}/{METRICS_FILE}"))
+
+
+def candidate_runs(client: MlflowClient, training: Run) -> set[str]:
+    """Return the ids of the runs of the candidates of a training."""
+    children = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{training.info.run_id}'"
+    runs = client.search_runs([training.info.experiment_id], children, ViewType.ALL)
+    return {run.info.run_id for run in runs}
 
 
 def get_version(client: MlflowClient, name: str, number: str) -> ModelVersion:

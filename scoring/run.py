@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 EXPERIMENT = "scoring"
+DESCRIPTION = "Runs of score_client.py and score_spark.py, each linked to the version that scored."
 DATABASE_PAUSE = 0.5  # seconds between tries while the database is locked or full
 SCORE_BINS = np.linspace(0, 1, 101)  # edges of the histogram of the probabilities
 
@@ -136,7 +137,7 @@ def open_mlflow_run(version: RegisteredVersion, params: Mapping[str, object]) ->
         RegistryError: MLflow's store cannot be written to.
     """
     tags = {"model_id": version.model_id, "logged_model_id": version.logged_model_id}
-    with run_in_experiment(EXPERIMENT, f"score {version.model_id}", tags) as run:
+    with run_in_experiment(EXPERIMENT, DESCRIPTION, f"score {version.model_id}", tags) as run:
         run_id = str(run.info.run_id)
         with translate_mlflow_errors():
             mlflow.log_params(dict(params))

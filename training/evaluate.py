@@ -86,7 +86,7 @@ def held_out_metrics(
     """Metrics of the probabilities and of decisions at several thresholds, with 95 % intervals.
 
     The thresholds are `threshold`, 0.5, `base_rate` (the share of positives in the training rows,
-    which corresponds to 0.5 on a balanced test set) and the former threshold of the problem.
+    which corresponds to 0.5 on a balanced test set) and, if the problem has one, its former one.
     """
     bootstrap, label = Bootstrap(rows.group), rows.label
     metrics = {
@@ -98,6 +98,8 @@ def held_out_metrics(
         ("base_rate", base_rate, ("balanced_accuracy",)),
         ("former", problem.former_threshold, ("precision", "recall")),
     ):
+        if other_threshold is None:
+            continue
         decisions = decision_metrics(label, probability >= other_threshold, bootstrap)
         metrics |= {f"{name}_at_{suffix}": decisions[name] for name in names}
     if problem.ranking_baseline:

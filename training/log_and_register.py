@@ -3,10 +3,12 @@
 A training is a run; each candidate is a run below it, and each grid point a run below that.
 """
 
+import contextlib
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 import mlflow
@@ -16,10 +18,14 @@ from mlflow.data.pandas_dataset import PandasDataset, from_pandas
 from mlflow.entities import Metric, Param
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.models import Model
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
 
+from cli import yes_or_no
+from metrics import catalog
 from metrics.bootstrap import Estimate, flatten_estimates
-from registry import versions
+from problems import Problem
+from registry import registration, store
+from registry.versions import METRICS_FILE
 from training import canaries, data_profile, evaluate, model_card, plots
 from training.dataset import Dataset, Rows
 from training.evaluate import Evaluation
@@ -44,6 +50,22 @@ class TrainingContext:
     base_rate: Mapping[str, Estimate]
     ranking_baselines: Mapping[str, Estimate]
 
+    def baselines(self) -> dict[str, float]:
+        prefixed = {f"base_rate_{name}": value for name, value in self.base_rate.items()}
+        return flatten_estimates({**prefixed, **self.ranking_baselines})
+
+
+@contextlib.contextmanager
+def training_run(problem: Problem) -> Iterator[ActiveRun]:
+    """Start the run of a training; its name begins with the local time."""
+    description = (
+        f"Trainings of {problem.model_name}, with runs of their candidates and grid points. Choose "
+        "Model training above to see them."
+    )
+    name, tags = f"{datetime.now().astimezone():%F %R} training", {"problem": problem.name}
+    with store.run_in_experiment(problem.name, description, name, tags) as run:
+        yield run
+
 
 def log_training(data: Dataset, params: Mapping[str, Any]) -> TrainingContext:
     """Log to the active run what all candidates share."""
@@ -53,8 +75,6 @@ def log_training(data: Dataset, params: Mapping[str, Any]) -> TrainingContext:
     mlflow.log_params({**params, **rows, **names})
     base_rate = evaluate.base_rate_metrics(data.base_rate, data.test)
     baselines = evaluate.ranking_baseline_metrics(data.problem, data.test)
-    prefixed = {f"base_rate_{name}": value for name, value in base_rate.items()}
-    mlflow.log_metrics(flatten_estimates({**prefixed, **baselines}))
     mlflow.log_text(data_profile.render_profile(data), "profile/profile.html")
     for name, figure in plots.data_plots(data.problem, data.raw).items():
         mlflow.log_figure(figure, f"profile/{name}.png")
@@ -76,15 +96,18 @@ def register_candidate(
     baselines = model_card.baseline_values(context.base_rate, context.ranking_baselines)
     card = model_card.version_card(data, evaluation, str(rule), baselines)
     tags = {"candidate": name, "problem": data.problem.name}
-    with mlflow.start_run(run_name=name, nested=True, tags=tags, description=card) as run:
+    tags["benchmark"] = yes_or_no(result.candidate.is_benchmark)
+    run_name = _run_name(evaluation)
+    with mlflow.start_run(run_name=run_name, nested=True, tags=tags, description=card) as run:
         params = {"candidate": name, **_with_log10(result.best.params)}
         mlflow.log_params(
             {**params, "decision_threshold": threshold, "threshold_rule": str(rule), "seed": seed}
         )
         _log_grid_points(run, result)
         _log_plots(data, evaluation)
-        model = versions.log_model(
+        model = registration.log_model(
             data.problem,
+            name,
             result.estimator,
             evaluation.canary_rows,
             threshold=threshold,
@@ -95,13 +118,10 @@ def register_candidate(
         )
         megabytes = (Model.load(model.model_uri).model_size_bytes or 0) / 1e6
         metrics = {**evaluation.metrics, "saved_mb": megabytes}
-        mlflow.log_metrics(metrics, model_id=model.model_id, dataset=context.rows)
-    version_tags = {
-        **evaluation.standing.tags(),
-        "training_run": run.data.tags[MLFLOW_PARENT_RUN_ID],
-        "decision_threshold": f"{threshold:.4f}",
-    }
-    version = versions.register(data.problem, model, version_tags, card)
+        mlflow.log_metrics(_headline(metrics), model_id=model.model_id, dataset=context.rows)
+        mlflow.log_dict({**metrics, **context.baselines()}, METRICS_FILE)
+    version_tags = {"candidate": name, "decision_threshold": f"{threshold:.4f}"}
+    version = registration.register(data.problem, model, version_tags, card)
     return RegisteredCandidate(version, evaluation, metrics)
 
 
@@ -109,14 +129,26 @@ def log_comparison(
     trained: Sequence[RegisteredCandidate], best: str, reason: str, context: TrainingContext
 ) -> None:
     """Log to the active run which candidate is best, and why."""
-    mlflow.set_tag("best_candidate", best)
-    metrics = next(r.metrics for r in trained if r.evaluation.name == best)
-    mlflow.log_metrics({f"best_{name}": value for name, value in metrics.items()})
+    registered = next(r for r in trained if r.evaluation.name == best)
+    run = mlflow.active_run()
+    started = str(run.info.run_name).removesuffix("training") if run else ""
+    name = started + _run_name(registered.evaluation)
+    mlflow.set_tags({"best_candidate": best, MLFLOW_RUN_NAME: name})
+    mlflow.log_metrics(_headline(registered.metrics))
     base_rate = {name: value.value for name, value in context.base_rate.items()}
     evaluations = {str(r.version.version): r.evaluation for r in trained}
     mlflow.set_tag(MLFLOW_RUN_NOTE, model_card.comparison(evaluations, best, reason, base_rate))
     estimates = {r.evaluation.name: r.evaluation.held_out_metrics for r in trained}
     mlflow.log_figure(plots.comparison(estimates, base_rate), "comparison.png")
+
+
+def _headline(metrics: Mapping[str, float]) -> dict[str, float]:
+    names = catalog.headline_names()
+    return {name: value for name, value in metrics.items() if name in names}
+
+
+def _run_name(evaluation: Evaluation) -> str:
+    return f"{evaluation.name}, AUC {evaluation.held_out_metrics['roc_auc'].value:.3f}"
 
 
 def _log_plots(data: Dataset, evaluation: Evaluation) -> None:
@@ -130,7 +162,7 @@ def _log_plots(data: Dataset, evaluation: Evaluation) -> None:
         figures["coefficients"] = plots.coefficients(name, e.coefficients)
         mlflow.log_text(e.coefficients.to_csv(index_label="column"), "coefficients.csv")
     for file, figure in figures.items():
-        mlflow.log_figure(figure, f"plots/{file}.png")
+        mlflow.log_figure(figure, f"{file}.png")
 
 
 def _mlflow_dataset(data: Dataset, rows: Rows, part: str) -> PandasDataset:
@@ -144,9 +176,11 @@ def _mlflow_dataset(data: Dataset, rows: Rows, part: str) -> PandasDataset:
 
 
 def _with_log10(params: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters with the logarithm of C, because the axes of MLflow's plots are linear."""
-    c = params.get("C")
-    return {**params, **({"log10_C": round(math.log10(c), 2)} if c else {})}
+    """The parameters with the logarithm of C instead, as the axes of MLflow's plots are linear."""
+    return {
+        ("log10_C" if name == "C" else name): round(math.log10(value), 2) if name == "C" else value
+        for name, value in params.items()
+    }
 
 
 def _log_grid_points(run: ActiveRun, result: SearchResult) -> None:

@@ -75,8 +75,10 @@ def version_card(
     )
     row = json.loads(evaluation.canary_rows.iloc[[0]].to_json(orient="records"))
     request = json.dumps({"dataframe_records": row})
-    return f"""**{candidate.name}**: {candidate.description}. \
-{", ".join(f"{name} {value}" for name, value in params)}.
+    return f"""ROC AUC {estimates["roc_auc"]} on held-out rows: {candidate.name}
+
+{candidate.description[:1].upper()}{candidate.description[1:]}. \
+Best grid point: {", ".join(f"{name} {value}" for name, value in params)}.
 
 Predicts the probability of *{yes}* ({problem.name}) for one row or many.
 

@@ -1,14 +1,17 @@
 """Rank candidates: the best one first, unless one that is as good answers much faster."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from mlflow.entities import Run
 
 MAX_SLOWDOWN = 2.0  # of the chosen candidate against the fastest one that is as good
 
 
 @dataclass(frozen=True)
 class Standing:
-    """The properties that a candidate is ranked by; its model version stores them as tags."""
+    """The properties that a candidate is ranked by; its run in MLflow logs them."""
 
     name: str
     log_loss: float  # cross-validated
@@ -18,25 +21,21 @@ class Standing:
     number: str = ""  # of the model version, once there is one
 
     @classmethod
-    def from_tags(cls, number: str, tags: Mapping[str, str]) -> "Standing":
+    def from_run(cls, number: str, run: Run | None, tags: Mapping[str, str]) -> "Standing":
+        """Read what the run of a candidate logged; `tags` are those of the model version.
+
+        Release 0.1.0 had the tag `yardstick` of the version in place of `benchmark`.
+        """
+        metrics = run.data.metrics if run else {}
+        run_tags = run.data.tags if run else {}
         return cls(
             name=tags.get("candidate", "unknown"),
-            log_loss=float(tags.get("cv_log_loss", "inf")),
-            standard_error=float(tags.get("cv_log_loss_se", 0)),
-            single_row_ms=float(tags.get("single_row_ms", 0)),
-            is_benchmark=tags.get("yardstick") == "yes",
+            log_loss=metrics.get("cv_log_loss", math.inf),
+            standard_error=metrics.get("cv_log_loss_se", 0.0),
+            single_row_ms=metrics.get("single_row_ms", 0.0),
+            is_benchmark="yes" in (run_tags.get("benchmark"), tags.get("yardstick")),
             number=number,
         )
-
-    def tags(self) -> dict[str, str]:
-        """The tags to register the candidate's model version with."""
-        return {
-            "candidate": self.name,
-            "yardstick": "yes" if self.is_benchmark else "no",
-            "cv_log_loss": f"{self.log_loss:.6f}",
-            "cv_log_loss_se": f"{self.standard_error:.6f}",
-            "single_row_ms": f"{self.single_row_ms:.2f}",
-        }
 
 
 def rank(standings: Sequence[Standing]) -> list[Standing]:

@@ -91,6 +91,7 @@ PROBLEM = Problem(
     label=case((exists().where(clicks.c.offer_id == offers.c.offer_id), 1), else_=0).cast(Integer),
     outcome_labels=("Not clicked", "Clicked"),
     group="lead_uuid",
+    former_threshold=0.5,
     ranking_baseline="apr",
     outcome_time=clicks.c.clicked_at,
     # unknown when a single row is scored by hand

@@ -9,6 +9,7 @@ import ingest
 import promote
 import score_client
 import train
+from registry import versions
 from tests.support.databases import query
 from tests.support.empty_store import copy_empty_store
 from tests.support.model_server import model_server
@@ -39,7 +40,9 @@ def test_the_example_in_the_guide_works_unchanged(tmp_path: Path, store: str) ->
     assert ingest_and_train() == 0
     client = mlflow.MlflowClient(store)
     (version,) = client.search_model_versions("name = 'withdrawals'")
-    training = client.get_run(version.tags["training_run"]).data.params
+    training_run = versions.training_run(client, version)
+    assert training_run
+    training = training_run.data.params
     assert int(training["rows_train"]) + int(training["rows_held_out"]) == 360
     assert client.get_run(str(version.run_id)).data.metrics["cv_roc_auc"] > 0.6
     assert query("applications.db", "SELECT count(*) FROM applications") == [(400,)]

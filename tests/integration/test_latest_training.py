@@ -23,8 +23,9 @@ def client(shared_folder: Path, tmp_path: Path) -> MlflowClient:
 
 
 def register(client: MlflowClient, training: str) -> int:
+    run = client.create_run("0", tags={"mlflow.parentRunId": training})
     version = client.create_model_version(
-        PROBLEM.model_name, "file:///nowhere", tags={"training_run": training}
+        PROBLEM.model_name, "file:///nowhere", run_id=run.info.run_id
     )
     return int(version.version)
 

@@ -58,19 +58,25 @@ def test_a_worse_challenger_is_refused_and_the_champion_stays(
     assert run.data.metrics["gain_high"] < 0
 
 
-def register_again(store: StoreCopy, status: str, **changed_tags: str) -> list[str]:
+def register_again(store: StoreCopy, status: str, cv_log_loss: float | None = None) -> list[str]:
     """Register the same models again, as another training would; return the versions' numbers."""
-    experiment = store.client.get_experiment_by_name("offer_click")
+    client = store.client
+    experiment = client.get_experiment_by_name("offer_click")
     assert experiment
-    training = store.client.create_run(experiment.experiment_id)
+    training = client.create_run(experiment.experiment_id)
     if status != "RUNNING":
-        store.client.set_terminated(training.info.run_id, status)
+        client.set_terminated(training.info.run_id, status)
     numbers = []
     for number in (PLAIN, ENGINEERED, TREES):
-        version = store.client.get_model_version(MODEL, number)
-        tags = {**version.tags, "training_run": training.info.run_id, **changed_tags}
-        source = str(version.source)
-        copy = store.client.create_model_version(MODEL, source, version.run_id, tags=tags)
+        version = client.get_model_version(MODEL, number)
+        data = client.get_run(str(version.run_id)).data
+        tags = {**data.tags, "mlflow.parentRunId": training.info.run_id}
+        run_id = client.create_run(experiment.experiment_id, tags=tags).info.run_id
+        for name, value in data.metrics.items():
+            client.log_metric(run_id, name, value)
+        if cv_log_loss is not None:
+            client.log_metric(run_id, "cv_log_loss", cv_log_loss)
+        copy = client.create_model_version(MODEL, str(version.source), run_id, tags=version.tags)
         numbers.append(str(copy.version))
     return numbers
 
@@ -95,7 +101,7 @@ def test_versions_of_an_unfinished_training_are_never_promoted(
     store: StoreCopy, status: str
 ) -> None:
     aliases_before = store.client.get_registered_model(MODEL).aliases
-    register_again(store, status, cv_log_loss="0.000001")
+    register_again(store, status, cv_log_loss=0.000001)
     assert store.promote() == 0  # the best version of the training before is already the champion
     assert store.client.get_registered_model(MODEL).aliases == aliases_before
     assert len(store.promotion_runs()) == 1

@@ -37,8 +37,10 @@ def test_the_best_version_by_cross_validation_is_champion_and_the_second_is_chal
     client: MlflowClient,
 ) -> None:
     may_serve = versions_by_candidate(client)
-    assert may_serve.pop(BENCHMARK).tags["yardstick"] == "yes"
-    best = min(may_serve.values(), key=lambda version: float(version.tags["cv_log_loss"]))
+    runs = {name: client.get_run(str(v.run_id)).data for name, v in may_serve.items()}
+    assert runs[BENCHMARK].tags["benchmark"] == "yes"
+    del may_serve[BENCHMARK]
+    best = may_serve[min(may_serve, key=lambda name: runs[name].metrics["cv_log_loss"])]
     champion = client.get_model_version_by_alias(MODEL, "champion")
     challenger = client.get_model_version_by_alias(MODEL, "challenger")
     assert champion.version == best.version
@@ -93,8 +95,12 @@ def test_a_version_records_the_database_and_load_that_it_was_trained_on(
 def test_a_version_s_description_is_a_model_card(client: MlflowClient) -> None:
     for name, version in versions_by_candidate(client).items():
         card = str(version.description)
-        assert card.startswith(f"**{name}**")
-        training = client.get_run(version.tags["training_run"]).data
+        metrics = versions.all_metrics(version)
+        assert card.startswith(f"ROC AUC {metrics['test_roc_auc']:.4f} (")
+        assert card.splitlines()[0].endswith(name)
+        run = versions.training_run(client, version)
+        assert run
+        training = run.data
         for text in (
             training.params["digest"],
             f"{int(training.params['rows_held_out']):,} rows are held out",
@@ -107,7 +113,6 @@ def test_a_version_s_description_is_a_model_card(client: MlflowClient) -> None:
             "mlflow models serve -m models:/offer-click@champion",
         ):
             assert text in card, text
-        metrics = client.get_run(str(version.run_id)).data.metrics
         for metric, title in (("roc_auc", "ROC AUC"), ("calibration_slope", "calibration slope")):
             value, low, high = (metrics[f"test_{metric}{end}"] for end in ("", "_low", "_high"))
             assert low < value < high

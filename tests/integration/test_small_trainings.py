@@ -42,7 +42,9 @@ def run_of(client: MlflowClient, version: ModelVersion) -> Run:
 
 
 def training_of(client: MlflowClient, version: ModelVersion) -> Run:
-    return client.get_run(version.tags["training_run"])
+    run = versions.training_run(client, version)
+    assert run
+    return run
 
 
 def test_a_flat_file_trains_a_version_that_can_be_promoted(client: MlflowClient) -> None:
@@ -53,7 +55,7 @@ def test_a_flat_file_trains_a_version_that_can_be_promoted(client: MlflowClient)
     flags = ("--table", "rows.parquet", "--label", LABEL)
     assert run_main(train.main, *SMALL, *flags) == 0
     version = latest_version(client)
-    metrics = run_of(client, version).data.metrics
+    metrics = versions.all_metrics(version)
     for name in ("accuracy", "accuracy_at_half", "balanced_accuracy_at_half"):
         assert f"test_{name}_low" in metrics
     assert "test_ndcg" not in metrics  # it is unknown which rows compete

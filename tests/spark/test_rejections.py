@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OrdinalEncoder
 
 import problems
-from registry import versions
+from registry import registration, versions
 from tests.spark.cluster_scoring import (
     SparkScore,
     assert_each_row_scored_once,
@@ -53,8 +53,9 @@ def picky(store: StoreCopy, small_source: Path) -> str:
     mlflow.set_tracking_uri(store.uri)
     mlflow.set_experiment("picky")
     with mlflow.start_run():
-        model = versions.log_model(
+        model = registration.log_model(
             problem,
+            "picky",
             pipeline,
             rows.head(3),
             threshold=0.5,
@@ -63,7 +64,7 @@ def picky(store: StoreCopy, small_source: Path) -> str:
             cross_validated_gain={},
             params={},
         )
-        return f"models:/{MODEL}/{versions.register(problem, model, {}, '').version}"
+        return f"models:/{MODEL}/{registration.register(problem, model, {}, '').version}"
 
 
 def test_rows_that_a_model_fails_on_are_rejected_as_over_rest(

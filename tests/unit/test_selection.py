@@ -35,13 +35,6 @@ def test_the_fastest_candidate_is_not_first_if_it_is_worse() -> None:
     assert names(worse, best, as_good) == ["as good", "best", "worse"]
 
 
-def test_a_version_s_tags_give_its_standing_back() -> None:
-    standing = Standing("trees", 0.123456, 0.001234, 5.67, is_benchmark=True, number="3")
-    tags = standing.tags()
-    assert tags["yardstick"] == "yes"
-    assert Standing.from_tags("3", tags) == standing
-
-
 def test_the_95_percent_interval_covers_the_true_value_often_enough() -> None:
     """Cross-validate a mean on many generated tables; the true value is known."""
     covered, covered_naively = 0, 0
