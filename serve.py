@@ -4,17 +4,19 @@
     python serve.py --alias champion,challenger --workers 4
 
 The server accepts the same requests and returns the same predictions as
-`mlflow models serve`. In addition, each response names the model version
-(X-Model-Version), a moved alias takes effect while requests are in progress,
-and there are limits, tokens, metrics and a log: see docs/serving.md. The first
-Ctrl-C or SIGTERM stops the server after the requests in progress; the second
-one stops it at once.
+`mlflow models serve`. In addition, it names the model version in each response
+(header X-Model-Version), follows a moved alias without interrupting requests,
+and has limits, tokens, metrics and a log. See docs/serving.md.
 
-With --tokens FILE, a client must send `Authorization: Bearer TOKEN`. The first
-of these commands prints a new token and stores its hash:
+To require `Authorization: Bearer TOKEN` from clients, create a token (it is
+printed once; the file stores only its hash), then start the server with the
+file:
 
     python serve.py --tokens tokens.txt --new-token scoring
     python serve.py --tokens tokens.txt --host 0.0.0.0
+
+The first Ctrl-C or SIGTERM stops the server after the requests in flight; the
+second one stops it at once.
 """
 
 import argparse
@@ -65,25 +67,33 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--alias",
         default=aliases.CHAMPION,
-        help="comma-separated aliases to serve; /invocations uses the first one, "
-        "/ALIAS/invocations the one that it names (default: %(default)s)",
+        metavar="NAMES",
+        help="comma-separated aliases to serve; the first is served at /invocations, and each at "
+        "/ALIAS/invocations (default: %(default)s)",
     )
-    for flag, kind, default, help in (
-        ("--host", str, "127.0.0.1", "address to listen on"),
-        ("--port", cli.at_least(1, 65535), 5001, "port to listen on"),
-        ("--workers", cli.at_least(1, 256), 2, "number of worker processes"),
-        ("--refresh", cli.positive_seconds, 5.0, "seconds between refreshes of the aliases"),
-        ("--timeout", cli.positive_seconds, 60.0, "time limit of a request in seconds"),
-        ("--in-flight", cli.at_least(1, 10_000), 64, "maximum concurrent requests per worker"),
-        ("--max-body", cli.at_least(1, 1024), 32, "maximum size of a request in MiB"),
-        ("--max-rows", cli.at_least(1, 10_000_000), 100_000, "maximum rows of a request"),
+    whole, refresh = cli.at_least, "seconds between checks of which versions the aliases point to"
+    in_flight = "maximum number of requests in flight per worker"
+    for flag, kind, metavar, default, text in (
+        ("--host", str, "HOST", "127.0.0.1", "address to listen on"),
+        ("--port", whole(1, 65535), "PORT", 5001, "port to listen on"),
+        ("--workers", whole(1, 256), "N", 2, "number of worker processes"),
+        ("--refresh", cli.positive_seconds, "SECONDS", 5.0, refresh),
+        ("--timeout", cli.positive_seconds, "SECONDS", 60.0, "time limit per request in seconds"),
+        ("--in-flight", whole(1, 10_000), "N", 64, in_flight),
+        ("--max-body", whole(1, 1024), "MIB", 32, "maximum size of a request body in MiB"),
+        ("--max-rows", whole(1, 10_000_000), "N", 100_000, "maximum number of rows per request"),
     ):
-        parser.add_argument(flag, type=kind, default=default, help=f"{help} (default: %(default)s)")
-    help = "require a bearer token from this file"
+        help = f"{text} (default: %(default)s)"
+        parser.add_argument(flag, type=kind, default=default, metavar=metavar, help=help)
+    help = "require a bearer token whose hash is in this file"
     parser.add_argument("--tokens", default="", metavar="FILE", help=help)
-    help = "add a token of this name to the file, print it, and exit"
+    help = (
+        "create a token with this name, store its hash in the --tokens file, print the token, and "
+        "exit"
+    )
     parser.add_argument("--new-token", default="", metavar="NAME", help=help)
-    cli.add_yes_no_flag(parser, "--insecure", "allow other machines to connect without tokens")
+    insecure = "accept a --host that other machines can reach even without --tokens"
+    cli.add_yes_no_flag(parser, "--insecure", insecure)
     return parser
 
 

@@ -22,16 +22,18 @@ EXIT_REFUSED = 3  # the promotion gate refused the challenger
 SECONDS_PER_WEEK = 7 * 24 * 60 * 60
 # This text is not a docstring, because PYTHONOPTIMIZE=2 removes docstrings.
 EXIT_CODES = """\
-All scripts use the same exit codes:
+Exit codes (one list for all scripts; most scripts use only some of them):
 
     0    success
     1    an error in the program itself (with a traceback; please report it)
-    2    invalid input: a flag, a file, a database or a registry
-    3    the challenger was refused; the champion stays
-    4    the endpoint does not respond, or does not serve the chosen version
-    5    not every row was scored, or the counts do not agree
+    2    an error that you can fix: an invalid flag or file, or a database,
+         MLflow store or Spark session that cannot be used
+    3    the challenger was not promoted; the champion, if any, is unchanged
+    4    the endpoint failed, or the model is not the chosen version
+    5    rows are still pending (without --limit), the model rejected too many
+         rows, or the row counts do not add up
     130  stopped by Ctrl-C
-    141  the reader of the output, such as `head`, has exited
+    141  the output pipe was closed, for example by `head` (SIGPIPE)
     143  stopped by SIGTERM
 """
 
@@ -72,15 +74,16 @@ def argument_parser(description: str | None, *, database: bool = True) -> argpar
     parser.add_argument(
         "--problem",
         default="",
-        help="name of a folder in problems/, or path of a folder like those (default: the problem "
-        "that is marked there with is_default)",
+        metavar="NAME|DIR",
+        help="name of a folder in problems/, or path to a problem folder elsewhere (default: the "
+        "problem that sets is_default)",
     )
     if database:
         parser.add_argument(
             "--database",
             default="",
-            metavar="URL",
-            help="path of a SQLite file, sqlite:///file.db or postgresql://user@host/name "
+            metavar="FILE|URL",
+            help="SQLite file, or a URL: sqlite:///file.db or postgresql://user@host/name "
             "(default: $DATABASE_URL if set, otherwise even_financial.db in the current folder)",
         )
     return parser
@@ -98,9 +101,9 @@ def add_source_flag(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--source",
         default="",
-        metavar="DIR",
-        help="folder of source files, or the file if the problem has only one (default: the "
-        "problem's sample data)",
+        metavar="PATH",
+        help="folder of source files, or a single file if the problem has only one source file "
+        "(default: the problem's sample data)",
     )
 
 

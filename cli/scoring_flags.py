@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 
 import cli
 
-NumberFlag = tuple[str, Callable[[str], float], float, str]  # flag, type, default and help text
+# flag, type, metavar, default and help text
+NumberFlag = tuple[str, Callable[[str], float], str, float, str]
 
 
 def add_scoring_flags(
@@ -19,11 +20,13 @@ def add_scoring_flags(
         help="model version to score with: models:/name@alias or models:/name/number (default: "
         "the problem's champion)",
     )
-    for flag, kind, default, text in (
+    for flag, kind, metavar, default, text in (
         *own_flags,
-        ("--limit", cli.at_least(0), 0, "maximum number of rows to score; 0 scores all"),
-        ("--max-rejected", cli.fraction, 0.01, max_rejected_help),
+        ("--limit", cli.at_least(0), "N", 0, "maximum number of rows to score; 0 scores all"),
+        ("--max-rejected", cli.fraction, "FRACTION", 0.01, max_rejected_help),
     ):
-        parser.add_argument(flag, type=kind, default=default, help=f"{text} (default: %(default)s)")
-    cli.add_yes_no_flag(parser, "--replay", "also score the rows that the version has rejected")
-    cli.add_yes_no_flag(parser, "--dry-run", "only show what would be scored")
+        help = f"{text} (default: %(default)s)"
+        parser.add_argument(flag, type=kind, default=default, metavar=metavar, help=help)
+    replay = "also score the rows that this version rejected in earlier runs"
+    cli.add_yes_no_flag(parser, "--replay", replay)
+    cli.add_yes_no_flag(parser, "--dry-run", "print how many rows would be scored, and exit")

@@ -41,7 +41,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--table",
         default="",
         metavar="FILE",
-        help="read the rows from this Parquet or CSV file, not from the database; it needs the "
-        "feature columns and the label",
+        help="read the labeled rows from this Parquet or CSV file instead of the database; the "
+        "file must contain the feature columns and the label column",
     )
-    parser.add_argument("--label", default="", help="name of the label column (0 or 1) in --table")
+    parser.add_argument(
+        "--label",
+        default="",
+        metavar="NAME",
+        help="name of the label column in the --table file (values 0 and 1); required with --table",
+    )
