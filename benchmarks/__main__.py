@@ -1,11 +1,12 @@
-"""Measure eleven figures of speed and memory, and write benchmarks/RESULTS.md.
+"""Run eleven benchmarks of speed and memory, and write benchmarks/RESULTS.md.
 
-    make bench                  # on generated files of full size: 100,000 leads
-    make bench DATA=folder      # on your files; the tenfold files are generated
+    make bench                  # on generated files with 100,000 leads
+    make bench DATA=folder      # on your files
 
-Each figure compares with a baseline. Both run alternately as whole processes,
-including their start-up, at least five times after a first run that does not
-count. All figures together take about 45 minutes.
+Some benchmarks use files with 1,000,000 leads, which are always generated. Most
+benchmarks compare a script with a baseline. The two run alternately, as whole
+processes including startup, at least five times after a warm-up run. RESULTS.md
+says where this differs. All benchmarks together take about 45 minutes.
 """
 
 import argparse
@@ -99,12 +100,14 @@ def report(figures: Sequence[Figure], rows: int, source: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m benchmarks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--source", default="", metavar="DIR", help="folder of source files")
-    parser.add_argument(
-        "--only", type=int, nargs="*", help="print only the figures of these numbers"
-    )
+    source_help = "folder of source files (default: generate 100,000 leads)"
+    parser.add_argument("--source", default="", metavar="DIR", help=source_help)
+    only_help = "run only the benchmarks with these numbers, and do not write RESULTS.md"
+    parser.add_argument("--only", type=int, nargs="*", metavar="N", help=only_help)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-") as temporary:
         folder = Path(temporary)
