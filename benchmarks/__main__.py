@@ -79,16 +79,19 @@ def report(figures: Sequence[Figure], rows: int, source: str) -> str:
     date, machine = date_and_machine()
     versions_used = ", ".join(f"{name} {installed(name)}" for name in PACKAGES)
     lines = [
-        "# Results",
+        "# Benchmark results",
         "",
-        f"Measured by `make bench` on {date}: {source}, {rows:,} offers; {machine}, Python "
-        f"{platform.python_version()}, {versions_used}. One `mlflow models serve` worker runs "
-        "with OPENBLAS_NUM_THREADS=1, as `make run` starts it. The baselines are described in "
-        "`in_process.py`, `original.py` and `bare_load.py` in this folder.",
-        "Times are of whole processes with their start-up: the median (and range) of "
-        f"{RUNS} turns or more. A ratio is the median of the ratios of the turns.",
+        f"Measured by `make bench` on {date}, on {source}, with {rows:,} offers (the *full size*). "
+        f"Machine: {machine}. Software: Python {platform.python_version()}, {versions_used}. "
+        "One `mlflow models serve` worker runs with OPENBLAS_NUM_THREADS=1, as `make run` starts "
+        "it. The baselines are described in `in_process.py`, `original.py`, `bare_load.py` and "
+        "`original_search.py` in this folder.",
         "",
-        "| | figure | target | measured | reached | details |",
+        "Unless stated otherwise, times are of whole processes including startup: the median (and "
+        f"range) of at least {RUNS} runs, which alternate with those of the baseline. A ratio is "
+        "the median of the ratios of paired runs.",
+        "",
+        "| # | benchmark | target | measured | met | details |",
         "|---|---|---|---|---|---|",
     ]
     for number, figure in enumerate(figures, 1):
@@ -127,7 +130,7 @@ def main() -> None:
                 print(f"   {figure.details}", flush=True)
                 figures.append(figure)
     if not args.only:
-        kind = "the given files" if args.source else "generated files of full size"
+        kind = "files that are not part of this repository" if args.source else "generated files"
         RESULTS.write_text(report(figures, rows, kind))
 
 

@@ -68,17 +68,22 @@ def report(steps: Sequence[Step]) -> str:
     """Return the results as Markdown."""
     date, machine = date_and_machine()
     lines = [
-        "# Sizes",
+        "# Benchmarks by data size",
         "",
-        f"Measured once each by `python -m benchmarks.scale` on {date}: {machine}; generated "
-        "offers, and one `mlflow models serve` worker for the client on the same cores. Times are "
-        'of whole processes; "without start-up" counts from the first row read to the last row '
-        "stored. Memory is the peak of a process and its children, sampled ten times per second; "
-        'shared pages count once, and "private" leaves out the pages of files. The served model is '
-        "not included. The last two columns are relative to the smallest size.",
+        f"Each script was run once per size by `python -m benchmarks.scale` on {date}, on "
+        f"generated offers ({LEADS:,} applicants times the scale factor) and a machine with "
+        f"{machine}. The `mlflow models serve` worker that the client uses ran on the same cores; "
+        "its memory is not included.",
         "",
-        "| script | times full size | offers | seconds | rows per second | without start-up "
-        "| peak MiB | private MiB | relative cost per row | relative private peak |",
+        "Seconds are of the whole process. The rates without startup are those that the scoring "
+        "scripts print: they also exclude the checks of the source and the final counts. For "
+        "`ingest.py`, whose startup is short, both rates are of the whole process. Peak memory is "
+        "that of the process and its children, sampled ten times per second, with shared pages "
+        'counted once; "private" excludes file-backed pages. The last two columns are relative to '
+        "the smallest size.",
+        "",
+        "| script | scale factor | offers | seconds | rows/s | rows/s without startup | peak MiB "
+        "| private MiB | time per row without startup, relative | private MiB, relative |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for script in STEPS:
