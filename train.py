@@ -154,7 +154,7 @@ def print_metrics(model_name: str, trained: Sequence[RegisteredCandidate]) -> No
     for title, values in estimates:
         if all(math.isfinite(e.value) for e in values):
             rows.append((title, *(e.value for e in values)))
-            rows.append(("  95 % interval", *(f"{e.low:.4f} to {e.high:.4f}" for e in values)))
+            rows.append(("  95% interval", *(f"{e.low:.4f} to {e.high:.4f}" for e in values)))
     for m in catalog.shown_in(catalog.TRAIN_COST):
         rows.append((m.title, *(r.metrics[m.name] for r in trained)))
     names = [f"{r.evaluation.name}\n({r.version.version})" for r in trained]

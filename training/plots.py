@@ -85,7 +85,7 @@ def comparison(
     metrics, names = catalog.shown_in(catalog.COMPARISON), list(estimates)[::-1]
     figure = Figure(figsize=(8, 1.1 + len(metrics) * (0.5 + 0.3 * len(names))))
     all_axes = figure.subplots(len(metrics), 1)
-    figure.suptitle("Candidates on held-out rows, with 95 % intervals")
+    figure.suptitle("Candidates on held-out rows, with 95% intervals")
     for axes, metric in zip(all_axes, metrics, strict=True):
         for y, name in enumerate(names):
             e = estimates[name][metric.name]
@@ -104,7 +104,7 @@ def bootstrap(resampled_gains: np.ndarray, gain: Estimate, title: str) -> Figure
     """A histogram of the reduction in log loss over resamples of the groups."""
     figure, axes = _axes(title)
     axes.hist(resampled_gains, bins=60, color="tab:blue", alpha=0.7)
-    axes.axvspan(gain.low, gain.high, alpha=0.15, color="tab:blue", label="99 % interval")
+    axes.axvspan(gain.low, gain.high, alpha=0.15, color="tab:blue", label="99% interval")
     axes.axvline(0, color="black", linestyle=":", label="no difference")
     axes.set(ylabel="resamples", xlabel="reduction in log loss (right: challenger is better)")
     axes.legend()

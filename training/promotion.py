@@ -22,7 +22,7 @@ from training.data_source import DataSource
 from training.dataset import Dataset, Rows
 
 # The gate may run every night, so it must rarely pass a model that is better by chance alone: at
-# 95 %, one in ten models of shuffled labels passed.
+# 95%, one in ten models of shuffled labels passed.
 CONFIDENCE = 0.99
 REPLICATES = 4_000
 
@@ -45,7 +45,7 @@ class Comparison:
 class Verdict:
     """The result of a comparison; the challenger is promoted if no reason speaks against it."""
 
-    gain: Estimate  # the reference's log loss minus the challenger's, with its 99 % interval
+    gain: Estimate  # the reference's log loss minus the challenger's, with its 99% interval
     margin: float
     log_loss: float
     reference_log_loss: float
@@ -120,7 +120,7 @@ def apply_gate(
 ) -> Verdict:
     """Judge a challenger's probabilities for held-out rows against a reference's, both (rows,).
 
-    A challenger is promoted if all of the following hold: the lower end of the 99 % interval of its
+    A challenger is promoted if all of the following hold: the lower end of the 99% interval of its
     gain in log loss, from a paired bootstrap of whole groups, exceeds `margin`; the interval of its
     calibration slope overlaps the problem's calibration band; and `canaries_match` is true.
     """
