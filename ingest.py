@@ -38,20 +38,10 @@ from spark.results_folder import ImportCounts, find_versions, import_version
 def parser() -> argparse.ArgumentParser:
     parser = cli.argument_parser(__doc__)
     cli.add_source_flag(parser)
-    parser.add_argument(
-        "--max-rejected",
-        type=cli.fraction,
-        default=0.01,
-        metavar="FRACTION",
-        help="fail if more than this fraction of a file's rows is rejected (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--results",
-        default="",
-        metavar="DIR",
-        help="import results from this folder, written by score_spark.py, instead of loading "
-        "source files",
-    )
+    rejected = "fail if more than this fraction of a file's rows is rejected"
+    cli.add_flag(parser, "--max-rejected", "FRACTION", rejected, 0.01, cli.fraction)
+    results = "import results from this folder, written by score_spark.py, instead of source files"
+    cli.add_flag(parser, "--results", "DIR", results)
     add = "allow a load from a folder other than those loaded before"
     cli.add_yes_no_flag(parser, "--add", add)
     return parser

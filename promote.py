@@ -46,35 +46,22 @@ from training.selection import Standing
 def parser() -> argparse.ArgumentParser:
     parser = cli.argument_parser(__doc__)
     data_source.add_flags(parser)
-    parser.add_argument(
-        "--allow",
-        default="",
-        metavar="NAMES",
-        help="benchmark models (trained for comparison only) that may be promoted, comma-separated",
+    allow = "benchmark models (trained for comparison only) that may be promoted, comma-separated"
+    cli.add_flag(parser, "--allow", "NAMES", allow)
+    challenger = "number of the version to judge (default: the best one of the latest training)"
+    cli.add_flag(parser, "--challenger", "N", challenger)
+    margin = (
+        "improvement in log loss that the lower end of its 99%% interval must exceed; a negative "
+        "number allows a slightly worse challenger (default: 0)"
     )
-    parser.add_argument(
-        "--challenger",
-        default="",
-        metavar="N",
-        help="number of the version to judge (default: the best one of the latest training)",
-    )
-    parser.add_argument(
-        "--margin",
-        type=cli.finite_number,
-        default=0.0,
-        metavar="N",
-        help="improvement in log loss that the lower end of its 99%% interval must exceed; a "
-        "negative number allows a slightly worse challenger (default: 0)",
-    )
+    cli.add_flag(parser, "--margin", "N", margin, 0.0, cli.finite_number)
     force = "compare the versions even if one of them was trained on data other than --database or "
     cli.add_yes_no_flag(parser, "--force", f"{force}--table")
-    to = "make this version the champion without a comparison"
-    parser.add_argument("--to", default="", metavar="N", help=to)
+    cli.add_flag(parser, "--to", "N", "make this version the champion without a comparison")
     rollback = "make the previous champion (alias `previous`) the champion again"
     cli.add_yes_no_flag(parser, "--rollback", rollback)
     cli.add_yes_no_flag(parser, "--history", "list all decisions, and do nothing else")
-    why = "reason to log for --to or --rollback"
-    parser.add_argument("--why", default="", metavar="TEXT", help=why)
+    cli.add_flag(parser, "--why", "TEXT", "reason to log for --to or --rollback")
     return parser
 
 

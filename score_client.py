@@ -31,7 +31,7 @@ from sqlalchemy import Engine
 
 import cli
 import problems
-from cli.scoring_flags import NumberFlag, add_scoring_flags
+from cli.scoring_flags import add_scoring_flags
 from cli.terminal import progress
 from db import results, runs
 from db.engine import database_url, open_database
@@ -75,9 +75,7 @@ class ScoringJob:
 
 def parser() -> argparse.ArgumentParser:
     parser = cli.argument_parser(__doc__)
-    help = "URL of the endpoint (default: %(default)s)"
-    parser.add_argument("--endpoint", default="http://127.0.0.1:5001", metavar="URL", help=help)
-    rows, requests, seconds = cli.at_least(1, 1_000_000), cli.at_least(1, 64), cli.seconds
+    cli.add_flag(parser, "--endpoint", "URL", "URL of the endpoint", "http://127.0.0.1:5001")
     max_wait = (
         "give up after this many seconds in which no request succeeds, or in which the database "
         "stays locked or full"
@@ -85,18 +83,17 @@ def parser() -> argparse.ArgumentParser:
     other_version = (
         "seconds to keep retrying while the endpoint serves another version; then exit with code 4"
     )
-    timeout = "seconds to wait for a response"
-    flags: list[NumberFlag] = [
-        ("--batch-size", rows, "N", DEFAULTS.batch_size, "maximum number of rows per request"),
-        ("--in-flight", requests, "N", DEFAULTS.in_flight, "maximum number of requests in flight"),
-        ("--timeout", cli.positive_seconds, "SECONDS", Timeouts.read, timeout),
-        ("--max-wait", seconds, "SECONDS", DEFAULTS.max_wait, max_wait),
-        ("--wait-for-version", seconds, "SECONDS", DEFAULTS.wait_for_version, other_version),
-    ]
-    max_rejected = (
-        "stop if this version rejects more than this fraction of all rows, earlier runs included"
-    )
-    add_scoring_flags(parser, flags, max_rejected)
+    batch_size, in_flight = cli.at_least(1, 1_000_000), cli.at_least(1, 64)
+    for flag, metavar, help, default, kind in (
+        ("batch-size", "N", "maximum number of rows per request", DEFAULTS.batch_size, batch_size),
+        ("in-flight", "N", "maximum number of requests in flight", DEFAULTS.in_flight, in_flight),
+        ("timeout", "SECONDS", "time limit per request", Timeouts.read, cli.positive_seconds),
+        ("max-wait", "SECONDS", max_wait, DEFAULTS.max_wait, cli.seconds),
+        ("wait-for-version", "SECONDS", other_version, DEFAULTS.wait_for_version, cli.seconds),
+    ):
+        cli.add_flag(parser, f"--{flag}", metavar, help, default, kind)
+    rejected = "stop if this version rejects more than this fraction of all rows, in all runs"
+    add_scoring_flags(parser, rejected)
     return parser
 
 

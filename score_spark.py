@@ -49,34 +49,25 @@ if TYPE_CHECKING:
 
 def parser() -> argparse.ArgumentParser:
     parser = cli.argument_parser(__doc__, database=False)
-    database_help = (
+    database = (
         "URL of a PostgreSQL database, postgresql://user@host/name (default: $DATABASE_URL); "
         "SQLite is not supported"
     )
-    source_help = "folder of Parquet source files; without it, the rows are read from --database"
-    master_help = (
-        'Spark master URL, or "" to take it from spark-submit or spark-defaults.conf '
-        "(default: %(default)s)"
-    )
-    conf_help = (
-        "space-separated Spark settings, such as 'spark.executor.memory=4g "
-        "spark.jars=postgresql.jar'"
-    )
-    for flag, default, metavar, help in (
-        ("--database", "", "URL", database_help),
-        ("--source", "", "DIR", source_help),
-        ("--results", "scores", "DIR", "folder to write the results to (default: %(default)s)"),
-        ("--master", "local[*]", "URL", master_help),
-        ("--conf", "", "SETTINGS", conf_help),
-    ):
-        parser.add_argument(flag, default=default, metavar=metavar, help=help)
-    commit_help = "approximate number of rows per commit"
-    commit_rows = ("--commit-rows", cli.at_least(1), "N", 5_000_000, commit_help)
+    cli.add_flag(parser, "--database", "URL", database)
+    source = "folder of Parquet source files; without it, the rows are read from --database"
+    cli.add_flag(parser, "--source", "DIR", source)
+    cli.add_flag(parser, "--results", "DIR", "folder to write the results to", "scores")
+    master = 'Spark master URL, or "" to take it from spark-submit or spark-defaults.conf'
+    cli.add_flag(parser, "--master", "URL", master, "local[*]")
+    conf = "Spark settings, such as 'spark.executor.memory=4g spark.jars=postgresql.jar'"
+    cli.add_flag(parser, "--conf", "SETTINGS", conf)
+    commit_rows = "approximate number of rows per commit"
+    cli.add_flag(parser, "--commit-rows", "N", commit_rows, 5_000_000, cli.at_least(1))
     max_rejected = (
         "stop if the checks reject more than this fraction of a source file, or the model version "
         "rejects more than this fraction of all rows"
     )
-    add_scoring_flags(parser, [commit_rows], max_rejected)
+    add_scoring_flags(parser, max_rejected)
     return parser
 
 

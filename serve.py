@@ -64,34 +64,27 @@ class Supervisor(Multiprocess):
 
 def parser() -> argparse.ArgumentParser:
     parser = cli.argument_parser(__doc__, database=False)
-    parser.add_argument(
-        "--alias",
-        default=aliases.CHAMPION,
-        metavar="NAMES",
-        help="comma-separated aliases to serve; the first is served at /invocations, and each at "
-        "/ALIAS/invocations (default: %(default)s)",
+    alias = (
+        "comma-separated aliases to serve; the first is served at /invocations, and each at "
+        "/ALIAS/invocations"
     )
-    whole, refresh = cli.at_least, "seconds between checks of which versions the aliases point to"
+    cli.add_flag(parser, "--alias", "NAMES", alias, aliases.CHAMPION)
+    cli.add_address_flags(parser, 5001)
+    refresh = "seconds between checks of which versions the aliases point to"
+    positive, rows = cli.positive_seconds, cli.at_least(1, 10_000_000)
     in_flight = "maximum number of requests in flight per worker"
-    for flag, kind, metavar, default, text in (
-        ("--host", str, "HOST", "127.0.0.1", "address to listen on"),
-        ("--port", whole(1, 65535), "PORT", 5001, "port to listen on"),
-        ("--workers", whole(1, 256), "N", 2, "number of worker processes"),
-        ("--refresh", cli.positive_seconds, "SECONDS", 5.0, refresh),
-        ("--timeout", cli.positive_seconds, "SECONDS", 60.0, "time limit per request in seconds"),
-        ("--in-flight", whole(1, 10_000), "N", 64, in_flight),
-        ("--max-body", whole(1, 1024), "MIB", 32, "maximum size of a request body in MiB"),
-        ("--max-rows", whole(1, 10_000_000), "N", 100_000, "maximum number of rows per request"),
+    for flag, metavar, help, default, kind in (
+        ("workers", "N", "number of worker processes", 2, cli.at_least(1, 256)),
+        ("refresh", "SECONDS", refresh, 5.0, positive),
+        ("timeout", "SECONDS", "time limit per request", 60.0, positive),
+        ("in-flight", "N", in_flight, 64, cli.at_least(1, 10_000)),
+        ("max-body", "MIB", "maximum size of a request body in MiB", 32, cli.at_least(1, 1024)),
+        ("max-rows", "N", "maximum number of rows per request", 100_000, rows),
     ):
-        help = f"{text} (default: %(default)s)"
-        parser.add_argument(flag, type=kind, default=default, metavar=metavar, help=help)
-    help = "require a bearer token whose hash is in this file"
-    parser.add_argument("--tokens", default="", metavar="FILE", help=help)
-    help = (
-        "create a token with this name, store its hash in the --tokens file, print the token, and "
-        "exit"
-    )
-    parser.add_argument("--new-token", default="", metavar="NAME", help=help)
+        cli.add_flag(parser, f"--{flag}", metavar, help, default, kind)
+    cli.add_flag(parser, "--tokens", "FILE", "require a bearer token whose hash is in this file")
+    new = "create a token with this name, store its hash in the --tokens file, print it, and exit"
+    cli.add_flag(parser, "--new-token", "NAME", new)
     insecure = "accept a --host that other machines can reach even without --tokens"
     cli.add_yes_no_flag(parser, "--insecure", insecure)
     return parser

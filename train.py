@@ -44,28 +44,25 @@ def parser() -> argparse.ArgumentParser:
     parser = cli.argument_parser(__doc__)
     data_source.add_flags(parser)
     whole = cli.at_least
-    repeats_help = (
+    also = "optional columns to add to the features, comma-separated, such as lender_id"
+    cli.add_flag(parser, "--also", "NAMES", also)
+    cli.add_flag(parser, "--seed", "N", "seed of all random choices", 0, whole(0))
+    cli.add_flag(parser, "--folds", "N", "number of cross-validation folds", 5, whole(2))
+    repeats = (
         "number of runs of the cross-validation, each with new folds (default: 0, which means 5 "
         "if the rarer label has fewer than 500 training rows, otherwise 1; with --quick always 1)"
     )
-    rate_help = (
+    cli.add_flag(parser, "--repeats", "N", repeats, 0, whole(0))
+    jobs = "number of parallel processes (default: 0, which means one per core)"
+    cli.add_flag(parser, "--jobs", "N", jobs, 0, whole(0))
+    for outcome in ("positive", "negative"):
+        cost = f"for --threshold-rule cost: cost of a false {outcome}"
+        cli.add_flag(parser, f"--cost-false-{outcome}", "COST", cost, 1.0, float)
+    rate = (
         "for --threshold-rule rate: fraction of rows to predict as positive (default: 0, which "
         "means the fraction of positive training rows)"
     )
-    also = "optional columns to add to the features, comma-separated, such as lender_id"
-    jobs = "number of parallel processes (default: 0, which means one per core)"
-    for_cost = "for --threshold-rule cost: cost of a false"
-    for flag, kind, metavar, default, help in (
-        ("--also", str, "NAMES", "", also),
-        ("--seed", whole(0), "N", 0, "seed of all random choices (default: 0)"),
-        ("--folds", whole(2), "N", 5, "number of cross-validation folds (default: 5)"),
-        ("--repeats", whole(0), "N", 0, repeats_help),
-        ("--jobs", whole(0), "N", 0, jobs),
-        ("--cost-false-positive", float, "COST", 1.0, f"{for_cost} positive (default: 1)"),
-        ("--cost-false-negative", float, "COST", 1.0, f"{for_cost} negative (default: 1)"),
-        ("--rate", cli.fraction, "FRACTION", 0.0, rate_help),
-    ):
-        parser.add_argument(flag, type=kind, default=default, metavar=metavar, help=help)
+    cli.add_flag(parser, "--rate", "FRACTION", rate, 0.0, cli.fraction)
     parser.add_argument(
         "--threshold-rule",
         choices=RULES,

@@ -71,22 +71,31 @@ def argument_parser(description: str | None, *, database: bool = True) -> argpar
         description=description, epilog=EXIT_CODES, formatter_class=_Formatter, allow_abbrev=False
     )
     parser.add_argument("--version", action="version", version=f"Loan Offers {VERSION}")
-    parser.add_argument(
-        "--problem",
-        default="",
-        metavar="NAME|DIR",
-        help="name of a folder in problems/, or path to a problem folder elsewhere (default: the "
-        "problem that sets is_default)",
+    problem_help = (
+        "name of a folder in problems/, or path to a problem folder elsewhere (default: the one "
+        "that sets is_default)"
     )
+    add_flag(parser, "--problem", "NAME|DIR", problem_help)
     if database:
-        parser.add_argument(
-            "--database",
-            default="",
-            metavar="FILE|URL",
-            help="SQLite file, or a URL: sqlite:///file.db or postgresql://user@host/name "
-            "(default: $DATABASE_URL if set, otherwise even_financial.db in the current folder)",
+        database_help = (
+            "SQLite file, or a URL: sqlite:///file.db or postgresql://user@host/name (default: "
+            "$DATABASE_URL if set, otherwise even_financial.db in the current folder)"
         )
+        add_flag(parser, "--database", "FILE|URL", database_help)
     return parser
+
+
+def add_flag(
+    parser: argparse.ArgumentParser,
+    flag: str,
+    metavar: str,
+    help: str,
+    default: str | float = "",
+    kind: Callable[[str], str | float] = str,
+) -> None:
+    """Add a flag with a value; its help shows the default unless that is "" or explained there."""
+    shown = "" if default == "" or "(default" in help else " (default: %(default)s)"
+    parser.add_argument(flag, type=kind, default=default, metavar=metavar, help=help + shown)
 
 
 def add_yes_no_flag(parser: argparse.ArgumentParser, flag: str, help: str) -> None:
@@ -98,13 +107,17 @@ def add_yes_no_flag(parser: argparse.ArgumentParser, flag: str, help: str) -> No
 
 def add_source_flag(parser: argparse.ArgumentParser) -> None:
     """Add `--source`, the files to load."""
-    parser.add_argument(
-        "--source",
-        default="",
-        metavar="PATH",
-        help="folder of source files, or a single file if the problem has only one source file "
-        "(default: the problem's sample data)",
+    help = (
+        "folder of source files, or a single file if the problem has only one source file "
+        "(default: the problem's sample data)"
     )
+    add_flag(parser, "--source", "PATH", help)
+
+
+def add_address_flags(parser: argparse.ArgumentParser, port: int) -> None:
+    """Add `--host` and `--port`, where a server listens."""
+    add_flag(parser, "--host", "HOST", "address to listen on", "127.0.0.1")
+    add_flag(parser, "--port", "PORT", "port to listen on", port, at_least(1, 65535))
 
 
 def yes_or_no(value: bool) -> str:

@@ -43,12 +43,8 @@ def parser() -> argparse.ArgumentParser:
     only_champion = "none; the form then offers only the champion"
     for alias, url in ((aliases.CHAMPION, "http://127.0.0.1:5001"), (aliases.CHALLENGER, "")):
         help = f"URL of the {alias}'s endpoint (default: {url or only_champion})"
-        parser.add_argument(f"--{alias}", default=url, metavar="URL", help=help)
-    for flag, kind, default, help in (
-        ("--host", str, "127.0.0.1", "address to listen on"),
-        ("--port", cli.at_least(1, 65535), 8000, "port to listen on"),
-    ):
-        parser.add_argument(flag, type=kind, default=default, help=f"{help} (default: %(default)s)")
+        cli.add_flag(parser, f"--{alias}", "URL", help, url)
+    cli.add_address_flags(parser, 8000)
     insecure = "accept a --host that other machines can reach; their users can see and enter rows"
     cli.add_yes_no_flag(parser, "--insecure", insecure)
     return parser

@@ -156,19 +156,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    for flag, default, text in (
-        ("--loans", 10_000, "number of loans"),
-        ("--seed", SAMPLE_SEED, "seed of all random values"),
-    ):
-        help = f"{text} (default: %(default)s)"
-        parser.add_argument(flag, type=int, default=default, metavar="N", help=help)
-    parser.add_argument(
-        "--to",
-        type=Path,
-        default=Path(__file__).parent,
-        metavar="DIR",
-        help="output folder (default: the folder of this script, where it replaces the sample)",
-    )
+    add, folder = parser.add_argument, Path(__file__).parent
+    add("--loans", type=int, default=10_000, metavar="N", help="number of loans (default: 10000)")
+    seed_help = "seed of all random values (default: %(default)s)"
+    add("--seed", type=int, default=SAMPLE_SEED, metavar="N", help=seed_help)
+    to_help = "output folder (default: the folder of this script, where it replaces the sample)"
+    add("--to", type=Path, default=folder, metavar="DIR", help=to_help)
     args = parser.parse_args()
     late, auc = write(args.to, args.loans, args.seed)
     print(

@@ -246,19 +246,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    for flag, default, text in (
-        ("--leads", 10_000, "number of leads"),
-        ("--seed", SAMPLE_SEED, "seed of all random values"),
-    ):
-        help = f"{text} (default: %(default)s)"
-        parser.add_argument(flag, type=int, default=default, metavar="N", help=help)
-    parser.add_argument(
-        "--to",
-        type=Path,
-        default=Path(__file__).parent,
-        metavar="DIR",
-        help="output folder (default: the folder of this script, where it replaces the sample)",
-    )
+    add, folder = parser.add_argument, Path(__file__).parent
+    add("--leads", type=int, default=10_000, metavar="N", help="number of leads (default: 10000)")
+    seed_help = "seed of all random values (default: %(default)s)"
+    add("--seed", type=int, default=SAMPLE_SEED, metavar="N", help=seed_help)
+    to_help = "output folder (default: the folder of this script, where it replaces the sample)"
+    add("--to", type=Path, default=folder, metavar="DIR", help=to_help)
     args = parser.parse_args()
     offers, clicks, auc = write(args.to, args.leads, args.seed)
     print(
