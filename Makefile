@@ -23,15 +23,15 @@ TESTS = tests/e2e tests/integration tests/unit
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: .venv/run.stamp  ## ingest, train, promote, serve and score; DATA=folder DB=file.db PROBLEM=name-or-folder
+run: .venv/run.stamp  ## run all steps [PROBLEM=name-or-folder DATA=folder DB=file.db]
 	$(BIN)/python pipeline.py --problem "$(PROBLEM)" --source "$(DATA)" --database "$(DB)"
 
-form: .venv/run.stamp  ## start the form at http://127.0.0.1:8000; DB=file.db PROBLEM=name-or-folder
+form: .venv/run.stamp  ## start the form on port 8000 [PROBLEM=name-or-folder DB=file.db]
 	$(BIN)/python -m form --problem "$(PROBLEM)" --database "$(DB)"
 
 # The address is passed in the environment, so that ps does not show its password. `value` keeps a $ in it.
 server: export MLFLOW_BACKEND_STORE_URI = $(value STORE)
-server: .venv/run.stamp  ## start MLflow's tracking server at http://127.0.0.1:5000; STORE=postgresql://… FLAGS="flags of mlflow server"
+server: .venv/run.stamp  ## start MLflow's server on port 5000 [STORE=URL FLAGS=…]
 	@$(BIN)/mlflow server --artifacts-destination mlartifacts $(FLAGS)
 
 test: .venv/dev.stamp .venv/browser.stamp  ## run all tests except those of Spark, in parallel
@@ -46,14 +46,14 @@ test-spark: .venv/dev.stamp .venv/spark.stamp .venv/java.stamp  ## run the tests
 coverage: .venv/dev.stamp .venv/browser.stamp  ## run `make test` with line and branch coverage
 	$(PYTEST) $(PARALLEL) --cov --cov-report=term $(TESTS)
 
-soak: .venv/dev.stamp  ## run the fault tests with many more kills, swaps, requests and damaged files
+soak: .venv/dev.stamp  ## run the fault tests with many more repetitions
 	SOAK_CLIENT_KILLS=50 SOAK_SERVER_KILLS=10 SOAK_SHARING_KILLS=50 $(PYTEST) --timeout=0 \
 		tests/e2e/test_soak.py tests/e2e/test_sharing.py
 	SOAK_SWAPS=10 SOAK_SWAP_REQUESTS=10000 SOAK_FUZZ_REQUESTS=10000 SOAK_FUZZ_FILES=5000 $(PYTEST) --timeout=0 -s \
 		tests/e2e/test_serve_swaps.py tests/integration/test_serve_fuzz.py \
 		tests/integration/test_ingest_fuzz.py
 
-bench: .venv/dev.stamp  ## measure speed and memory, and write benchmarks/RESULTS.md (45 minutes); DATA=folder
+bench: .venv/dev.stamp  ## run the benchmarks, write RESULTS.md (45 minutes) [DATA=folder]
 	$(BIN)/python -m benchmarks --source "$(abspath $(DATA))"
 
 lint: .venv/dev.stamp .venv/spark.stamp  ## check style and types
@@ -61,7 +61,7 @@ lint: .venv/dev.stamp .venv/spark.stamp  ## check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
 
-lock: .venv/dev.stamp  ## write the pinned versions of requirements*.in to requirements*.txt and conda.yaml; UPGRADE=--upgrade
+lock: .venv/dev.stamp  ## pin requirements*.txt and conda.yaml [UPGRADE=--upgrade]
 	$(BIN)/uv pip compile $(UPGRADE) --quiet --python-version 3.11 --no-annotate \
 		--custom-compile-command "make lock" requirements.in -o requirements.txt
 	$(BIN)/uv pip compile $(UPGRADE) --quiet --python-version 3.11 --no-annotate \
@@ -89,7 +89,7 @@ lock: .venv/dev.stamp  ## write the pinned versions of requirements*.in to requi
 		|| { echo "Java 17 or PostgreSQL's JDBC driver is missing: install both, and set PG_JDBC=/path/to/the.jar if it is not at $(PG_JDBC)."; exit 2; }
 	touch $@
 
-clean:  ## delete even_financial.db, mlflow.db, mlruns, mlartifacts and scores in this folder: all its models and results
+clean:  ## delete the databases, models and results in this folder
 	rm -rf even_financial.db* mlflow.db* mlruns mlartifacts scores .coverage*
 
 .venv/run.stamp: requirements.txt

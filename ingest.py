@@ -1,19 +1,20 @@
 """Load source files into the database.
 
-    python ingest.py                       # the sample, into even_financial.db
+    python ingest.py       # load the sample data into even_financial.db
     python ingest.py --source path/to/folder --database full.db
 
 A load is atomic: after an error, the database is unchanged. New rows are added
-and changed rows are updated; a row whose features changed loses its results, so
-that it is scored again. Loading the same files twice changes nothing. Invalid
-rows are not loaded, but stored in the table rejected_rows, with the reason and
-their values. A database remembers the folders that its rows came from. To add
-rows from another folder, give --add.
+and changed rows are updated. If the features of a row changed, its results are
+deleted, and the row will be scored again. Loading the same files twice changes
+nothing. Invalid rows are rejected: they are written to the table rejected_rows,
+with their values and the reason. A load from a folder other than those loaded
+before is refused unless --add is given.
 
-    python ingest.py --results scores      # a folder written by score_spark.py
+    python ingest.py --results scores
 
-With --results, the script imports results instead of source files, and skips
-those that are already stored.
+With --results, the script imports the results that score_spark.py wrote to a
+folder. It skips results that are already stored, and results of rows that have
+changed since they were scored.
 """
 
 import argparse
@@ -37,17 +38,11 @@ from spark.results_folder import ImportCounts, find_versions, import_version
 def parser() -> argparse.ArgumentParser:
     parser = cli.argument_parser(__doc__)
     cli.add_source_flag(parser)
-    parser.add_argument(
-        "--max-rejected",
-        type=cli.fraction,
-        default=0.01,
-        metavar="SHARE",
-        help="largest share of rejected rows allowed in a file (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--results", default="", metavar="DIR", help="import this folder of results instead"
-    )
-    add = "also load rows from another folder than those already loaded"
+    rejected = "fail if more than this fraction of a file's rows is rejected"
+    cli.add_flag(parser, "--max-rejected", "FRACTION", rejected, 0.01, cli.fraction)
+    results = "import results from this folder, written by score_spark.py, instead of source files"
+    cli.add_flag(parser, "--results", "DIR", results)
+    add = "allow a load from a folder other than those loaded before"
     cli.add_yes_no_flag(parser, "--add", add)
     return parser
 

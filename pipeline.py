@@ -1,10 +1,11 @@
-"""Run every step: ingest, train, promote, serve the champion, score every row, and sum up.
+"""Run every step: ingest, train, promote, serve the champion, score every row, and print a summary.
 
     python pipeline.py         # use the sample, as `make run` does
     python pipeline.py --source path/to/folder --database full.db
 
-Each step is a script or an mlflow command that you can also run alone. The model is served on a
-free port of this machine, and the server is stopped at the end.
+Each step is a script or an mlflow command that you can also run by itself. promote.py is run with
+--force, which skips its check that both versions were trained on this database. The model is served
+on a free port of this machine, and the server is stopped at the end.
 """
 
 import argparse

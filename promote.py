@@ -1,24 +1,33 @@
 """Decide which model version is served.
 
-    python promote.py                       # promote the best new version
+    python promote.py     # promote the best new version if it passes the gate
     python promote.py --allow boosted_trees
     python promote.py --to 3 --why "as agreed on Monday"
     python promote.py --rollback
     python promote.py --history
 
-The challenger is the best version of the latest training: the one with the lowest cross-validated
-log loss, or one that is about as good and much faster. It is compared with the champion on held-out
-rows that neither version was trained on. It is promoted if:
+By default, the challenger is the version of the latest training with the lowest cross-validated log
+loss. If it takes more than twice as long per row as another version whose log loss is within one
+standard error, the best version that does not is used instead. Benchmark models are left out unless
+--allow names them.
 
-- its log loss is significantly lower than the champion's (or, if there is no champion, than the
-  base rate's),
-- its probabilities are calibrated, and
-- it passes the canary check: it answers its canary rows as it did at training.
+The challenger is compared with the champion on held-out rows that neither version was trained on.
+It is promoted if:
+
+- its log loss is significantly lower than the champion's: the 99% interval of the improvement lies
+  above --margin,
+- its probabilities are calibrated: the 95% interval of its calibration slope overlaps the range
+  that the problem allows, and
+- it passes the canary check: for the synthetic rows that are stored with it, it returns the same
+  probabilities as at training.
+
+If there is no champion yet, the challenger is compared with the base rate instead. The evidence is
+then its cross-validation together with the held-out rows, and the interval is a 95% one.
 
 Then the challenger gets the alias `champion`, and the version that it replaces gets the alias
 `previous`. serve.py switches to the new champion; `mlflow models serve` and score_client.py use it
-when they are started again. If the challenger is refused, the script prints the reasons and exits
-with code 3. Every decision is logged as a run of the MLflow experiment `promotions`.
+when they are started again. If the challenger is refused, the script prints the reasons and the
+commands to choose from, and exits with code 3, or 6 if there is no champion. Every decision is logged to the MLflow experiment `promotions`.
 """
 
 import argparse
@@ -44,28 +53,22 @@ from training.selection import Standing
 def parser() -> argparse.ArgumentParser:
     parser = cli.argument_parser(__doc__)
     data_source.add_flags(parser)
-    parser.add_argument(
-        "--allow", default="", metavar="NAMES", help="benchmark models to allow, comma-separated"
+    allow = "benchmark models (trained for comparison only) that may be promoted, comma-separated"
+    cli.add_flag(parser, "--allow", "NAMES", allow)
+    challenger = "number of the version to judge (default: the best one of the latest training)"
+    cli.add_flag(parser, "--challenger", "N", challenger)
+    margin = (
+        "improvement in log loss that the lower end of its interval must exceed; a negative "
+        "number allows a slightly worse challenger (default: 0)"
     )
-    parser.add_argument(
-        "--challenger",
-        default="",
-        metavar="NUMBER",
-        help="number of the version to judge (default: the best one of the latest training)",
-    )
-    parser.add_argument(
-        "--margin",
-        type=cli.finite_number,
-        default=0.0,
-        help="the interval of the improvement in log loss must lie above this number; a negative "
-        "number allows a slightly worse challenger (default: 0)",
-    )
-    force = "compare even if a version was trained on another database or file than the one given"
-    cli.add_yes_no_flag(parser, "--force", force)
-    parser.add_argument("--to", default="", metavar="NUMBER", help="make this version the champion")
-    cli.add_yes_no_flag(parser, "--rollback", "make the version `previous` the champion again")
+    cli.add_flag(parser, "--margin", "N", margin, 0.0, cli.finite_number)
+    force = "compare the versions even if one of them was trained on data other than --database or "
+    cli.add_yes_no_flag(parser, "--force", f"{force}--table")
+    cli.add_flag(parser, "--to", "N", "make this version the champion without a comparison")
+    rollback = "make the previous champion (alias `previous`) the champion again"
+    cli.add_yes_no_flag(parser, "--rollback", rollback)
     cli.add_yes_no_flag(parser, "--history", "list all decisions, and do nothing else")
-    parser.add_argument("--why", default="", help="reason to log for --to or --rollback")
+    cli.add_flag(parser, "--why", "TEXT", "reason to log for --to or --rollback")
     return parser
 
 

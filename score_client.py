@@ -3,15 +3,18 @@
     mlflow models serve -m models:/NAME@champion --env-manager local -p 5001
     python score_client.py                     # in a second terminal
 
-NAME is the model's name in MLflow. At its start, the client looks up which
-version the alias in --model (`champion` by default) points to, and keeps to it.
-It reads the rows that this version has not scored, sends them in batches, and
-stores a batch only if its canary rows prove that this version answered.
+NAME is the model's name in MLflow. When the client starts, it resolves --model
+(by default, the problem's champion) to a version, and uses that version until
+it ends, even if the alias moves. It sends the pending rows, which this version
+has neither scored nor rejected, in batches. Each batch contains canary rows:
+synthetic rows whose probabilities are stored with the version. A batch is
+stored only if they come back with these probabilities.
 
-If the client is stopped or killed, start it again: it scores the missing rows,
-and no row twice. At the end it checks that selected = scored + rejected +
-pending. Each run is also recorded in the MLflow experiment "scoring". If the
-endpoint requires a token (serve.py --tokens), set ENDPOINT_TOKEN.
+If the client is stopped or killed, start it again: it scores the rows that are
+still pending, and never scores a row twice. At the end it checks that every row
+is counted exactly once: as scored, rejected or pending. Each run is also logged
+to the MLflow experiment `scoring`. If the endpoint requires a token
+(serve.py --tokens), pass it in the environment variable ENDPOINT_TOKEN.
 
 The first Ctrl-C or SIGTERM stops the client after it has stored the results of
 its requests in flight; the second one stops it at once.
@@ -28,7 +31,7 @@ from sqlalchemy import Engine
 
 import cli
 import problems
-from cli.scoring_flags import NumberFlag, add_scoring_flags
+from cli.scoring_flags import add_scoring_flags
 from cli.terminal import progress
 from db import results, runs
 from db.engine import database_url, open_database
@@ -72,19 +75,25 @@ class ScoringJob:
 
 def parser() -> argparse.ArgumentParser:
     parser = cli.argument_parser(__doc__)
-    help = "address of the served model (default: %(default)s)"
-    parser.add_argument("--endpoint", default="http://127.0.0.1:5001", metavar="URL", help=help)
-    rows, requests, seconds = cli.at_least(1, 1_000_000), cli.at_least(1, 64), cli.seconds
-    other_version = "seconds to wait while the endpoint serves another version"
-    flags: list[NumberFlag] = [
-        ("--batch-size", rows, DEFAULTS.batch_size, "maximum rows per request"),
-        ("--in-flight", requests, DEFAULTS.in_flight, "maximum requests at the same time"),
-        ("--timeout", cli.positive_seconds, Timeouts.read, "seconds to wait for a response"),
-        ("--max-wait", seconds, DEFAULTS.max_wait, "seconds to retry while no request succeeds"),
-        ("--wait-for-version", seconds, DEFAULTS.wait_for_version, other_version),
-    ]
-    max_rejected = "stop when the version has rejected more than this fraction of the rows"
-    add_scoring_flags(parser, flags, max_rejected)
+    cli.add_flag(parser, "--endpoint", "URL", "URL of the endpoint", "http://127.0.0.1:5001")
+    max_wait = (
+        "give up after this many seconds in which no request succeeds, or in which the database "
+        "stays locked or full"
+    )
+    other_version = (
+        "seconds to keep retrying while the endpoint serves another version; then exit with code 4"
+    )
+    batch_size, in_flight = cli.at_least(1, 1_000_000), cli.at_least(1, 64)
+    for flag, metavar, help, default, kind in (
+        ("batch-size", "N", "maximum number of rows per request", DEFAULTS.batch_size, batch_size),
+        ("in-flight", "N", "maximum number of requests in flight", DEFAULTS.in_flight, in_flight),
+        ("timeout", "SECONDS", "time limit per request", Timeouts.read, cli.positive_seconds),
+        ("max-wait", "SECONDS", max_wait, DEFAULTS.max_wait, cli.seconds),
+        ("wait-for-version", "SECONDS", other_version, DEFAULTS.wait_for_version, cli.seconds),
+    ):
+        cli.add_flag(parser, f"--{flag}", metavar, help, default, kind)
+    rejected = "stop if this version rejects more than this fraction of all rows, in all runs"
+    add_scoring_flags(parser, rejected)
     return parser
 
 

@@ -1,20 +1,23 @@
-"""Score all rows that a model version has not scored yet, on a Spark cluster.
+"""Score the pending rows of a table on a Spark cluster.
 
-    python score_spark.py --source FOLDER --results scores  # this machine's cores
+    python score_spark.py --source DIR --results scores   # on this machine
     python score_spark.py --master spark://host:7077 --source hdfs:///lake \\
-        --results hdfs:///scores                            # a cluster
-    python score_spark.py --database postgresql://host/lender --results scores
+        --results hdfs:///scores                          # on a cluster
+    python score_spark.py --database postgresql://host/lender --results scores \\
+        --conf spark.jars=/usr/share/java/postgresql.jar  # a JDBC driver
 
 Install requirements-spark.txt and Java 17 first. The rows come from Parquet
 files, which are checked by the same rules as in ingest.py, or from a
-PostgreSQL database that ingest.py has loaded. The scores are written as
+PostgreSQL database that ingest.py has loaded. The results are written as
 Parquet; `python ingest.py --results scores` imports them into the database.
 
 Every executor verifies the model with the version's canary rows, in every
-batch. Scores are added in commits, each completely or not at all. If a run
-stops or is killed, start it again: it scores the remaining rows, and no row
-twice. At the end the script checks that selected = scored + rejected +
-pending. Each run is logged to the MLflow experiment "scoring".
+batch. Results are written in commits. Each commit is stored completely or not
+at all. If a run stops or is killed, start it again: it scores the rows that are
+still pending, which the version has neither scored nor rejected, and never
+scores a row twice. At the end the script checks that every row is counted
+exactly once: as scored, rejected or pending. Each run is logged to the MLflow
+experiment `scoring`.
 
 The first Ctrl-C or SIGTERM stops the script after the current commit; the
 second one stops it at once.
@@ -45,22 +48,26 @@ if TYPE_CHECKING:
 
 
 def parser() -> argparse.ArgumentParser:
-    parser = cli.argument_parser(__doc__)
-    master_help = (
-        'the cluster, or "" to use the setting of spark-submit or of Spark\'s own files '
-        "(default: %(default)s)"
+    parser = cli.argument_parser(__doc__, database=False)
+    database = (
+        "URL of a PostgreSQL database, postgresql://user@host/name (default: $DATABASE_URL); "
+        "SQLite is not supported"
     )
-    conf_help = "Spark settings, such as 'spark.executor.memory=4g spark.jars=postgresql.jar'"
-    for flag, default, metavar, help in (
-        ("--source", "", "DIR", "folder of Parquet files (default: a database)"),
-        ("--results", "scores", "DIR", "results folder (default: %(default)s)"),
-        ("--master", "local[*]", "URL", master_help),
-        ("--conf", "", "SETTINGS", conf_help),
-    ):
-        parser.add_argument(flag, default=default, metavar=metavar, help=help)
-    commit_rows = ("--commit-rows", cli.at_least(1), 5_000_000, "approximate rows in a commit")
-    max_rejected = "stop if more than this fraction of a file or of all rows is rejected"
-    add_scoring_flags(parser, [commit_rows], max_rejected)
+    cli.add_flag(parser, "--database", "URL", database)
+    source = "folder of Parquet source files; without it, the rows are read from --database"
+    cli.add_flag(parser, "--source", "DIR", source)
+    cli.add_flag(parser, "--results", "DIR", "folder to write the results to", "scores")
+    master = 'Spark master URL, or "" to take it from spark-submit or spark-defaults.conf'
+    cli.add_flag(parser, "--master", "URL", master, "local[*]")
+    conf = "Spark settings, such as 'spark.executor.memory=4g spark.jars=postgresql.jar'"
+    cli.add_flag(parser, "--conf", "SETTINGS", conf)
+    commit_rows = "approximate number of rows per commit"
+    cli.add_flag(parser, "--commit-rows", "N", commit_rows, 5_000_000, cli.at_least(1))
+    max_rejected = (
+        "stop if the checks reject more than this fraction of a source file, or the model version "
+        "rejects more than this fraction of all rows"
+    )
+    add_scoring_flags(parser, max_rejected)
     return parser
 
 

@@ -4,17 +4,19 @@
     python serve.py --alias champion,challenger --workers 4
 
 The server accepts the same requests and returns the same predictions as
-`mlflow models serve`. In addition, each response names the model version
-(X-Model-Version), a moved alias takes effect while requests are in progress,
-and there are limits, tokens, metrics and a log: see docs/serving.md. The first
-Ctrl-C or SIGTERM stops the server after the requests in progress; the second
-one stops it at once.
+`mlflow models serve`. In addition, it names the model version in each response
+(header X-Model-Version), follows a moved alias without interrupting requests,
+and has limits, tokens, metrics and a log. See docs/serving.md.
 
-With --tokens FILE, a client must send `Authorization: Bearer TOKEN`. The first
-of these commands prints a new token and stores its hash:
+To require `Authorization: Bearer TOKEN` from clients, create a token (it is
+printed once; the file stores only its hash), then start the server with the
+file:
 
     python serve.py --tokens tokens.txt --new-token scoring
     python serve.py --tokens tokens.txt --host 0.0.0.0
+
+The first Ctrl-C or SIGTERM stops the server after the requests in flight; the
+second one stops it at once.
 """
 
 import argparse
@@ -62,28 +64,29 @@ class Supervisor(Multiprocess):
 
 def parser() -> argparse.ArgumentParser:
     parser = cli.argument_parser(__doc__, database=False)
-    parser.add_argument(
-        "--alias",
-        default=aliases.CHAMPION,
-        help="comma-separated aliases to serve; /invocations uses the first one, "
-        "/ALIAS/invocations the one that it names (default: %(default)s)",
+    alias = (
+        "comma-separated aliases to serve; the first is served at /invocations, and each at "
+        "/ALIAS/invocations"
     )
-    for flag, kind, default, help in (
-        ("--host", str, "127.0.0.1", "address to listen on"),
-        ("--port", cli.at_least(1, 65535), 5001, "port to listen on"),
-        ("--workers", cli.at_least(1, 256), 2, "number of worker processes"),
-        ("--refresh", cli.positive_seconds, 5.0, "seconds between refreshes of the aliases"),
-        ("--timeout", cli.positive_seconds, 60.0, "time limit of a request in seconds"),
-        ("--in-flight", cli.at_least(1, 10_000), 64, "maximum concurrent requests per worker"),
-        ("--max-body", cli.at_least(1, 1024), 32, "maximum size of a request in MiB"),
-        ("--max-rows", cli.at_least(1, 10_000_000), 100_000, "maximum rows of a request"),
+    cli.add_flag(parser, "--alias", "NAMES", alias, aliases.CHAMPION)
+    cli.add_address_flags(parser, 5001)
+    refresh = "seconds between checks of which versions the aliases point to"
+    positive, rows = cli.positive_seconds, cli.at_least(1, 10_000_000)
+    in_flight = "maximum number of requests in flight per worker"
+    for flag, metavar, help, default, kind in (
+        ("workers", "N", "number of worker processes", 2, cli.at_least(1, 256)),
+        ("refresh", "SECONDS", refresh, 5.0, positive),
+        ("timeout", "SECONDS", "time limit per request", 60.0, positive),
+        ("in-flight", "N", in_flight, 64, cli.at_least(1, 10_000)),
+        ("max-body", "MIB", "maximum size of a request body in MiB", 32, cli.at_least(1, 1024)),
+        ("max-rows", "N", "maximum number of rows per request", 100_000, rows),
     ):
-        parser.add_argument(flag, type=kind, default=default, help=f"{help} (default: %(default)s)")
-    help = "require a bearer token from this file"
-    parser.add_argument("--tokens", default="", metavar="FILE", help=help)
-    help = "add a token of this name to the file, print it, and exit"
-    parser.add_argument("--new-token", default="", metavar="NAME", help=help)
-    cli.add_yes_no_flag(parser, "--insecure", "allow other machines to connect without tokens")
+        cli.add_flag(parser, f"--{flag}", metavar, help, default, kind)
+    cli.add_flag(parser, "--tokens", "FILE", "require a bearer token whose hash is in this file")
+    new = "create a token with this name, store its hash in the --tokens file, print it, and exit"
+    cli.add_flag(parser, "--new-token", "NAME", new)
+    insecure = "accept a --host that other machines can reach even without --tokens"
+    cli.add_yes_no_flag(parser, "--insecure", insecure)
     return parser
 
 

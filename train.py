@@ -1,4 +1,4 @@
-"""Search, evaluate and register every candidate model of a problem.
+"""Tune, evaluate and register every candidate model of a problem.
 
     python train.py
     python train.py --database full.db --seed 1
@@ -6,11 +6,14 @@
     python train.py --table rows.parquet --label clicked
 
 The labeled rows come from the database, or from one flat file with a column
-for each feature and the label. A hash of the group key decides which rows are
-held out; no model is ever trained on them. The grid of each candidate is
-searched by cross-validation on the other rows, and its best model is
-registered in MLflow as a new version with metrics, plots and a model card.
-The version in use does not change: promote.py decides which version is served.
+for each feature and the label. A hash of each row's group key (for offers, the
+applicant's id) decides whether the row is held out. No model is ever trained on
+the held-out rows.
+
+For each candidate, a cross-validated grid search on the other rows chooses the
+parameters. The model fitted with them is registered in MLflow as a new version,
+with metrics, plots and a model card. The version in use does not change:
+promote.py decides which version is served.
 """
 
 import argparse
@@ -40,36 +43,35 @@ def parser() -> argparse.ArgumentParser:
     parser = cli.argument_parser(__doc__)
     data_source.add_flags(parser)
     whole = cli.at_least
-    repeats_help = (
-        "number of repeats of the cross-validation, each with new folds (default: 0, which means "
-        "5 if fewer than 500 training rows have label 0, or label 1; otherwise 1)"
+    also = "optional columns to add to the features, comma-separated, such as lender_id"
+    cli.add_flag(parser, "--also", "NAMES", also)
+    cli.add_flag(parser, "--seed", "N", "seed of all random choices", 0, whole(0))
+    cli.add_flag(parser, "--folds", "N", "number of cross-validation folds", 5, whole(2))
+    repeats = (
+        "number of runs of the cross-validation, each with new folds (default: 0, which means 5 "
+        "if the rarer label has fewer than 500 training rows, otherwise 1; with --quick always 1)"
     )
-    rate_help = (
-        "share of rows that get the positive label, for --threshold-rule rate (default: 0, which "
-        "means the observed share)"
+    cli.add_flag(parser, "--repeats", "N", repeats, 0, whole(0))
+    jobs = "number of parallel processes (default: 0, which means one per core)"
+    cli.add_flag(parser, "--jobs", "N", jobs, 0, whole(0))
+    for outcome in ("positive", "negative"):
+        cost = f"for --threshold-rule cost: cost of a false {outcome}"
+        cli.add_flag(parser, f"--cost-false-{outcome}", "COST", cost, 1.0, float)
+    rate = (
+        "for --threshold-rule rate: fraction of rows to predict as positive (default: 0, which "
+        "means the fraction of positive training rows)"
     )
-    for_cost = "for --threshold-rule cost (default: 1)"
-    for flag, kind, default, help in (
-        ("--also", str, "", "comma-separated optional columns to train on, such as lender_id"),
-        ("--seed", whole(0), 0, "seed of all random choices (default: 0)"),
-        ("--folds", whole(2), 5, "number of cross-validation folds (default: 5)"),
-        ("--repeats", whole(0), 0, repeats_help),
-        ("--jobs", whole(0), 0, "number of parallel processes (default: 0, one per core)"),
-        ("--cost-false-positive", float, 1.0, f"cost of a false positive, {for_cost}"),
-        ("--cost-false-negative", float, 1.0, f"cost of a false negative, {for_cost}"),
-        ("--rate", cli.fraction, 0.0, rate_help),
-    ):
-        parser.add_argument(flag, type=kind, default=default, help=help)
+    cli.add_flag(parser, "--rate", "FRACTION", rate, 0.0, cli.fraction)
     parser.add_argument(
         "--threshold-rule",
         choices=RULES,
         default="f1",
-        help="how to choose the decision threshold: largest F1, lowest cost, or a given share of "
-        "rows with the positive label (default: f1)",
+        help="how to choose the decision threshold: f1 maximizes F1, cost minimizes the total cost "
+        "of wrong decisions, rate predicts a given fraction of the rows as positive (default: f1)",
     )
     quick_help = (
-        f"search a sample of {QUICK_ROWS:,} rows with {QUICK_FOLDS} folds; fit the best models on "
-        "all training rows"
+        f"run the grid search on a sample of {QUICK_ROWS:,} training rows with at most "
+        f"{QUICK_FOLDS} folds; the best models are still fitted on all training rows"
     )
     cli.add_yes_no_flag(parser, "--quick", quick_help)
     return parser

@@ -1,11 +1,12 @@
-"""Measure eleven figures of speed and memory, and write benchmarks/RESULTS.md.
+"""Run eleven benchmarks of speed and memory, and write benchmarks/RESULTS.md.
 
-    make bench                  # on generated files of full size: 100,000 leads
-    make bench DATA=folder      # on your files; the tenfold files are generated
+    make bench                  # on generated files with 100,000 leads
+    make bench DATA=folder      # on your files
 
-Each figure compares with a baseline. Both run alternately as whole processes,
-including their start-up, at least five times after a first run that does not
-count. All figures together take about 45 minutes.
+Some benchmarks use files with 1,000,000 leads, which are always generated. Most
+benchmarks compare a script with a baseline. The two run alternately, as whole
+processes including startup, at least five times after a warm-up run. RESULTS.md
+says where this differs. All benchmarks together take about 45 minutes.
 """
 
 import argparse
@@ -78,16 +79,19 @@ def report(figures: Sequence[Figure], rows: int, source: str) -> str:
     date, machine = date_and_machine()
     versions_used = ", ".join(f"{name} {installed(name)}" for name in PACKAGES)
     lines = [
-        "# Results",
+        "# Benchmark results",
         "",
-        f"Measured by `make bench` on {date}: {source}, {rows:,} offers; {machine}, Python "
-        f"{platform.python_version()}, {versions_used}. One `mlflow models serve` worker runs "
-        "with OPENBLAS_NUM_THREADS=1, as `make run` starts it. The baselines are described in "
-        "`in_process.py`, `original.py` and `bare_load.py` in this folder.",
-        "Times are of whole processes with their start-up: the median (and range) of "
-        f"{RUNS} turns or more. A ratio is the median of the ratios of the turns.",
+        f"Measured by `make bench` on {date}, on {source}, with {rows:,} offers (the *full size*). "
+        f"Machine: {machine}. Software: Python {platform.python_version()}, {versions_used}. "
+        "One `mlflow models serve` worker runs with OPENBLAS_NUM_THREADS=1, as `make run` starts "
+        "it. The baselines are described in `in_process.py`, `original.py`, `bare_load.py` and "
+        "`original_search.py` in this folder.",
         "",
-        "| | figure | target | measured | reached | details |",
+        "Unless stated otherwise, times are of whole processes including startup: the median (and "
+        f"range) of at least {RUNS} runs, which alternate with those of the baseline. A ratio is "
+        "the median of the ratios of paired runs.",
+        "",
+        "| # | benchmark | target | measured | met | details |",
         "|---|---|---|---|---|---|",
     ]
     for number, figure in enumerate(figures, 1):
@@ -99,12 +103,14 @@ def report(figures: Sequence[Figure], rows: int, source: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m benchmarks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--source", default="", metavar="DIR", help="folder of source files")
-    parser.add_argument(
-        "--only", type=int, nargs="*", help="print only the figures of these numbers"
-    )
+    source_help = "folder of source files (default: generate 100,000 leads)"
+    parser.add_argument("--source", default="", metavar="DIR", help=source_help)
+    only_help = "run only the benchmarks with these numbers, and do not write RESULTS.md"
+    parser.add_argument("--only", type=int, nargs="*", metavar="N", help=only_help)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-") as temporary:
         folder = Path(temporary)
@@ -124,7 +130,7 @@ def main() -> None:
                 print(f"   {figure.details}", flush=True)
                 figures.append(figure)
     if not args.only:
-        kind = "the given files" if args.source else "generated files of full size"
+        kind = "files that are not part of this repository" if args.source else "generated files"
         RESULTS.write_text(report(figures, rows, kind))
 
 

@@ -1,4 +1,4 @@
-"""Baseline of figure 5: copy the source files into SQLite by Arrow (ADBC).
+"""Baseline of benchmark 5: copy the source files into SQLite by Arrow (ADBC).
 
     python -m benchmarks.bare_load FOLDER DATABASE
 

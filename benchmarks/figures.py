@@ -1,4 +1,4 @@
-"""A measured figure, and the files, databases and endpoint that the figures share."""
+"""The result of a benchmark, and the files, databases and endpoint that benchmarks share."""
 
 import os
 import platform
@@ -19,7 +19,7 @@ URI = aliases.champion_uri(PROBLEM.model_name)
 def date_and_machine() -> tuple[str, str]:
     """Return today's date and a description of this machine for the heading of a report."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    machine = f"{os.cpu_count()} cores ({platform.machine()}), {memory:.0f} GiB"
+    machine = f"{os.cpu_count()} cores ({platform.machine()}) and {memory:.0f} GiB of memory"
     return f"{datetime.now(UTC):%Y-%m-%d}", machine
 
 
@@ -32,7 +32,7 @@ def remove_database(database: Path) -> Path:
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure: its name, target and measured value, and the numbers it was computed from."""
+    """One benchmark: its name, target and measured value, and the numbers it was computed from."""
 
     name: str
     target: str

@@ -1,4 +1,4 @@
-"""Baseline of figure 1: do the client's work in one process, without REST.
+"""Baseline of benchmark 1: do the client's work in one process, without REST.
 
     python -m benchmarks.in_process DATABASE MODEL_URI
 

@@ -1,10 +1,10 @@
-"""Baseline of figure 2: one web request per row, as in the hobby systems before this project.
+"""Baseline of benchmark 2: one web request per row, as in the former system.
 
     python -m benchmarks.original FOLDER ROWS
 
 For each row a Flask form unpickles the model, predicts, inserts into SQLite and commits. A loop
 posts the rows one by one over one connection. FOLDER holds model.pkl and rows.parquet. It prints
-the rows per second of the loop, without start-up.
+the rows per second of the loop, without startup.
 """
 
 import pickle
@@ -27,7 +27,7 @@ TEXTS = ("loan_purpose", "credit")
 
 
 def save_model(uri: str, folder: Path) -> None:
-    """Pickle a registered version, as the hobby systems did."""
+    """Pickle a registered version, as the former system did."""
     version = versions.resolve(store.connect(), uri)
     with (folder / "model.pkl").open("wb") as file:
         pickle.dump(model_files.load(version).get_raw_model(), file)

@@ -1,4 +1,4 @@
-"""Baseline of figure 6: the grid search of the hobby systems, on the number of rows they had.
+"""Baseline of benchmark 6: the grid search of the former system, on as many rows as it had.
 
     python -m benchmarks.original_search DATABASE JOBS
 

@@ -1,4 +1,4 @@
-"""Figure 6: the grid search of train.py over all candidates except the benchmark models.
+"""Benchmark 6: the grid search of train.py over all candidates except the benchmark models.
 
     python -m benchmarks.our_search DATABASE
 

@@ -1,10 +1,10 @@
-"""Measure ingest.py and both scoring scripts at growing sizes, and write benchmarks/SCALE.md.
+"""Measure ingest.py and the scoring scripts by data size, and write SCALE.md.
 
-    python -m benchmarks.scale                     # 1, 10 and 100 times 100,000 leads
-    python -m benchmarks.scale --times 1 10 --folder sizes    # keep and reuse the files
+    python -m benchmarks.scale               # 1, 10 and 100 times 100,000 leads
+    python -m benchmarks.scale --times 1 10 --folder sizes   # keep the files
 
-Each script runs once per size as a whole process. 100 times the full size takes
-about 40 minutes and 40 GB on two cores.
+Each script runs once per size, as a whole process. With 100 times 100,000
+leads, this takes about 40 minutes and 40 GB of disk on two cores.
 """
 
 import argparse
@@ -39,7 +39,7 @@ class Step:
 
     @property
     def at_work(self) -> float:
-        """Rows per second without start-up, as the scripts print them; ingest.py has hardly any."""
+        """Rows per second without startup, as the scripts print them; ingest.py has hardly any."""
         if self.script == STEPS[0]:
             return self.rows / self.usage.wall
         summary = re.findall(r"([\d,]+) *$", self.usage.output, re.M)
@@ -68,17 +68,22 @@ def report(steps: Sequence[Step]) -> str:
     """Return the results as Markdown."""
     date, machine = date_and_machine()
     lines = [
-        "# Sizes",
+        "# Benchmarks by data size",
         "",
-        f"Measured once each by `python -m benchmarks.scale` on {date}: {machine}; generated "
-        "offers, and one `mlflow models serve` worker for the client on the same cores. Times are "
-        'of whole processes; "without start-up" counts from the first row read to the last row '
-        "stored. Memory is the peak of a process and its children, sampled ten times per second; "
-        'shared pages count once, and "private" leaves out the pages of files. The served model is '
-        "not included. The last two columns are relative to the smallest size.",
+        f"Each script was run once per size by `python -m benchmarks.scale` on {date}, on "
+        f"generated offers ({LEADS:,} applicants times the scale factor) and a machine with "
+        f"{machine}. The `mlflow models serve` worker that the client uses ran on the same cores; "
+        "its memory is not included.",
         "",
-        "| script | times full size | offers | seconds | rows per second | without start-up "
-        "| peak MiB | private MiB | relative cost per row | relative private peak |",
+        "Seconds are of the whole process. The rates without startup are those that the scoring "
+        "scripts print: they also exclude the checks of the source and the final counts. For "
+        "`ingest.py`, whose startup is short, both rates are of the whole process. Peak memory is "
+        "that of the process and its children, sampled ten times per second, with shared pages "
+        'counted once; "private" excludes file-backed pages. The last two columns are relative to '
+        "the smallest size.",
+        "",
+        "| script | scale factor | offers | seconds | rows/s | rows/s without startup | peak MiB "
+        "| private MiB | time per row without startup, relative | private MiB, relative |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for script in STEPS:
@@ -96,10 +101,19 @@ def report(steps: Sequence[Step]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m benchmarks.scale",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--times", type=int, nargs="*", default=[1, 10, 100])
-    parser.add_argument("--folder", default="", metavar="DIR", help="where the files are kept")
+    times, times_help = [1, 10, 100], "sizes, in multiples of 100,000 leads (default: 1 10 100)"
+    parser.add_argument("--times", type=int, nargs="*", default=times, metavar="N", help=times_help)
+    parser.add_argument(
+        "--folder",
+        default="",
+        metavar="DIR",
+        help="keep the files in this folder, and reuse source files and a model that exist there "
+        "(default: a temporary folder)",
+    )
     args = parser.parse_args()
     with contextlib.ExitStack() as stack:
         folder = Path(args.folder or stack.enter_context(tempfile.TemporaryDirectory())).resolve()

@@ -1,4 +1,4 @@
-"""Figures of score_client.py: its speed compared with baselines, its memory, and its start-up."""
+"""Benchmarks of score_client.py: its speed compared with baselines, its memory and its startup."""
 
 import contextlib
 import sqlite3
@@ -30,7 +30,7 @@ def over_rest(bench: BenchmarkSetup) -> Figure:
     details = f"client {spread(ours)} s, in one process {spread(theirs)} s, {bench.rows:,} rows"
     return Figure(
         "From database to REST to database, compared with one process without REST",
-        "at most 1.25 times its wall time", f"{ratio:.2f}", ratio <= 1.25, details,
+        "at most 1.25 times the wall time of the baseline", f"{ratio:.2f}", ratio <= 1.25, details,
     )  # fmt: skip
 
 
@@ -49,13 +49,13 @@ def original(bench: BenchmarkSetup) -> Figure:
     ours, theirs = measure_alternately(rest, one_by_one)
     speedup = median_ratio(ours, theirs)
     details = (
-        f"client {spread(ours, 0)} rows per second, baseline {spread(theirs, 0)}, both without "
-        f"start-up; the client's whole process {spread(whole[1:], 0)}, "
-        f"{median_ratio(whole[1:], theirs):.0f} times"
+        f"client {spread(ours, 0)} rows per second, former system {spread(theirs, 0)}, both "
+        f"without startup; with startup, client {spread(whole[1:], 0)}, "
+        f"{median_ratio(whole[1:], theirs):.0f} times as many"
     )
     return Figure(
-        "Rows per second, compared with one web request per row",
-        "at least 700 times", f"{speedup:.0f}", speedup >= 700, details,
+        "Rows per second, compared with one web request per row, as in the former system",
+        "at least 700 times as many", f"{speedup:.0f}", speedup >= 700, details,
     )  # fmt: skip
 
 
@@ -66,10 +66,10 @@ def memory(bench: BenchmarkSetup) -> Figure:
     full, ten = measure_alternately(peak("full"), peak("ten"))
     growth = median_ratio(ten, full)
     return Figure(
-        "Peak memory of the client at ten times the rows",
+        "Peak memory of the client at ten times the full size",
         "at most 1.2 times the peak at full size, and under 350 MiB",
         f"{growth:.2f}, {max(ten):.0f} MiB", growth <= 1.2 and max(ten) < 350,
-        f"ten times {spread(ten, 0)} MiB, full size {spread(full, 0)} MiB",
+        f"at ten times the rows {spread(ten, 0)} MiB, at full size {spread(full, 0)} MiB",
     )  # fmt: skip
 
 
@@ -91,7 +91,8 @@ def first_batch(bench: BenchmarkSetup) -> Figure:
     ours, theirs = measure_alternately(client, lambda: run("-c", LOOK_UP).wall, runs=2 * RUNS)
     beyond = sorted(a - b for a, b in zip(ours, theirs, strict=True))[len(ours) // 2]
     return Figure(
-        "Time to the first stored batch, minus `import mlflow` and one look-up of an alias",
+        "Time to the first stored batch, minus the time that a process needs to import mlflow and "
+        "to look up an alias",
         "at most 0.7 s", f"{beyond:.2f} s", beyond <= 0.7,
-        f"client {spread(ours)} s, look-up {spread(theirs)} s",
+        f"client {spread(ours)} s, import and lookup {spread(theirs)} s",
     )  # fmt: skip

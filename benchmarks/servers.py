@@ -1,4 +1,4 @@
-"""Figures of serve.py compared with `mlflow models serve`, both with as many workers."""
+"""Benchmarks of serve.py compared with `mlflow models serve`, both with as many workers."""
 
 import contextlib
 import sys
@@ -38,12 +38,13 @@ def one_row(_bench: BenchmarkSetup) -> Figure:
             pair = measure_alternately(partial(latency, us), partial(latency, them))
         ratios.append(median_ratio(*pair))
         details.append(
-            f"with {workers}: serve.py {spread(pair[0])} ms, mlflow {spread(pair[1])} ms, "
-            f"{ratios[-1]:.2f} times"
+            f"with {workers} worker{'s' * (workers > 1)}: serve.py {spread(pair[0])} ms, "
+            f"mlflow {spread(pair[1])} ms, {ratios[-1]:.2f} times"
         )
     return Figure(
-        "Latency of one row as JSON from one client, serve.py compared with `mlflow models serve`, "
-        "the worse of one and two workers", "at most 0.65 times the median",
+        "Latency of a request with one row of JSON, from one client: serve.py compared with "
+        "`mlflow models serve`, the worse ratio of one and two workers",
+        "at most 0.65 times MLflow's median",
         f"{max(ratios):.2f}", max(ratios) <= 0.65, "; ".join(details),
     )  # fmt: skip
 
@@ -61,7 +62,8 @@ def many_clients(_bench: BenchmarkSetup) -> Figure:
         rates = measure_alternately(partial(rate, us), partial(rate, them))
     speedup = median_ratio(*rates)
     return Figure(
-        f"Requests per second of one row as JSON from {CLIENTS} clients, compared likewise",
+        f"Requests per second with one row of JSON each, from {CLIENTS} clients: serve.py compared "
+        "with `mlflow models serve`",
         "no errors, at least as many", f"{speedup:.2f}", speedup >= 1 and not failures,
         f"serve.py {spread(rates[0], 0)}, mlflow {spread(rates[1], 0)}, 2 workers; "
         f"{failures} failed",
@@ -76,7 +78,7 @@ def bulk(bench: BenchmarkSetup) -> Figure:
         times = measure_alternately(partial(seconds, us), partial(seconds, them))
     speedup = median_ratio(times[1], times[0])
     return Figure(
-        "Rows per second of the client through serve.py, compared likewise",
+        "Rows per second of `score_client.py`: serve.py compared with `mlflow models serve`",
         "at least as many", f"{speedup:.2f}", speedup >= 1,
         f"serve.py {spread(times[0])} s, mlflow {spread(times[1])} s, {bench.rows:,} rows, "
         "2 workers",

@@ -1,4 +1,4 @@
-"""Figure of two clients on one table, each with its own endpoint, compared with one client."""
+"""Benchmark of two clients on one table, each with its own endpoint, compared with one client."""
 
 import uuid
 from collections.abc import Callable
@@ -40,7 +40,7 @@ def two_clients(bench: BenchmarkSetup) -> Figure:
             )
     return Figure(
         "Speed of two clients with two endpoints on one table, compared with one client, the worse "
-        "of SQLite and PostgreSQL", "at least 1 on two cores, which one client keeps busy",
+        "of SQLite and PostgreSQL", "at least 1 (on two cores)",
         f"{min(speedups):.2f}", min(speedups) >= 1, "; ".join(details),
     )  # fmt: skip
 

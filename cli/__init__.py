@@ -23,17 +23,19 @@ EXIT_NO_CHAMPION = 6  # the promotion gate refused the challenger, and there is 
 SECONDS_PER_WEEK = 7 * 24 * 60 * 60
 # This text is not a docstring, because PYTHONOPTIMIZE=2 removes docstrings.
 EXIT_CODES = """\
-All scripts use the same exit codes:
+Exit codes (one list for all scripts; most scripts use only some of them):
 
     0    success
     1    an error in the program itself (with a traceback; please report it)
-    2    invalid input: a flag, a file, a database or a registry
-    3    the challenger was refused; the champion stays
-    4    the endpoint does not respond, or does not serve the chosen version
-    5    not every row was scored, or the counts do not agree
-    6    the challenger was refused, and there is no champion to serve
+    2    an error that you can fix: an invalid flag or file, or a database,
+         MLflow store or Spark session that cannot be used
+    3    the challenger was not promoted; the champion is unchanged
+    4    the endpoint failed, or the model is not the chosen version
+    5    rows are still pending (without --limit), the model rejected too many
+         rows, or the row counts do not add up
+    6    the challenger was not promoted, and there is no champion to serve
     130  stopped by Ctrl-C
-    141  the reader of the output, such as `head`, has exited
+    141  the output pipe was closed, for example by `head` (SIGPIPE)
     143  stopped by SIGTERM
 """
 
@@ -71,21 +73,31 @@ def argument_parser(description: str | None, *, database: bool = True) -> argpar
         description=description, epilog=EXIT_CODES, formatter_class=_Formatter, allow_abbrev=False
     )
     parser.add_argument("--version", action="version", version=f"Loan Offers {VERSION}")
-    parser.add_argument(
-        "--problem",
-        default="",
-        help="name of a folder in problems/, or path of a folder like those (default: the problem "
-        "that is marked there with is_default)",
+    problem_help = (
+        "name of a folder in problems/, or path to a problem folder elsewhere (default: the one "
+        "that sets is_default)"
     )
+    add_flag(parser, "--problem", "NAME|DIR", problem_help)
     if database:
-        parser.add_argument(
-            "--database",
-            default="",
-            metavar="URL",
-            help="path of a SQLite file, sqlite:///file.db or postgresql://user@host/name "
-            "(default: $DATABASE_URL if set, otherwise even_financial.db in the current folder)",
+        database_help = (
+            "SQLite file, or a URL: sqlite:///file.db or postgresql://user@host/name (default: "
+            "$DATABASE_URL if set, otherwise even_financial.db in the current folder)"
         )
+        add_flag(parser, "--database", "FILE|URL", database_help)
     return parser
+
+
+def add_flag(
+    parser: argparse.ArgumentParser,
+    flag: str,
+    metavar: str,
+    help: str,
+    default: str | float = "",
+    kind: Callable[[str], str | float] = str,
+) -> None:
+    """Add a flag with a value; its help shows the default unless that is "" or explained there."""
+    shown = "" if default == "" or "(default" in help else " (default: %(default)s)"
+    parser.add_argument(flag, type=kind, default=default, metavar=metavar, help=help + shown)
 
 
 def add_yes_no_flag(parser: argparse.ArgumentParser, flag: str, help: str) -> None:
@@ -97,13 +109,17 @@ def add_yes_no_flag(parser: argparse.ArgumentParser, flag: str, help: str) -> No
 
 def add_source_flag(parser: argparse.ArgumentParser) -> None:
     """Add `--source`, the files to load."""
-    parser.add_argument(
-        "--source",
-        default="",
-        metavar="DIR",
-        help="folder of source files, or the file if the problem has only one (default: the "
-        "problem's sample data)",
+    help = (
+        "folder of source files, or a single file if the problem has only one source file "
+        "(default: the problem's sample data)"
     )
+    add_flag(parser, "--source", "PATH", help)
+
+
+def add_address_flags(parser: argparse.ArgumentParser, port: int) -> None:
+    """Add `--host` and `--port`, where a server listens."""
+    add_flag(parser, "--host", "HOST", "address to listen on", "127.0.0.1")
+    add_flag(parser, "--port", "PORT", "port to listen on", port, at_least(1, 65535))
 
 
 def yes_or_no(value: bool) -> str:

@@ -1,29 +1,20 @@
 """The flags that score_client.py and score_spark.py have in common."""
 
 import argparse
-from collections.abc import Callable, Sequence
 
 import cli
 
-NumberFlag = tuple[str, Callable[[str], float], float, str]  # flag, type, default and help text
 
-
-def add_scoring_flags(
-    parser: argparse.ArgumentParser, own_flags: Sequence[NumberFlag], max_rejected_help: str
-) -> None:
-    """Add a script's own numeric flags, followed by the flags that both scripts have."""
-    parser.add_argument(
-        "--model",
-        default="",
-        metavar="URI",
-        help="model version to score with: models:/name@alias or models:/name/number (default: "
-        "the problem's champion)",
+def add_scoring_flags(parser: argparse.ArgumentParser, max_rejected_help: str) -> None:
+    """Add the flags that both scripts have."""
+    model = (
+        "model version to score with: models:/name@alias or models:/name/number (default: the "
+        "problem's champion)"
     )
-    for flag, kind, default, text in (
-        *own_flags,
-        ("--limit", cli.at_least(0), 0, "maximum number of rows to score; 0 scores all"),
-        ("--max-rejected", cli.fraction, 0.01, max_rejected_help),
-    ):
-        parser.add_argument(flag, type=kind, default=default, help=f"{text} (default: %(default)s)")
-    cli.add_yes_no_flag(parser, "--replay", "also score the rows that the version has rejected")
-    cli.add_yes_no_flag(parser, "--dry-run", "only show what would be scored")
+    cli.add_flag(parser, "--model", "URI", model)
+    limit = "maximum number of rows to score; 0 scores all"
+    cli.add_flag(parser, "--limit", "N", limit, 0, cli.at_least(0))
+    cli.add_flag(parser, "--max-rejected", "FRACTION", max_rejected_help, 0.01, cli.fraction)
+    replay = "also score the rows that this version rejected in earlier runs"
+    cli.add_yes_no_flag(parser, "--replay", replay)
+    cli.add_yes_no_flag(parser, "--dry-run", "print how many rows would be scored, and exit")

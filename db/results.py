@@ -70,7 +70,7 @@ def read_pending_page(
 ) -> Page:
     """Return the first pending rows of a version whose keys are greater than `after`.
 
-    The page has the columns of the row select and `load_id`, the latest load of each row. The read
+    The page has the columns of the row query and `load_id`, the latest load of each row. The read
     is short, because a long one would keep SQLite's write-ahead log from shrinking.
     """
     with read_transaction(engine) as connection:
@@ -166,7 +166,7 @@ def rejection_reasons(engine: sa.Engine, scoring: ScoringSpec, model_id: str) ->
 
 
 def scored_columns(scoring: ScoringSpec) -> list[tuple[str, str]]:
-    """Return pairs of a column in the row select and the result column that stores its value."""
+    """Return pairs of a column in the row query and the result column that stores its value."""
     return [(scoring.key.name, scoring.results.key_column), *scoring.results.value_columns.items()]
 
 

@@ -146,7 +146,7 @@ class FileLoader:
 
     def _check_references(self, column: sa.Column[Any], referenced: sa.Column[Any]) -> None:
         staged = self.staging.c[column.name]
-        # comparing the sorted columns is much faster than a look-up for every row
+        # comparing the sorted columns is much faster than a lookup for every row
         missing = sa.select(staged).where(staged.is_not(None)).except_(sa.select(referenced))
         if self.connection.execute(missing.order_by(column.name).limit(1)).first():
             condition = sa.and_(staged.is_not(None), ~sa.exists().where(referenced == staged))

@@ -1,18 +1,18 @@
-"""Serve a web form that scores rows entered by hand with a served model.
+"""Start a web form that sends rows entered by hand to a model server, and shows their scores.
 
     python serve.py --alias champion,challenger   # in one terminal
     python -m form --challenger http://127.0.0.1:5001/challenger   # in another
 
-The form is at http://127.0.0.1:8000. It has a field for each feature of the
-problem, and the choices are the values in the problem's tables. Rows that
-compete with each other, such as the offers to one person, are entered together
-and ranked. The form verifies that each prediction comes from the version that
-the alias points to, and stores it with the problem's other results as source
-`form`. All entries can be downloaded as a CSV file: add a label column, and
-`train.py --table` can train on it.
+The form is at http://127.0.0.1:8000. It has a field for each feature. Text
+features are chosen from the values that occur most often in the database. Rows
+that compete with each other, such as the offers to one applicant, are entered
+together and ranked. The form verifies that each prediction comes from the
+version that the alias points to, and stores the prediction in the results table
+with `form` in the column `source`. All entries can be downloaded as a CSV file:
+add a label column, and `train.py --table` can train on it.
 
-The form needs a database that ingest.py has filled. It has no login, so it
-accepts connections only from this machine unless --insecure is given.
+Load the database with ingest.py first. The form has no login, so it accepts
+connections only from this machine unless --insecure is given.
 """
 
 import argparse
@@ -40,15 +40,13 @@ TIMEOUT_SECONDS = 30.0  # how long a request waits for a prediction
 def parser() -> argparse.ArgumentParser:
     parser = cli.argument_parser(__doc__)
     parser.prog = "python -m form"
+    only_champion = "none; the form then offers only the champion"
     for alias, url in ((aliases.CHAMPION, "http://127.0.0.1:5001"), (aliases.CHALLENGER, "")):
-        help = f"address of the served {alias} (default: {url or 'not offered'})"
-        parser.add_argument(f"--{alias}", default=url, metavar="URL", help=help)
-    for flag, kind, default, help in (
-        ("--host", str, "127.0.0.1", "address to listen on"),
-        ("--port", cli.at_least(1, 65535), 8000, "port to listen on"),
-    ):
-        parser.add_argument(flag, type=kind, default=default, help=f"{help} (default: %(default)s)")
-    cli.add_yes_no_flag(parser, "--insecure", "allow other machines to see and enter rows")
+        help = f"URL of the {alias}'s endpoint (default: {url or only_champion})"
+        cli.add_flag(parser, f"--{alias}", "URL", help, url)
+    cli.add_address_flags(parser, 8000)
+    insecure = "accept a --host that other machines can reach; their users can see and enter rows"
+    cli.add_yes_no_flag(parser, "--insecure", insecure)
     return parser
 
 

@@ -18,7 +18,7 @@ REPLICATES_PER_CHUNK = 50  # bounds the memory
 
 @dataclass(frozen=True)
 class Estimate:
-    """The value of a metric with its confidence interval (95 % unless stated otherwise)."""
+    """The value of a metric with its confidence interval (95% unless stated otherwise)."""
 
     value: float
     low: float

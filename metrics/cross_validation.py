@@ -17,7 +17,7 @@ class FoldSummary(Estimate):
 
 
 def summarize_folds(scores: np.ndarray, folds: int) -> FoldSummary:
-    """The mean score of a k-fold cross-validation, repeated or not, and its 95 % interval.
+    """The mean score of a k-fold cross-validation, repeated or not, and its 95% interval.
 
     Folds share training rows, so the usual standard error is far too small. This is the corrected
     resampled t interval: s² (1/n + test rows / training rows), Nadeau and Bengio, Inference for the

@@ -108,7 +108,7 @@ class Problem:
     def _select_errors(self) -> Iterator[str]:
         columns, names = self.scoring.rows.selected_columns, set(self.feature_names)
         if missing := {*names, self.scoring.key.name, self.group_name} - set(columns.keys()):
-            yield f"the row select does not return {', '.join(sorted(missing))}"
+            yield f"the row query does not return {', '.join(sorted(missing))}"
         if names - set(self.optional_columns) != set(self.scoring.results.value_columns):
             yield "the values of the results must be the features that are not optional"
         if len(names) < len(self.features):
@@ -116,7 +116,7 @@ class Problem:
         for feature in self.features:
             column = columns.get(feature.name)
             if column is not None and (feature.kind == "text") != isinstance(column.type, String):
-                yield f"feature {feature.name} is not a {feature.kind} in the row select"
+                yield f"feature {feature.name} is not a {feature.kind} in the row query"
 
     @property
     def metadata(self) -> MetaData:

@@ -130,7 +130,7 @@ class VersionResults:
             return {row.reason: row["count"] for row in counts.collect()}
 
     def result_rows(self, scored: DataFrame, run_id: str) -> DataFrame:
-        """The rows of a commit, with the columns of the table of results."""
+        """The rows of a commit, with the columns of the results table."""
         results = self._scoring.results
         values = [F.col(name).alias(column) for name, column in results.value_columns.items()]
         return scored.select(

@@ -1,4 +1,4 @@
-"""Imports the results folders of score_spark.py into the tables of results. A folder contains:
+"""Imports the results folders of score_spark.py into the results tables. A folder contains:
 
 model_versions/model_id=name%2F3/…       the version that results refer to
 results_…/model_id=name%2F3/commit=000001/outcome=scored/…      and outcome=rejected/…

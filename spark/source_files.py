@@ -1,4 +1,4 @@
-"""Reads the rows to score from Parquet files: checks them, then runs the problem's row select."""
+"""Reads the rows to score from Parquet files: checks them, then runs the problem's row query."""
 
 from collections.abc import Iterator
 from functools import reduce
@@ -64,7 +64,7 @@ class SourceFiles:
             self._reports[source] = self._report(source)
 
     def select_rows(self) -> DataFrame:
-        """The result of the row select on the rows that passed the checks."""
+        """The result of the row query on the rows that passed the checks."""
         for source in self._tables:
             self._good_rows(source).createOrReplaceTempView(source.table.name)
         query = sql_text(self._problem.scoring.rows)

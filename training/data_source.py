@@ -4,7 +4,7 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli import UserError
+from cli import UserError, add_flag
 from db.engine import database_url, open_database
 from db.schema import require_tables
 from problems import Problem
@@ -37,11 +37,10 @@ class DataSource:
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add `--table` and `--label`; every parser has `--database` already."""
-    parser.add_argument(
-        "--table",
-        default="",
-        metavar="FILE",
-        help="read the rows from this Parquet or CSV file, not from the database; it needs the "
-        "feature columns and the label",
+    table = (
+        "read the labeled rows from this Parquet or CSV file instead of the database; the file "
+        "must contain the feature columns and the label column"
     )
-    parser.add_argument("--label", default="", help="name of the label column (0 or 1) in --table")
+    add_flag(parser, "--table", "FILE", table)
+    label = "name of the label column in the --table file (values 0 and 1); required with --table"
+    add_flag(parser, "--label", "NAME", label)

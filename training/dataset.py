@@ -169,7 +169,7 @@ def hold_out(
     if ungrouped := int(raw[problem.group_name].isna().sum()):
         raise DataError(
             f"{ungrouped:,} rows have no {problem.group_name}, the group key of {problem.name}: "
-            "fill it in, or let the row select return another value for these rows."
+            "fill it in, or let the row query return another value for these rows."
         )
     mask = np.array(held_out_mask(raw[problem.group_name]), dtype=bool)
     no, yes = problem.outcome_labels

@@ -83,7 +83,7 @@ def evaluate_candidate(
 def held_out_metrics(
     problem: Problem, rows: Rows, probability: np.ndarray, threshold: float, base_rate: float
 ) -> dict[str, Estimate]:
-    """Metrics of the probabilities and of decisions at several thresholds, with 95 % intervals.
+    """Metrics of the probabilities and of decisions at several thresholds, with 95% intervals.
 
     The thresholds are `threshold`, 0.5, `base_rate` (the share of positives in the training rows,
     which corresponds to 0.5 on a balanced test set) and, if the problem has one, its former one.

@@ -52,7 +52,7 @@ def comparison(
         f"**{best}** is best: {reason}. On held-out rows its ROC AUC is {auc[best]}{others}.\n\n"
         f"{_table(header, rows)}\n\n"
         "All metrics are computed on held-out rows, except the cross-validated (CV) log loss; "
-        "intervals are 95 %. *Artifacts* has `comparison.png` and a `profile/` of the data. The "
+        "intervals are 95%. *Artifacts* has `comparison.png` and a `profile/` of the data. The "
         f"plots of a candidate are in its own run. Best parameters: {best_params}."
     )
 
@@ -66,7 +66,7 @@ def version_card(
     params = evaluation.search_result.best.params.items()
     estimates = evaluation.held_out_metrics
     metrics = _table(
-        ("metric on held-out rows", "value (95 % interval)", "baseline"),
+        ("metric on held-out rows", "value (95% interval)", "baseline"),
         [
             (metric.title, str(estimates[metric.name]), baselines.get(metric.name, ""))
             for metric in catalog.shown_in(catalog.CARD)

@@ -85,7 +85,7 @@ def comparison(
     metrics, names = catalog.shown_in(catalog.COMPARISON), list(estimates)[::-1]
     figure = Figure(figsize=(8, 1.1 + len(metrics) * (0.5 + 0.3 * len(names))))
     all_axes = figure.subplots(len(metrics), 1)
-    figure.suptitle("Candidates on held-out rows, with 95 % intervals")
+    figure.suptitle("Candidates on held-out rows, with 95% intervals")
     for axes, metric in zip(all_axes, metrics, strict=True):
         for y, name in enumerate(names):
             e = estimates[name][metric.name]

@@ -1,11 +1,14 @@
-"""Generate synthetic peer-to-peer loans that resemble those of a real lender.
+"""Generate synthetic peer-to-peer loans like those of a real lender.
 
-    python data/loan_risk/generate.py                          # the committed sample
+    python data/loan_risk/generate.py              # the committed sample
     python data/loan_risk/generate.py --loans 1000000 --to big --seed 1
 
-Writes peer_loans.csv in chunks; only the outcome and the true probability of each loan stay in
-memory. The same seed always generates the same rows. At the end it prints the ROC AUC of the true
-probabilities, which a fitted model can only exceed by chance. No row describes a real person.
+The script writes peer_loans.csv in chunks. Only the outcome and the true
+probability of each loan stay in memory. The same seed always generates the same
+rows. No row describes a real person.
+
+At the end, the script prints the ROC AUC of the true probabilities. No model
+can reach a higher one, except by chance.
 """
 
 import argparse
@@ -18,7 +21,7 @@ from sklearn.metrics import roc_auc_score
 
 CHUNK_LOANS = 50_000
 SAMPLE_SEED = 2018
-BASE_LOG_ODDS = -4.8  # chosen so that 1.5 % of loans are late
+BASE_LOG_ODDS = -4.8  # chosen so that 1.5% of loans are late
 
 NULL_REVOL_UTIL = 6e-4
 
@@ -153,10 +156,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--loans", type=int, default=10_000, help="default: %(default)s")
-    parser.add_argument("--seed", type=int, default=SAMPLE_SEED, help="default: %(default)s")
-    folder = Path(__file__).parent
-    parser.add_argument("--to", type=Path, default=folder, metavar="FOLDER", help="output folder")
+    add, folder = parser.add_argument, Path(__file__).parent
+    add("--loans", type=int, default=10_000, metavar="N", help="number of loans (default: 10000)")
+    seed_help = "seed of all random values (default: %(default)s)"
+    add("--seed", type=int, default=SAMPLE_SEED, metavar="N", help=seed_help)
+    to_help = "output folder (default: the folder of this script, where it replaces the sample)"
+    add("--to", type=Path, default=folder, metavar="DIR", help=to_help)
     args = parser.parse_args()
     late, auc = write(args.to, args.loans, args.seed)
     print(

@@ -1,12 +1,15 @@
-"""Generate synthetic leads, offers and clicks that resemble those of a real marketplace.
+"""Generate synthetic leads, offers and clicks like those of a real marketplace.
 
-    python data/offer_click/generate.py                          # the committed sample
+    python data/offer_click/generate.py            # the committed sample
     python data/offer_click/generate.py --leads 1000000 --to big --seed 1
 
-Writes ds_leads, ds_offers and ds_clicks (.parquet.gzip: Parquet compressed with gzip) in chunks,
-so that memory does not grow with the number of leads. The same seed always generates the same
-rows. At the end it prints the ROC AUC of the true click probabilities, which a fitted model can
-only exceed by chance. No row describes a real person.
+The script writes ds_leads, ds_offers and ds_clicks as Parquet files compressed
+with gzip (.parquet.gzip). It writes in chunks, so memory use does not grow with
+the number of leads. The same seed always generates the same rows. No row
+describes a real person.
+
+At the end, the script prints the ROC AUC of the true click probabilities. No
+model can reach a higher one, except by chance.
 """
 
 import argparse
@@ -52,7 +55,7 @@ ORDINARY_LENDERS = {
 }  # fmt: skip
 SPIKES = {149.0: 0.45, 159.0: 0.25, 199.0: 0.12, 249.0: 0.18}  # of short-term apr
 
-BASE_LOG_ODDS = -4.58  # chosen so that 2 % of offers are clicked
+BASE_LOG_ODDS = -4.58  # chosen so that 2% of offers are clicked
 SAMPLE_SEED = 2021
 FIRST_OFFER_ID = 810_000_000
 FIRST_CLICK = np.datetime64("2021-03-23T00:05:15", "us")
@@ -243,10 +246,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--leads", type=int, default=10_000, help="default: %(default)s")
-    parser.add_argument("--seed", type=int, default=SAMPLE_SEED, help="default: %(default)s")
-    folder = Path(__file__).parent
-    parser.add_argument("--to", type=Path, default=folder, metavar="FOLDER", help="output folder")
+    add, folder = parser.add_argument, Path(__file__).parent
+    add("--leads", type=int, default=10_000, metavar="N", help="number of leads (default: 10000)")
+    seed_help = "seed of all random values (default: %(default)s)"
+    add("--seed", type=int, default=SAMPLE_SEED, metavar="N", help=seed_help)
+    to_help = "output folder (default: the folder of this script, where it replaces the sample)"
+    add("--to", type=Path, default=folder, metavar="DIR", help=to_help)
     args = parser.parse_args()
     offers, clicks, auc = write(args.to, args.leads, args.seed)
     print(

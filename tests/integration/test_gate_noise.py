@@ -1,6 +1,6 @@
 """The promotion gate refuses models that differ from their reference by chance alone.
 
-Seeds fix the data, the models and the bootstrap, so the outcome is always the same. With 95 %
+Seeds fix the data, the models and the bootstrap, so the outcome is always the same. With 95%
 intervals, more than one in twenty of these models would be promoted.
 """
 

@@ -64,7 +64,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_row_select_returns_the_same_rows_on_spark_and_in_the_database(
+def test_the_row_query_returns_the_same_rows_on_spark_and_in_the_database(
     case: str, cluster: SparkSession, tmp_path: Path
 ) -> None:
     name, optional = CASES[case]

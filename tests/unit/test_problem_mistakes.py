@@ -19,11 +19,11 @@ def replace(file: str, old: str, new: str) -> Edit:
 DECLARATIONS: dict[str, tuple[Edit, str]] = {
     "a feature that is not selected": (
         replace("__init__.py", "biopsies.c.biopsy, *columns", "biopsies.c.biopsy"),
-        "the row select does not return",
+        "the row query does not return",
     ),
     "a number that is text": (
         replace("__init__.py", "Column(name, Double", "Column(name, String"),
-        "feature mean radius is not a number in the row select",
+        "feature mean radius is not a number in the row query",
     ),
     "one source without its comma": (
         replace("__init__.py", '"biopsies"),),', '"biopsies")),'),
