@@ -52,6 +52,7 @@ soak: .venv/dev.stamp  ## run the fault tests with many more repetitions
 	SOAK_SWAPS=10 SOAK_SWAP_REQUESTS=10000 SOAK_FUZZ_REQUESTS=10000 SOAK_FUZZ_FILES=5000 $(PYTEST) --timeout=0 -s \
 		tests/e2e/test_serve_swaps.py tests/integration/test_serve_fuzz.py \
 		tests/integration/test_ingest_fuzz.py
+	SOAK_GATE_SEEDS=1000 $(PYTEST) --timeout=0 -s tests/integration/test_first_champion.py
 
 bench: .venv/dev.stamp  ## run the benchmarks, write RESULTS.md (45 minutes) [DATA=folder]
 	$(BIN)/python -m benchmarks --source "$(abspath $(DATA))"

@@ -75,7 +75,7 @@ def run_step(script: str, *flags: str, allowed_codes: Sequence[int] = ()) -> Non
     if code and code not in allowed_codes:
         exit_code = code if code > 0 else 128 - code
         raise cli.UserError(
-            f"{script} ended with exit code {exit_code} (see its output above).",
+            f"{script} failed (see its output above).",
             exit_code=exit_code,
         )
 

@@ -21,13 +21,15 @@ It is promoted if:
 - it passes the canary check: for the synthetic rows that are stored with it, it returns the same
   probabilities as at training.
 
-If there is no champion yet, the challenger is compared with the base rate instead. The evidence is
-then its cross-validation together with the held-out rows, and the interval is a 95% one.
+If there is no champion yet, the challenger is compared with the base rate instead. If the held-out
+rows are too few to show an improvement, its cross-validation counts, too: the 95% interval of the
+improvement on all labeled rows must then lie above --margin.
 
 Then the challenger gets the alias `champion`, and the version that it replaces gets the alias
 `previous`. serve.py switches to the new champion; `mlflow models serve` and score_client.py use it
 when they are started again. If the challenger is refused, the script prints the reasons and the
-commands to choose from, and exits with code 3, or 6 if there is no champion. Every decision is logged to the MLflow experiment `promotions`.
+commands to choose from, and exits with code 3, or 6 if there is no champion. Every decision is
+logged to the MLflow experiment `promotions`.
 """
 
 import argparse

@@ -15,8 +15,7 @@ from training.dataset import Rows
 # The gate may run every night, so it must rarely pass a model that is better by chance alone: at
 # 95%, one in ten models of shuffled labels passed.
 CONFIDENCE = 0.99
-# The first champion has nothing to replace, and is also judged by its cross-validation.
-FIRST_CONFIDENCE = 0.95
+FIRST_CONFIDENCE = 0.95  # of a first champion, which is trained once and replaces nothing
 REPLICATES = 4_000
 
 
@@ -80,23 +79,25 @@ def apply_gate(
     log loss exceeds `margin`; the interval of its calibration slope overlaps the problem's
     calibration band; and `canaries_match` is true.
 
-    The interval of the gain is a 99% one, from a paired bootstrap of whole groups. For the first
-    champion, `cross_validated` is its gain on the training rows: the interval is then a 95% one of
-    the mean gain over all labeled rows, each predicted by a model that has not seen it.
+    The interval of the gain is a 99% one, from a paired bootstrap of whole groups. A first champion
+    may also pass with a 95% interval of the mean gain over all labeled rows, each predicted by a
+    model that has not seen it; `cross_validated` is then its gain on the training rows.
     """
     bootstrap = Bootstrap(rows.group, REPLICATES)
     losses, reference_losses = (log_losses(rows.label, p) for p in (challenger, reference))
     sums = bootstrap.sums({"rows": np.ones(len(rows)), "gain": reference_losses - losses})
     gains = sums["gain"] / sums["rows"]
     measured = MeasuredGain(float(gains[0]), float(np.std(gains[1:])), len(rows))
-    confidence = FIRST_CONFIDENCE if cross_validated else CONFIDENCE
-    gain = estimate(gains, confidence)
+    confidence, gain = CONFIDENCE, estimate(gains, CONFIDENCE)
     gain_by_rows = {f"{len(rows):,} held-out rows": gain}
-    if cross_validated:
-        training_rows = f"{cross_validated.rows:,} training rows, cross-validated"
-        gain_by_rows[training_rows] = cross_validated.interval(confidence)
-        measured = combine(cross_validated, measured)
-        gain = gain_by_rows["all of them"] = measured.interval(confidence)
+    if cross_validated and not gain.low > margin:
+        confidence, measured = FIRST_CONFIDENCE, combine(cross_validated, measured)
+        gain = measured.interval(confidence)
+        gain_by_rows = {
+            f"{len(rows):,} held-out rows": estimate(gains, confidence),
+            f"{cross_validated.rows:,} cross-validated rows": cross_validated.interval(confidence),
+            "all of them": gain,
+        }
     return Verdict(
         measured=measured,
         confidence=confidence,

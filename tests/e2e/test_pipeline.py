@@ -13,6 +13,7 @@ import pytest
 import requests
 from mlflow import MlflowClient
 
+import cli
 from tests.support.databases import query
 from tests.support.datasets import TINY_PROBLEM
 from tests.support.empty_store import copy_empty_store
@@ -128,7 +129,7 @@ def test_the_pipeline_exits_with_the_code_of_a_failed_step(tmp_path: Path) -> No
     process = run_script("pipeline.py", "--source", tmp_path / "nowhere", cwd=tmp_path)
     assert process.returncode == 2
     assert "There is no folder" in process.stderr
-    assert "ingest.py failed (see its error above)" in process.stderr
+    assert "ingest.py failed (see its output above)" in process.stderr
     assert list(tmp_path.iterdir()) == []
 
 
@@ -146,8 +147,8 @@ def test_a_first_version_that_does_not_beat_the_base_rate_is_not_served(
     edit_parquet(source, CLICKS, click_at_random)
     copy_empty_store(shared_folder, tmp_path / "mlflow.db")
     process = run_script("pipeline.py", *PROBLEM, "--source", source, cwd=tmp_path)
-    assert process.returncode == 3
+    assert process.returncode == cli.EXIT_NO_CHAMPION
     assert "is refused: its log loss is not significantly lower: " in process.stdout
-    assert "There is no champion." in process.stdout
-    assert process.stderr.splitlines()[-1].startswith("error: No version can be served")
+    assert "has no champion, so no version can be served." in process.stdout
+    assert process.stderr.splitlines()[-1] == "error: promote.py failed (see its output above)."
     assert "mlflow models serve" not in process.stdout

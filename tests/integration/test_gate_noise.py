@@ -1,4 +1,4 @@
-"""The promotion gate refuses models that differ from their reference by chance alone.
+"""The promotion gate refuses models that differ from the champion by chance alone.
 
 Seeds fix the data, the models and the bootstrap, so the outcome is always the same. With 95%
 intervals, more than one in twenty of these models would be promoted.
@@ -7,7 +7,6 @@ intervals, more than one in twenty of these models would be promoted.
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
 
 import problems
 from tests.support.datasets import generated_offers
@@ -30,16 +29,6 @@ def probabilities(estimator: Any, data: Dataset) -> np.ndarray:
 def is_refused(data: Dataset, challenger: np.ndarray, champion: np.ndarray) -> bool:
     verdict = gate.apply_gate(PROBLEM, data.test, challenger, champion, 0.0, canaries_match=True)
     return not verdict.is_promoted
-
-
-def test_models_trained_on_shuffled_labels_do_not_beat_the_base_rate() -> None:
-    data = generated_offers(1_500, seed=2)
-    base, refused = np.full(len(data.test), data.base_rate), 0
-    for seed in range(MODELS):
-        shuffled = np.random.default_rng(seed).permutation(data.train.label)
-        model = clone(unfitted_pipeline(data)).fit(data.train.features, shuffled)
-        refused += is_refused(data, probabilities(model, data), base)
-    assert refused >= 19
 
 
 def test_models_trained_on_random_halves_of_the_leads_do_not_beat_each_other() -> None:

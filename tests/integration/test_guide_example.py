@@ -1,10 +1,13 @@
 """The example in docs/own-problem.md works unchanged, and with other names and columns."""
 
+import re
+import shlex
 from pathlib import Path
 
 import mlflow
 import pytest
 
+import cli
 import ingest
 import promote
 import score_client
@@ -49,8 +52,17 @@ def test_the_example_in_the_guide_works_unchanged(tmp_path: Path, store: str) ->
     assert query("applications.db", "SELECT count(*) FROM results_withdrawn") == [(0,)]
 
 
-def test_a_problem_with_a_key_called_id_and_without_numbers_is_scored(
-    tmp_path: Path, store: str
+def run_command(line: str) -> int:
+    """Run the scripts of a printed command; returns the exit code of the last one."""
+    for command in line.split("&&"):
+        address, python, script, *flags = shlex.split(command)
+        assert (address.partition("=")[0], python) == ("MLFLOW_TRACKING_URI", "python")
+        code = run_main({"train.py": train.main, "promote.py": promote.main}[script], *flags)
+    return code
+
+
+def test_a_refusal_prints_commands_that_work_and_a_key_may_be_called_id(
+    tmp_path: Path, store: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     problem = write_guide_example(tmp_path, application_id="id")
     for text in (", a.amount", "a.amount, ", 'Feature("amount", "number"), '):
@@ -58,9 +70,18 @@ def test_a_problem_with_a_key_called_id_and_without_numbers_is_scored(
     replace_text(problem / "__init__.py", '"text")),', '"text"),),')
     replace_text(problem / "candidates.py", '["amount"]', "[]")
     assert ingest_and_train() == 0
-    # so few rows cannot show that it is better than the base rate; the margin promotes it anyway
-    assert run_main(promote.main, *WHERE) == 3
-    assert run_main(promote.main, *WHERE, "--margin", "-1") == 0
+    capsys.readouterr()
+    # so few rows cannot show that it is better than the base rate
+    assert run_main(promote.main, *WHERE) == cli.EXIT_NO_CHAMPION
+    output = capsys.readouterr().out
+    assert output.endswith("withdrawals has no champion, so no version can be served.\n")
+    train_again, accept_worse, make_champion = re.findall("^  (.+)$", output, re.MULTILINE)
+    assert run_command(train_again) == cli.EXIT_NO_CHAMPION
+    assert run_command(accept_worse) == 0
+    assert "withdrawals/1 is promoted" in capsys.readouterr().out
+    assert run_main(promote.main, *WHERE, "--challenger", 2) == cli.EXIT_REFUSED
+    assert capsys.readouterr().out.endswith("withdrawals/1 stays the champion.\n")
+    assert run_command(make_champion.replace("--to 1", "--to 2")) == 0
     with model_server(store, "models:/withdrawals@champion") as url:
         assert run_main(score_client.main, *WHERE, "--endpoint", url) == 0
     scored = "SELECT count(*), count(DISTINCT applications_id) FROM results_withdrawn"

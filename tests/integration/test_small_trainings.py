@@ -116,6 +116,6 @@ def test_a_quick_search_uses_a_sample_and_the_threshold_has_the_given_rate(
     assert training.params["repeats"] == "1"
     assert run.params["threshold_rule"] == "positive rate of 5.00%"
     share_of_yes = (
-        run.metrics["test_recall"] * training.metrics["base_rate_average_precision"]
+        run.metrics["test_recall"] * versions.all_metrics(version)["base_rate_average_precision"]
     ) / run.metrics["test_precision"]
     assert share_of_yes == pytest.approx(0.05, abs=0.02)
