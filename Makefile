@@ -18,7 +18,7 @@ PARALLEL = --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-r
 TESTS = tests/e2e tests/integration tests/unit
 
 .DEFAULT_GOAL := help
-.PHONY: help run form server test test-unit test-spark coverage soak bench lint lock clean
+.PHONY: help run form server test test-unit test-spark coverage soak pictures bench lint lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ soak: .venv/dev.stamp  ## run the fault tests with many more repetitions
 		tests/e2e/test_serve_swaps.py tests/integration/test_serve_fuzz.py \
 		tests/integration/test_ingest_fuzz.py
 	SOAK_GATE_SEEDS=1000 $(PYTEST) --timeout=0 -s tests/integration/test_first_champion.py
+
+pictures: .venv/dev.stamp .venv/browser.stamp  ## take the screenshots in docs/, after `make run`
+	$(BIN)/python -m docs.pictures
 
 bench: .venv/dev.stamp  ## run the benchmarks, write RESULTS.md (45 minutes) [DATA=folder]
 	$(BIN)/python -m benchmarks --source "$(abspath $(DATA))"

@@ -24,6 +24,7 @@ from db import results, runs
 from db.engine import database_url, open_database
 from metrics import catalog
 from registry import aliases, model_files, store, versions
+from registry.versions import RegisteredVersion
 from scoring.local_server import serve_model
 
 HERE = Path(__file__).parent
@@ -55,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         run_step("score_client.py", *flags, "--endpoint", endpoint)
     with open_database(database_url(args.database)) as engine, store.translate_mlflow_errors():
         print_summary(engine, problem)
-    print_next_steps(uri, cli.format_flags(problem=args.problem, database=args.database))
+    print_next_steps(champion, cli.format_flags(problem=args.problem, database=args.database))
     return 0
 
 
@@ -114,14 +115,19 @@ def print_summary(engine: Engine, problem: problems.Problem) -> None:
     print_table(title, ("", ""), rows)
 
 
-def print_next_steps(uri: str, flags: str) -> None:
-    """Print commands to continue with."""
+def print_next_steps(champion: RegisteredVersion, flags: str) -> None:
+    """Print commands to continue with, and the pages of MLflow to look at."""
+    client, alias_uri = store.connect(), aliases.champion_uri(champion.name)
+    version = versions.get_version(client, champion.name, champion.number)
     activate = Path(sys.executable).parent / "activate"
     print("To continue:")
     if activate.exists() and activate.is_relative_to(Path.cwd()):
         print(f"source {activate.relative_to(Path.cwd())}")
-    print("mlflow ui     # compare the runs at http://127.0.0.1:5000")
-    print(f"mlflow models serve -m {uri} --env-manager local -p 5001")
+    print("mlflow ui     # then open these pages of the training and of the champion:")
+    if training := versions.training_run(client, version):
+        print(f"              # {store.ui_url(store.run_page(training))}")
+    print(f"              # {store.ui_url(versions.page(champion.name, champion.number))}")
+    print(f"mlflow models serve -m {alias_uri} --env-manager local -p 5001")
     print(f"python score_client.py{flags}")
 
 

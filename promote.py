@@ -120,7 +120,7 @@ def judge_challenger(client: MlflowClient, problem: Problem, args: argparse.Name
     runner_up = next((other.number for other in others if other.number != champion), None)
     aliases.set_challenger(client, name, runner_up)
     print_aliases(client, name)
-    print(f"In MLflow: {store.ui_url(f'models/{name}/versions/{number}')}")
+    print(f"In MLflow: {store.ui_url(versions.page(name, number))}")
     return 0
 
 

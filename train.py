@@ -100,8 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print_metrics(problem.model_name, trained)
     print_decisions(problem.former_threshold, evaluations)
     print_text(f"{best} is best: {reason}.")
-    page = f"experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
-    print(f"In MLflow: {store.ui_url(page)}?workflowType=machine_learning")
+    print(f"In MLflow: {store.ui_url(store.run_page(run))}")
     print(f"Next: python promote.py{cli.format_flags(problem=args.problem, **asdict(source))}")
     return 0
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import mlflow
 from mlflow import ActiveRun, MlflowClient
-from mlflow.entities import Experiment
+from mlflow.entities import Experiment, Run
 from mlflow.environment_variables import (
     MLFLOW_HTTP_REQUEST_MAX_RETRIES,
     MLFLOW_RUN_ID,
@@ -30,6 +30,7 @@ from db.engine import POSTGRESQL_DRIVERS, database_url, open_database
 
 DEFAULT_FILE = "mlflow.db"
 STORE_HINT = "check that MLFLOW_TRACKING_URI names a store and that its server is running"
+TRAINING_VIEW = "workflowType=machine_learning"  # MLflow's UI opens the view for GenAI otherwise
 LOGIN_HINT = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
 
 
@@ -171,6 +172,11 @@ def _experiment_id(name: str, description: str) -> str:
                 raise
     require_not_deleted(experiment)
     return experiment.experiment_id
+
+
+def run_page(run: Run) -> str:
+    """Return the page of a run in MLflow's UI, for `ui_url`."""
+    return f"experiments/{run.info.experiment_id}/runs/{run.info.run_id}?{TRAINING_VIEW}"
 
 
 def ui_url(page: str) -> str:

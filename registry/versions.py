@@ -171,13 +171,18 @@ def latest_training_versions(client: MlflowClient, problem: Problem) -> list[Mod
         if training is None or training.info.run_id in unfinished:
             continue
         if training.info.status == "FINISHED":  # otherwise, some candidates are missing
-            runs = candidate_runs(client, training)
+            runs = child_runs(client, training)
             return [v for v in by_number if v.run_id in runs]
         unfinished.add(training.info.run_id)
     raise RegistryError(
         f"No training of {problem.model_name} in {uri_without_password()} has finished: "
         "run `python train.py` again."
     )
+
+
+def page(name: str, number: str) -> str:
+    """Return the page of a version in MLflow's UI, for `store.ui_url`."""
+    return f"models/{name}/versions/{number}"
 
 
 def source_run(client: MlflowClient, version: ModelVersion) -> Run | None:
@@ -203,11 +208,11 @@ def all_metrics(version: ModelVersion) -> dict[str, float]:
         return dict(mlflow.artifacts.load_dict(f"runs:/{version.run_id}/{METRICS_FILE}"))
 
 
-def candidate_runs(client: MlflowClient, training: Run) -> set[str]:
-    """Return the ids of the runs of the candidates of a training."""
-    children = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{training.info.run_id}'"
-    runs = client.search_runs([training.info.experiment_id], children, ViewType.ALL)
-    return {run.info.run_id for run in runs}
+def child_runs(client: MlflowClient, run: Run) -> set[str]:
+    """Return the ids of the runs below a run, deleted ones included."""
+    children = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{run.info.run_id}'"
+    runs = client.search_runs([run.info.experiment_id], children, ViewType.ALL)
+    return {child.info.run_id for child in runs}
 
 
 def get_version(client: MlflowClient, name: str, number: str) -> ModelVersion:

@@ -143,7 +143,7 @@ def open_mlflow_run(version: RegisteredVersion, params: Mapping[str, object]) ->
             mlflow.log_params(dict(params))
             client = mlflow.MlflowClient()
             client.log_inputs(run_id, models=[LoggedModelInput(version.logged_model_id)])
-            link = f"#/models/{version.name}/versions/{version.number}"
+            link = f"#/{versions.page(version.name, version.number)}"
             client.set_tag(run_id, "mlflow.note.content", f"Scored by [{version.model_id}]({link})")
         yield run_id
 
