@@ -145,10 +145,7 @@ def print_next_steps(comparison: Comparison, verdict: Verdict, args: argparse.Na
         print(f"  {promote} --challenger {challenger.number} --margin {margin:.5f}{force}")
     print(f"- make {challenger.model_id} the champion without these checks:")
     print(f'  {promote} --to {challenger.number} --why "replace this by your reason"\n')
-    if champion:
-        print(f"{champion.model_id} stays the champion.")
-    else:
-        print(f"{challenger.name} has no champion, so no version can be served.")
+    print(comparison.unchanged)
 
 
 def ranked_candidates(

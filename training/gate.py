@@ -43,14 +43,19 @@ class Verdict:
         return self.gain.low > self.margin
 
     @property
+    def described_gain(self) -> str:
+        gain = self.gain
+        interval = f"{self.confidence:.0%} interval {gain.low:.5f} to {gain.high:.5f}"
+        return f"{gain.value:.5f} ({interval}) on {self.measured.rows:,} rows"
+
+    @property
     def refusal_reasons(self) -> list[str]:
         """The checks that failed, each as a clause."""
         reasons = []
         if not self.has_gain:
             more = f" by more than {self.margin:g}" if self.margin else ""
             reasons.append(
-                f"its log loss is not significantly lower{more}: the gain is "
-                f"{format_gain(self.gain)} on {self.measured.rows:,} rows"
+                f"its log loss is not significantly lower{more}: the gain is {self.described_gain}"
             )
         low, high = self.calibration_band
         if not (self.slope.low <= high and self.slope.high >= low):
@@ -110,7 +115,3 @@ def apply_gate(
         canaries_match=canaries_match,
         calibration_band=problem.calibration_band,
     )
-
-
-def format_gain(gain: Estimate) -> str:
-    return f"{gain.value:.5f} ({gain.low:.5f} to {gain.high:.5f})"

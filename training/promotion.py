@@ -20,7 +20,7 @@ from registry.versions import RegisteredVersion
 from training import plots
 from training.data_source import DataSource
 from training.dataset import Dataset
-from training.gate import Verdict, apply_gate, format_gain
+from training.gate import Verdict, apply_gate
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,13 @@ class Comparison:
     @property
     def reference_name(self) -> str:
         return self.champion.model_id if self.champion else "the base rate"
+
+    @property
+    def unchanged(self) -> str:
+        """A sentence for a comparison that promotes nothing."""
+        if self.champion:
+            return f"{self.champion.model_id} stays the champion."
+        return f"{self.challenger.name} has no champion, so no version can be served."
 
 
 def prepare_comparison(
@@ -66,10 +73,10 @@ def prepare_comparison(
             ) from error
     used = (name for name in features if name in problem.optional_columns)
     data = source.read(problem.with_optional_columns(used))
-    exit_code = EXIT_REFUSED if champion else EXIT_NO_CHAMPION
+    comparison = Comparison(challenger_problem, challenger_version, champion_version, data)
     for version in filter(None, (challenger_version, champion_version)):
-        _require_same_data(version, data, exit_code, force=force)
-    return Comparison(challenger_problem, challenger_version, champion_version, data)
+        _require_same_data(comparison, version, force=force)
+    return comparison
 
 
 def judge(comparison: Comparison, margin: float) -> Verdict:
@@ -128,7 +135,7 @@ def promotion_reason(comparison: Comparison, verdict: Verdict) -> str:
     margin = f", with a margin of {verdict.margin:g}" if verdict.margin else ""
     return (
         f"its log loss is lower than that of {comparison.reference_name} by "
-        f"{format_gain(verdict.gain)}{margin}"
+        f"{verdict.described_gain}{margin}"
     )
 
 
@@ -159,9 +166,8 @@ def _power(comparison: Comparison, verdict: Verdict) -> str:
     return f"{text}; about {more:,.0f} more labeled rows would show the measured one."
 
 
-def _require_same_data(
-    version: RegisteredVersion, data: Dataset, exit_code: int, *, force: bool
-) -> None:
+def _require_same_data(comparison: Comparison, version: RegisteredVersion, *, force: bool) -> None:
+    data = comparison.data
     trained_on, judged_on = version.trained_on.database_id, data.trained_on.database_id
     if trained_on == judged_on:
         return
@@ -171,7 +177,8 @@ def _require_same_data(
     )
     if not force:
         raise RegistryError(
-            f"{fault}: select the data that it was trained on, or compare anyway with --force.",
-            exit_code=exit_code,
+            f"{fault}, so nothing was compared: select the data that it was trained on, or compare "
+            f"anyway with --force. {comparison.unchanged}",
+            exit_code=EXIT_REFUSED if comparison.champion else EXIT_NO_CHAMPION,
         )
     print_message(f"{fault}; it is compared anyway.")
