@@ -131,11 +131,7 @@ def print_next_steps(comparison: Comparison, verdict: Verdict, args: argparse.Na
     train, promote = (
         f"{store.command_prefix()}python {name}.py{flags}" for name in ("train", "promote")
     )
-    force, challenger, champion = (
-        " --force" * args.force,
-        comparison.challenger,
-        comparison.champion,
-    )
+    force, challenger = " --force" * args.force, comparison.challenger
     print("\nTo continue, choose one of these commands:")
     print("- load more labeled rows, then train and judge a new challenger:")
     print(f"  {train} && {promote}{force}")
