@@ -137,7 +137,7 @@ def print_next_steps(comparison: Comparison, verdict: Verdict, args: argparse.Na
     print(f"  {train} && {promote}{force}")
     if not verdict.has_gain and len(verdict.refusal_reasons) == 1:
         margin = math.floor(verdict.gain.low * 1e5 - 1) / 1e5  # just below the interval
-        print(f"- accept a log loss up to {-margin:.5f} above that of {comparison.reference_name}:")
+        print(f"- lower the margin to {margin:.5f}; below 0, a slightly worse version may pass:")
         print(f"  {promote} --challenger {challenger.number} --margin {margin:.5f}{force}")
     print(f"- make {challenger.model_id} the champion without these checks:")
     print(f'  {promote} --to {challenger.number} --why "replace this by your reason"\n')
