@@ -80,7 +80,7 @@ def register(
     about = (
         f"Predicts the probability of {positive!r} ({problem.name}). The alias `champion` marks "
         "the version to serve, `previous` the champion before it, and `challenger` the version "
-        "that was judged last or is next best."
+        "that was judged last, or the second best. Benchmark models get no alias."
     )
     with translate_mlflow_errors():
         with contextlib.suppress(MlflowException):  # it exists

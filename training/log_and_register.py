@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 import mlflow
+import numpy as np
 from mlflow import ActiveRun, MlflowClient
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.pandas_dataset import PandasDataset, from_pandas
@@ -59,8 +60,8 @@ class TrainingContext:
 def training_run(problem: Problem) -> Iterator[ActiveRun]:
     """Start the run of a training; its name begins with the local time."""
     description = (
-        f"Trainings of {problem.model_name}, with runs of their candidates and grid points. Choose "
-        "Model training above to see them."
+        "Choose Model training at the top left. Each run is a training of "
+        f"{problem.model_name}; below it are the runs of its candidates and their grid points."
     )
     name, tags = f"{datetime.now().astimezone():%F %R} training", {"problem": problem.name}
     with store.run_in_experiment(problem.name, description, name, tags) as run:
@@ -126,9 +127,13 @@ def register_candidate(
 
 
 def log_comparison(
-    trained: Sequence[RegisteredCandidate], best: str, reason: str, context: TrainingContext
+    trained: Sequence[RegisteredCandidate],
+    best: str,
+    reason: str,
+    context: TrainingContext,
+    label: np.ndarray,
 ) -> None:
-    """Log to the active run which candidate is best, and why."""
+    """Log to the active run which candidate is best, and why; `label` is of the held-out rows."""
     registered = next(r for r in trained if r.evaluation.name == best)
     run = mlflow.active_run()
     started = str(run.info.run_name).removesuffix("training") if run else ""
@@ -140,6 +145,8 @@ def log_comparison(
     mlflow.set_tag(MLFLOW_RUN_NOTE, model_card.comparison(evaluations, best, reason, base_rate))
     estimates = {r.evaluation.name: r.evaluation.held_out_metrics for r in trained}
     mlflow.log_figure(plots.comparison(estimates, base_rate), "comparison.png")
+    probabilities = {r.evaluation.name: r.evaluation.probability for r in trained}
+    mlflow.log_figure(plots.calibrations(label, probabilities), "calibration.png")
 
 
 def _headline(metrics: Mapping[str, float]) -> dict[str, float]:

@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 
 from metrics import catalog
 from metrics.bootstrap import Estimate
+from metrics.cross_validation import summarize_folds
 from training.dataset import Dataset
 from training.evaluate import Evaluation
+from training.search import SearchResult
 
 
 def baseline_values(
@@ -28,32 +30,44 @@ def comparison(
 ) -> str:
     """Which candidate is best and why, with the metrics of all; keyed by version number."""
     metrics = catalog.shown_in(catalog.COMPARISON)
+    (best_search,) = (e.search_result for e in evaluations.values() if e.name == best)
     rows = [
         (
             f"**{e.name}**" if e.name == best else e.name,
             f"{version}{' (benchmark)' * e.search_result.candidate.is_benchmark}",
             str(e.search_result.best.scores["log_loss"]),
+            "" if e.name == best else str(_difference(e.search_result, best_search)),
             *(str(e.held_out_metrics[metric.name]) for metric in metrics),
             f"{e.single_row_ms:.1f}",
         )
         for version, e in evaluations.items()
     ]
     base = (f"{base_rate[m.name]:.4f}" if m.name in base_rate else "" for m in metrics)
-    rows.append(("base rate", "", "", *base, ""))
-    header = ("candidate", "version", "CV log loss", *(m.title for m in metrics), "ms per row")
+    rows.append(("base rate", "", "", "", *base, ""))
+    header = (
+        "candidate",
+        "version",
+        "CV log loss",
+        "minus that of the best",
+        *(m.title for m in metrics),
+        "ms per row",
+    )
     auc = {e.name: e.held_out_metrics["roc_auc"] for e in evaluations.values()}
     others = "".join(
-        f"; the benchmark model {e.name} reaches {auc[e.name].value:.4f}"
+        f"; the benchmark model {e.name}, which is not promoted unless it is allowed, reaches "
+        f"{auc[e.name].value:.4f}"
         for e in evaluations.values()
         if e.search_result.candidate.is_benchmark
     )
     best_params = "; ".join(f"{e.name} {e.search_result.best}" for e in evaluations.values())
     return (
-        f"**{best}** is best: {reason}. On held-out rows its ROC AUC is {auc[best]}{others}.\n\n"
+        f"**{best}** is the best candidate to promote: {reason}. On held-out rows its ROC AUC is "
+        f"{auc[best]}{others}.\n\n"
         f"{_table(header, rows)}\n\n"
         "All metrics are computed on held-out rows, except the cross-validated (CV) log loss; "
-        "intervals are 95%. *Artifacts* has `comparison.png` and a `profile/` of the data. The "
-        f"plots of a candidate are in its own run. Best parameters: {best_params}."
+        "intervals are 95%. *Artifacts* has `comparison.png`, `calibration.png` and a "
+        "`profile/` of the data. The plots of a candidate are in its own run. "
+        f"Best parameters: {best_params}."
     )
 
 
@@ -74,7 +88,7 @@ def version_card(
         ],
     )
     row = json.loads(evaluation.canary_rows.iloc[[0]].to_json(orient="records"))
-    request = json.dumps({"dataframe_records": row})
+    request = json.dumps({"dataframe_records": row}, indent=1)
     return f"""ROC AUC {estimates["roc_auc"]} on held-out rows: {candidate.name}
 
 {candidate.description[:1].upper()}{candidate.description[1:]}. \
@@ -91,6 +105,8 @@ search keeps the rows of each {group} in one fold.
 
 {metrics}
 
+**Calibration.** {_describe_calibration(estimates["calibration_slope"])}
+
 **Threshold.** The outcome is *{yes}* from a probability of {evaluation.threshold:.4f} on. The \
 threshold was chosen on out-of-fold predictions by this rule: {rule}.
 
@@ -100,12 +116,27 @@ stated above. Nulls and unseen categories are allowed but reduce accuracy. Nobod
 whether the model treats groups of people equally.
 
 **Usage.** Run `mlflow models serve -m models:/{problem.model_name}@champion --env-manager local` \
-and post this to `/invocations` (the second number of the response is the probability):
+(for the champion; `models:/{problem.model_name}/NUMBER` names a version) and post this to \
+`/invocations` (the second number of the response is the probability):
 
 ```json
 {request}
 ```
 """
+
+
+def _difference(search: SearchResult, other: SearchResult) -> Estimate:
+    """The difference of two candidates in cross-validated log loss, paired by fold."""
+    scores, others = (result.fold_scores["log_loss"] for result in (search, other))
+    return summarize_folds(scores - others, search.folds)
+
+
+def _describe_calibration(slope: Estimate) -> str:
+    if slope.low > 1:
+        return "The slope is above 1: high probabilities are too low, and low ones too high."
+    if slope.high < 1:
+        return "The slope is below 1: high probabilities are too high, and low ones too low."
+    return "The interval of the slope contains 1: the probabilities can be taken at face value."
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -29,8 +29,9 @@ def version_plots(
 ) -> dict[str, Figure]:
     """ROC, precision-recall, calibration, lift and confusion plots, keyed by file name."""
     decisions, labels = (probability >= threshold).astype(int), problem.outcome_labels
-    calibration, lift = _calibration(name, label, probability), _lift(name, label, probability)
-    figures = {"calibration": calibration, "lift": lift}
+    figures = {"lift": _lift(name, label, probability)}
+    figures["calibration"], axes = _axes(f"{name}: calibration on held-out rows")
+    _draw_calibration(axes, label, probability)
     figures["roc"], axes = _axes(f"{name}: ROC curve on held-out rows")
     RocCurveDisplay.from_predictions(label, probability, ax=axes, plot_chance_level=True)
     figures["precision_recall"], axes = _axes(f"{name}: precision and recall on held-out rows")
@@ -51,7 +52,8 @@ def fold_scores(name: str, fold_scores: Mapping[str, np.ndarray]) -> Figure:
     for axes, (metric, scores) in zip(all_axes, fold_scores.items(), strict=True):
         axes.boxplot(scores, widths=0.5, showfliers=False)
         axes.plot(np.linspace(0.85, 1.15, len(scores)), scores, "o", alpha=0.7)
-        axes.set(title=catalog.TITLES[metric], xticks=[])
+        axes.set_title(catalog.TITLES[metric], fontsize="small")
+        axes.set_xticks([])
         axes.ticklabel_format(axis="y", useOffset=False)
     return figure
 
@@ -93,8 +95,11 @@ def comparison(
             axes.plot(e.value, y, "o", color="tab:blue")
         axes.set(title=f"{metric.title} ({metric.direction})", yticks=range(len(names)))
         axes.set(ylim=(-0.6, len(names) - 0.4), yticklabels=names)
-        if metric.name in base_rate:
-            axes.axvline(base_rate[metric.name], color="black", linestyle=":", label="base rate")
+        reference, text = base_rate.get(metric.name), "base rate"
+        if metric.direction == catalog.ONE:
+            reference, text = 1.0, "ideal"
+        if reference is not None:
+            axes.axvline(reference, color="black", linestyle=":", label=text)
             axes.legend(loc="best")
     figure.tight_layout()
     return figure
@@ -130,18 +135,28 @@ def _lift(name: str, label: np.ndarray, probability: np.ndarray) -> Figure:
     return figure
 
 
-def _calibration(name: str, label: np.ndarray, probability: np.ndarray) -> Figure:
+def calibrations(label: np.ndarray, probabilities: Mapping[str, np.ndarray]) -> Figure:
+    """The calibration of each candidate on held-out rows, side by side."""
+    figure = Figure(figsize=(SIZE[1] * len(probabilities), SIZE[1]), layout="constrained")
+    figure.suptitle("Calibration on held-out rows")
+    all_axes = figure.subplots(1, len(probabilities), squeeze=False)[0]
+    for axes, (name, probability) in zip(all_axes, probabilities.items(), strict=True):
+        axes.set_title(name)
+        _draw_calibration(axes, label, probability)
+    return figure
+
+
+def _draw_calibration(axes: Axes, label: np.ndarray, probability: np.ndarray) -> None:
     """Observed against predicted shares in bins with equal numbers of rows, on a log scale."""
     observed, predicted = calibration_curve(label, probability, n_bins=20, strategy="quantile")
-    figure, axes = _axes(f"{name}: calibration on held-out rows")
-    axes.loglog([1e-4, 1], [1e-4, 1], "k:", label="perfect")
     shown = observed > 0
-    axes.loglog(predicted[shown], observed[shown], "o-", label=name)
     low = max(min(predicted.min(), observed[shown].min()) / 2, 1e-4)
-    axes.set(xlim=(low, 1), ylim=(low, 1), ylabel="observed share of positives")
+    high = min(max(predicted.max(), observed.max()) * 2, 1)
+    axes.loglog([low, high], [low, high], "k:", label="perfect")
+    axes.loglog(predicted[shown], observed[shown], "o-", label="model")
+    axes.set(xlim=(low, high), ylim=(low, high), ylabel="observed share of positives")
     axes.set_xlabel("predicted probability (mean per bin)")
     axes.legend()
-    return figure
 
 
 def data_plots(problem: Problem, raw: pd.DataFrame) -> dict[str, Figure]:

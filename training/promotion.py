@@ -117,7 +117,7 @@ def log_verdict(comparison: Comparison, verdict: Verdict, *, forced: bool) -> No
     """Log the figures and a plot of the gain to the active run."""
     data = comparison.data
     challenger, reference = comparison.challenger.model_id, comparison.reference_name
-    params = {"challenger": challenger, "against": reference, "margin": verdict.margin}
+    params = {"judged": challenger, "against": reference, "margin": verdict.margin}
     params |= {"forced": yes_or_no(forced), "rows": verdict.measured.rows, "data": data.source}
     params |= {"held_out_by": data.group_column, "digest": data.digest}
     mlflow.log_params({**params, "confidence": verdict.confidence})
@@ -149,8 +149,8 @@ def summarize(comparison: Comparison, verdict: Verdict) -> str:
     return (
         f"{decision}. On {len(comparison.data.test):,} held-out rows, the log loss of {challenger} "
         f"is {verdict.log_loss:.5f}, that of {comparison.reference_name} is "
-        f"{verdict.reference_log_loss:.5f}; the calibration slope of {challenger} is "
-        f"{verdict.slope}. {_power(comparison, verdict)}"
+        f"{verdict.reference_log_loss:.5f}; its calibration slope is "
+        f"{verdict.slope} (95% interval). {_power(comparison, verdict)}"
     )
 
 

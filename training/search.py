@@ -66,6 +66,11 @@ class SearchResult:
     out_of_fold_probabilities: np.ndarray
 
     @property
+    def folds(self) -> int:
+        """The number of folds of one repeat."""
+        return len(self.fold_scores[GAIN]) // len(self.out_of_fold_probabilities)
+
+    @property
     def gain(self) -> MeasuredGain:
         """The cross-validated gain of the best grid point over the base rate."""
         score, rows = self.best.scores[GAIN], self.out_of_fold_probabilities.shape[1]

@@ -96,7 +96,7 @@ def test_a_stopped_training_leaves_a_killed_run_and_no_process(
     client = MlflowClient(uri)
     experiment = client.get_experiment_by_name("tiny_offers")
     assert experiment
-    by_name = "tags.mlflow.runName = 'training'"
+    by_name = "tags.mlflow.runName LIKE '% training'"
     (training,) = client.search_runs([experiment.experiment_id], by_name)
     assert training.info.status == "KILLED"
     assert len(client.search_model_versions("name = 'tiny-offers'")) == 1

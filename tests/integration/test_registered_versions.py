@@ -121,7 +121,7 @@ def test_a_version_s_description_is_a_model_card(client: MlflowClient) -> None:
 
 def test_a_version_answers_the_example_request_of_its_model_card(client: MlflowClient) -> None:
     for version in versions_by_candidate(client).values():
-        example = re.search(r"```json\n(.*)\n```", str(version.description))
+        example = re.search(r"```json\n(.*)\n```", str(version.description), re.DOTALL)
         assert example
         rows = pd.DataFrame(json.loads(example[1])["dataframe_records"])
         served = mlflow.pyfunc.load_model(f"models:/{MODEL}/{version.version}")
