@@ -109,7 +109,7 @@ def judge_challenger(client: MlflowClient, problem: Problem, args: argparse.Name
     aliases.set_challenger(client, name, number)
     with promotions.decision_run(name, champion, number):
         verdict = promotion.judge(comparison, args.margin)
-        promotion.log_verdict(comparison, verdict, forced=args.force)
+        promotion.log_verdict(comparison, verdict)
         print_text(promotion.summarize(comparison, verdict))
         if not verdict.is_promoted:
             promotions.record_outcome(promotions.REFUSED, "; ".join(verdict.refusal_reasons))

@@ -16,6 +16,7 @@ def baseline_values(
 ) -> dict[str, str]:
     """For each metric, the values of the base-rate model or of simple orders within a group."""
     values = {name: f"{value.value:.4f} base rate" for name, value in base_rate.items()}
+    values.pop("calibration_error", None)  # a constant has none but by chance
     for metric in ("ndcg", "ranked_first"):
         values[metric] = ", ".join(
             f"{value.value:.4f} {name.removesuffix(f'_{metric}').replace('_', ' ')}"
@@ -48,7 +49,7 @@ def comparison(
         "candidate",
         "version",
         "CV log loss",
-        "minus that of the best",
+        f"CV log loss minus that of {best}",
         *(m.title for m in metrics),
         "ms per row",
     )
@@ -89,7 +90,8 @@ def version_card(
     )
     row = json.loads(evaluation.canary_rows.iloc[[0]].to_json(orient="records"))
     request = json.dumps({"dataframe_records": row}, indent=1)
-    return f"""ROC AUC {estimates["roc_auc"]} on held-out rows: {candidate.name}
+    benchmark = "Benchmark, promoted only if it is allowed. " * candidate.is_benchmark
+    return f"""{benchmark}ROC AUC {estimates["roc_auc"]} on held-out rows: {candidate.name}
 
 {candidate.description[:1].upper()}{candidate.description[1:]}. \
 Best grid point: {", ".join(f"{name} {value}" for name, value in params)}.
@@ -133,9 +135,9 @@ def _difference(search: SearchResult, other: SearchResult) -> Estimate:
 
 def _describe_calibration(slope: Estimate) -> str:
     if slope.low > 1:
-        return "The slope is above 1: high probabilities are too low, and low ones too high."
+        return "The slope is above 1: on average, the highest probabilities are too low."
     if slope.high < 1:
-        return "The slope is below 1: high probabilities are too high, and low ones too low."
+        return "The slope is below 1: on average, the highest probabilities are too high."
     return "The interval of the slope contains 1: the probabilities can be taken at face value."
 
 

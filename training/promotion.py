@@ -1,7 +1,7 @@
 """Compare a challenger with the champion, judge it by the promotion gate, and log the verdict."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import mlflow
 import numpy as np
@@ -31,6 +31,7 @@ class Comparison:
     challenger: RegisteredVersion
     champion: RegisteredVersion | None  # without a champion, the base rate is the reference
     data: Dataset
+    is_forced: bool = False  # a version was trained on other data
 
     @property
     def reference_name(self) -> str:
@@ -74,9 +75,9 @@ def prepare_comparison(
     used = (name for name in features if name in problem.optional_columns)
     data = source.read(problem.with_optional_columns(used))
     comparison = Comparison(challenger_problem, challenger_version, champion_version, data)
-    for version in filter(None, (challenger_version, champion_version)):
-        _require_same_data(comparison, version, force=force)
-    return comparison
+    versions_to_compare = filter(None, (challenger_version, champion_version))
+    same = [_is_of_same_data(comparison, version, force=force) for version in versions_to_compare]
+    return replace(comparison, is_forced=not all(same))
 
 
 def judge(comparison: Comparison, margin: float) -> Verdict:
@@ -113,12 +114,16 @@ def passes_canary_check(version: RegisteredVersion, problem: Problem) -> bool:
     return version.canary.is_answered_by(predict_probabilities(version, rows).tolist())
 
 
-def log_verdict(comparison: Comparison, verdict: Verdict, *, forced: bool) -> None:
+def log_verdict(comparison: Comparison, verdict: Verdict) -> None:
     """Log the figures and a plot of the gain to the active run."""
     data = comparison.data
     challenger, reference = comparison.challenger.model_id, comparison.reference_name
     params = {"judged": challenger, "against": reference, "margin": verdict.margin}
-    params |= {"forced": yes_or_no(forced), "rows": verdict.measured.rows, "data": data.source}
+    params |= {
+        "forced": yes_or_no(comparison.is_forced),
+        "rows": verdict.measured.rows,
+        "data": data.source,
+    }
     params |= {"held_out_by": data.group_column, "digest": data.digest}
     mlflow.log_params({**params, "confidence": verdict.confidence})
     estimates = {"gain": verdict.gain, "calibration_slope": verdict.slope}
@@ -142,15 +147,16 @@ def promotion_reason(comparison: Comparison, verdict: Verdict) -> str:
 def summarize(comparison: Comparison, verdict: Verdict) -> str:
     """Describe the verdict with its figures in a paragraph."""
     challenger = comparison.challenger.model_id
+    first = "" if comparison.champion else "There is no champion yet. "
     if verdict.is_promoted:
         decision = f"{challenger} is promoted: {promotion_reason(comparison, verdict)}"
     else:
         decision = f"{challenger} is refused: {'; '.join(verdict.refusal_reasons)}"
     return (
-        f"{decision}. On {len(comparison.data.test):,} held-out rows, the log loss of {challenger} "
-        f"is {verdict.log_loss:.5f}, that of {comparison.reference_name} is "
-        f"{verdict.reference_log_loss:.5f}; its calibration slope is "
-        f"{verdict.slope} (95% interval). {_power(comparison, verdict)}"
+        f"{first}{decision}. On {len(comparison.data.test):,} held-out rows, the log loss of "
+        f"{challenger} is {verdict.log_loss:.5f}, that of {comparison.reference_name} is "
+        f"{verdict.reference_log_loss:.5f}; the calibration slope of {challenger} is "
+        f"{verdict.slope}, with a 95% interval. {_power(comparison, verdict)}"
     )
 
 
@@ -166,11 +172,11 @@ def _power(comparison: Comparison, verdict: Verdict) -> str:
     return f"{text}; about {more:,.0f} more labeled rows would show the measured one."
 
 
-def _require_same_data(comparison: Comparison, version: RegisteredVersion, *, force: bool) -> None:
+def _is_of_same_data(comparison: Comparison, version: RegisteredVersion, *, force: bool) -> bool:
     data = comparison.data
     trained_on, judged_on = version.trained_on.database_id, data.trained_on.database_id
     if trained_on == judged_on:
-        return
+        return True
     fault = (
         f"{version.model_id} was trained on other data ({trained_on}) than {data.source} "
         f"({judged_on}), possibly on rows that are held out there"
@@ -182,3 +188,4 @@ def _require_same_data(comparison: Comparison, version: RegisteredVersion, *, fo
             exit_code=EXIT_REFUSED if comparison.champion else EXIT_NO_CHAMPION,
         )
     print_message(f"{fault}; it is compared anyway.")
+    return False

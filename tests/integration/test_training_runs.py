@@ -140,7 +140,8 @@ def test_the_page_of_a_training_says_which_candidate_is_best_and_why(
     assert page.startswith("**logistic_engineered** is the best candidate to promote: its cross-")
     registered = versions_by_candidate(client)
     for name in CANDIDATES:
-        (line,) = (line for line in page.splitlines() if line.startswith("|") and name in line)
+        starts = (f"| {name}", f"| **{name}")
+        (line,) = (line for line in page.splitlines() if line.startswith(starts))
         assert f"| {registered[name].version}" in line
         assert line.count(" to ") == (5 if name == "logistic_engineered" else 6)  # intervals
     assert "(benchmark)" in page
