@@ -21,7 +21,7 @@ REPLICATES = 4_000
 
 @dataclass(frozen=True)
 class Verdict:
-    """The result of the gate; the challenger is promoted if no reason speaks against it."""
+    """The result of the gate; the challenger is promoted if there is no reason to refuse it."""
 
     measured: MeasuredGain  # the reference's log loss minus the challenger's
     confidence: float
@@ -44,6 +44,7 @@ class Verdict:
 
     @property
     def described_gain(self) -> str:
+        """The gain with its interval, and the number of rows that it was measured on."""
         gain = self.gain
         interval = f"{self.confidence:.0%} interval {gain.low:.5f} to {gain.high:.5f}"
         return f"{gain.value:.5f} ({interval}) on {self.measured.rows:,} rows"

@@ -3,10 +3,10 @@
 A training is a run; each candidate is a run below it, and each grid point a run below that.
 """
 
-import contextlib
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -56,16 +56,14 @@ class TrainingContext:
         return flatten_estimates({**prefixed, **self.ranking_baselines})
 
 
-@contextlib.contextmanager
-def training_run(problem: Problem) -> Iterator[ActiveRun]:
+def training_run(problem: Problem) -> AbstractContextManager[ActiveRun]:
     """Start the run of a training; its name begins with the local time."""
     description = (
         "Choose Model training at the top left. Each run is a training of "
         f"{problem.model_name}; below it are the runs of its candidates and their grid points."
     )
     name, tags = f"{datetime.now().astimezone():%F %R} training", {"problem": problem.name}
-    with store.run_in_experiment(problem.name, description, name, tags) as run:
-        yield run
+    return store.run_in_experiment(problem.name, description, name, tags)
 
 
 def log_training(data: Dataset, params: Mapping[str, Any]) -> TrainingContext:
