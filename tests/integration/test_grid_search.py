@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV
 
 import problems
@@ -44,9 +45,15 @@ def test_the_search_agrees_with_grid_search_cv(data: Dataset, name: str) -> None
     assert result.best is result.grid_points[grid.best_index_]
     assert probabilities == pytest.approx(expected, rel=1e-6)
     assert len(np.unique(probabilities)) > 10
+    gains = []
     for train, left_out in folds:
+        base_rate = np.full(len(left_out), rows.label[train].mean())
+        model_loss = log_loss(rows.label[left_out], result.out_of_fold_probabilities[0, left_out])
+        gains.append(log_loss(rows.label[left_out], base_rate) - model_loss)
         fitted = grid.best_estimator_.fit(rows.features.iloc[train], rows.label[train])
         left_out_probabilities = fitted.predict_proba(rows.features.iloc[left_out])[:, 1]
         assert result.out_of_fold_probabilities[0, left_out] == pytest.approx(
             left_out_probabilities, rel=0.02
         )
+    assert (result.gain.gain, result.gain.rows) == (pytest.approx(np.mean(gains)), len(rows))
+    assert result.gain.degrees_of_freedom == 2
