@@ -148,7 +148,8 @@ def test_a_first_version_that_does_not_beat_the_base_rate_is_not_served(
     copy_empty_store(shared_folder, tmp_path / "mlflow.db")
     process = run_script("pipeline.py", *PROBLEM, "--source", source, cwd=tmp_path)
     assert process.returncode == cli.EXIT_NO_CHAMPION
-    assert "is refused: its log loss is not significantly lower: " in process.stdout
-    assert "has no champion, so no version can be served." in process.stdout
+    output = " ".join(process.stdout.split())  # without line breaks
+    assert "is refused: its log loss is not significantly lower: " in output
+    assert "has no champion, so no version can be served." in output
     assert process.stderr.splitlines()[-1] == "error: promote.py failed (see its output above)."
     assert "mlflow models serve" not in process.stdout
