@@ -96,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         standings = [evaluation.standing for evaluation in evaluations]
         standings = [s for s in standings if not s.is_benchmark] or standings
         best, reason = selection.rank(standings)[0].name, selection.explain_choice(standings)
-        log_and_register.log_comparison(trained, best, reason, context, data.test.label)
+        log_and_register.log_comparison(trained, best, reason, context, data)
     print_metrics(problem.model_name, trained)
     print_decisions(problem.former_threshold, evaluations)
     print_text(f"{best} is best: {reason}.")

@@ -76,15 +76,10 @@ def register(
     problem: Problem, model: "ModelInfo", tags: Mapping[str, str], description: str
 ) -> ModelVersion:
     """Register a logged model as the next version of the problem's registered model."""
-    client, name, positive = MlflowClient(), problem.model_name, problem.outcome_labels[1]
-    about = (
-        f"Predicts the probability of {positive!r} ({problem.name}). The alias `champion` marks "
-        "the version to serve, `previous` the champion before it, and `challenger` the version "
-        "that was judged last, or the second best. Benchmark models get no alias."
-    )
+    client, name = MlflowClient(), problem.model_name
     with translate_mlflow_errors():
         with contextlib.suppress(MlflowException):  # it exists
-            client.create_registered_model(name, description=about)
+            client.create_registered_model(name)
         disable_logging()  # MLflow would print two lines for each version
         try:
             tags = {**tags, DIGEST_TAG: model_digests(model)}
@@ -92,3 +87,15 @@ def register(
         finally:
             enable_logging()
         return client.update_model_version(name, version.version, description)
+
+
+def describe_model(problem: Problem, latest_training: str) -> None:
+    """Describe the problem's registered model, with a summary of its latest training."""
+    about = (
+        f"Predicts the probability of {problem.outcome_labels[1]!r} ({problem.name}). The alias "
+        "`champion` marks the version to serve, `previous` the champion before it, and "
+        "`challenger` the version that was judged last, or the second best. Benchmark models get "
+        f"no alias.\n\n**Latest training.** {latest_training}"
+    )
+    with translate_mlflow_errors():
+        MlflowClient().update_registered_model(problem.model_name, about)

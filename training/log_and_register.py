@@ -12,7 +12,6 @@ from datetime import datetime
 from typing import Any
 
 import mlflow
-import numpy as np
 from mlflow import ActiveRun, MlflowClient
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.pandas_dataset import PandasDataset, from_pandas
@@ -129,9 +128,9 @@ def log_comparison(
     best: str,
     reason: str,
     context: TrainingContext,
-    label: np.ndarray,
+    data: Dataset,
 ) -> None:
-    """Log to the active run which candidate is best, and why; `label` is of the held-out rows."""
+    """Log to the active run, and to the registered model, which candidate is best, and why."""
     registered = next(r for r in trained if r.evaluation.name == best)
     run = mlflow.active_run()
     started = str(run.info.run_name).removesuffix("training") if run else ""
@@ -140,11 +139,13 @@ def log_comparison(
     mlflow.log_metrics(_headline(registered.metrics))
     base_rate = {name: value.value for name, value in context.base_rate.items()}
     evaluations = {str(r.version.version): r.evaluation for r in trained}
-    mlflow.set_tag(MLFLOW_RUN_NOTE, model_card.comparison(evaluations, best, reason, base_rate))
+    comparison = model_card.comparison(evaluations, best, reason, base_rate)
+    mlflow.set_tag(MLFLOW_RUN_NOTE, comparison)
+    registration.describe_model(data.problem, comparison)
     estimates = {r.evaluation.name: r.evaluation.held_out_metrics for r in trained}
     mlflow.log_figure(plots.comparison(estimates, base_rate), "comparison.png")
     probabilities = {r.evaluation.name: r.evaluation.probability for r in trained}
-    mlflow.log_figure(plots.calibrations(label, probabilities), "calibration.png")
+    mlflow.log_figure(plots.calibrations(data.test.label, probabilities), "calibration.png")
 
 
 def _headline(metrics: Mapping[str, float]) -> dict[str, float]:

@@ -66,8 +66,8 @@ def comparison(
         f"{auc[best]}{others}.\n\n"
         f"{_table(header, rows)}\n\n"
         "All metrics are computed on held-out rows, except the cross-validated (CV) log loss; "
-        "intervals are 95%. *Artifacts* has `comparison.png`, `calibration.png` and a "
-        "`profile/` of the data. The plots of a candidate are in its own run. "
+        "intervals are 95%. The *Artifacts* of the training's run have `comparison.png`, "
+        "`calibration.png` and a `profile/` of the data; those of each candidate's run its plots. "
         f"Best parameters: {best_params}."
     )
 

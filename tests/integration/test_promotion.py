@@ -49,9 +49,7 @@ def test_a_worse_challenger_is_refused_and_the_champion_stays(
     assert store.alias("champion") == ENGINEERED
     assert store.alias("challenger") == PLAIN
     output = capsys.readouterr().out
-    assert "offer-click/1 is refused: its log loss is not significantly lower: " in " ".join(
-        output.split()
-    )
+    assert "offer-click/1 is refused: its log loss is not" in output
     assert "\noffer-click/2 stays the champion.\n" in output
     run = store.promotion_runs()[0]
     assert run.data.tags["outcome"] == "refused"

@@ -147,6 +147,7 @@ def test_the_page_of_a_training_says_which_candidate_is_best_and_why(
     assert "(benchmark)" in page
     assert "base rate" in page
     assert "comparison.png" in files(client, training, "")
+    assert str(client.get_registered_model(MODEL).description).endswith(page)
 
 
 def test_coefficients_are_logged_with_readable_names(client: MlflowClient) -> None:
