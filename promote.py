@@ -157,7 +157,7 @@ def ranked_candidates(
     else:
         registered = versions.latest_training_versions(client, problem)
     standings = [
-        Standing.from_run(str(v.version), versions.source_run(client, v), v.tags)
+        Standing.from_run(str(v.version), versions.find_run(client, v.run_id), v.tags)
         for v in registered
     ]
     names = {standing.name for standing in standings}

@@ -11,15 +11,13 @@ from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from cli import one_line
 from problems import Problem
 from registry.canary import CanaryRows
-from registry.model_files import (
-    read_mlmodel,
-    registered_digests,
-)
+from registry.model_files import read_mlmodel, registered_digests
 from registry.store import RegistryError, translate_mlflow_errors, uri_without_password
 
 METRICS_FILE = "metrics.json"  # artifact of a run: all metrics, of which the run shows some
@@ -185,21 +183,26 @@ def page(name: str, number: str) -> str:
     return f"models/{name}/versions/{number}"
 
 
-def source_run(client: MlflowClient, version: ModelVersion) -> Run | None:
-    """Return the run that logged a version; None if it was deleted for good."""
-    try:
-        return client.get_run(str(version.run_id))
-    except MlflowException:
-        return None
+def find_run(client: MlflowClient, run_id: str | None) -> Run | None:
+    """Return a run, or None if it was deleted for good.
+
+    Raises:
+        RegistryError: MLflow's store cannot be read.
+    """
+    with translate_mlflow_errors():
+        try:
+            return client.get_run(str(run_id))
+        except MlflowException as error:
+            if error.error_code != ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
+                raise
+            return None
 
 
 def training_run(client: MlflowClient, version: ModelVersion) -> Run | None:
     """Return the run of the training that registered a version; None if there is none any more."""
-    run = source_run(client, version)
-    try:
-        return client.get_run(run.data.tags[MLFLOW_PARENT_RUN_ID]) if run else None
-    except (MlflowException, KeyError):
-        return None
+    run = find_run(client, version.run_id)
+    training = run.data.tags.get(MLFLOW_PARENT_RUN_ID) if run else None
+    return find_run(client, training) if training else None
 
 
 def all_metrics(version: ModelVersion) -> dict[str, float]:

@@ -20,7 +20,6 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.models import Model
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
 
-from cli import yes_or_no
 from metrics import catalog
 from metrics.bootstrap import Estimate, flatten_estimates
 from problems import Problem
@@ -94,7 +93,6 @@ def register_candidate(
     baselines = model_card.baseline_values(context.base_rate, context.ranking_baselines)
     card = model_card.version_card(data, evaluation, str(rule), baselines)
     tags = {"candidate": name, "problem": data.problem.name}
-    tags["benchmark"] = yes_or_no(result.candidate.is_benchmark)
     run_name = _run_name(evaluation)
     with mlflow.start_run(run_name=run_name, nested=True, tags=tags, description=card) as run:
         params = {"candidate": name, **_with_log10(result.best.params)}
@@ -119,6 +117,8 @@ def register_candidate(
         mlflow.log_metrics(_headline(metrics), model_id=model.model_id, dataset=context.rows)
         mlflow.log_dict({**metrics, **context.baselines()}, METRICS_FILE)
     version_tags = {"candidate": name, "decision_threshold": f"{threshold:.4f}"}
+    if result.candidate.is_benchmark:
+        version_tags["benchmark"] = "yes"
     version = registration.register(data.problem, model, version_tags, card)
     return RegisteredCandidate(version, evaluation, metrics)
 

@@ -119,13 +119,9 @@ def log_verdict(comparison: Comparison, verdict: Verdict) -> None:
     data = comparison.data
     challenger, reference = comparison.challenger.model_id, comparison.reference_name
     params = {"judged": challenger, "against": reference, "margin": verdict.margin}
-    params |= {
-        "forced": yes_or_no(comparison.is_forced),
-        "rows": verdict.measured.rows,
-        "data": data.source,
-    }
-    params |= {"held_out_by": data.group_column, "digest": data.digest}
-    mlflow.log_params({**params, "confidence": verdict.confidence})
+    params |= {"rows": verdict.measured.rows, "confidence": verdict.confidence}
+    params |= {"data": data.source, "held_out_by": data.group_column, "digest": data.digest}
+    mlflow.log_params({**params, "forced": yes_or_no(comparison.is_forced)})
     estimates = {"gain": verdict.gain, "calibration_slope": verdict.slope}
     losses = {"log_loss": verdict.log_loss, "against_log_loss": verdict.reference_log_loss}
     losses["detectable_gain"] = verdict.measured.detectable(verdict.confidence)

@@ -22,18 +22,17 @@ class Standing:
 
     @classmethod
     def from_run(cls, number: str, run: Run | None, tags: Mapping[str, str]) -> "Standing":
-        """Read what the run of a candidate logged; `tags` are those of the model version.
+        """Read the metrics of a candidate's run, and the tags of its model version.
 
-        Release 0.1.0 had the tag `yardstick` of the version in place of `benchmark`.
+        Release 0.1.0 had the tag `yardstick` in place of `benchmark`.
         """
         metrics = run.data.metrics if run else {}
-        run_tags = run.data.tags if run else {}
         return cls(
             name=tags.get("candidate", "unknown"),
             log_loss=metrics.get("cv_log_loss", math.inf),
             standard_error=metrics.get("cv_log_loss_se", 0.0),
             single_row_ms=metrics.get("single_row_ms", 0.0),
-            is_benchmark="yes" in (run_tags.get("benchmark"), tags.get("yardstick")),
+            is_benchmark="yes" in (tags.get("benchmark"), tags.get("yardstick")),
             number=number,
         )
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import mlflow
 import pytest
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 import problems
 from registry.store import RegistryError
@@ -44,4 +45,17 @@ def test_unfinished_and_deleted_trainings_are_skipped(client: MlflowClient) -> N
 def test_without_a_finished_training_the_error_says_so(client: MlflowClient) -> None:
     register(client, "0" * 32)
     with pytest.raises(RegistryError, match=r"No training .* has finished"):
+        latest_training_versions(client, PROBLEM)
+
+
+def test_a_store_that_cannot_be_read_is_an_error_and_not_a_deleted_training(
+    client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(client, client.create_run("0").info.run_id)
+
+    def fail(_client: MlflowClient, _run_id: str) -> None:
+        raise MlflowException("no connection")
+
+    monkeypatch.setattr(MlflowClient, "get_run", fail)
+    with pytest.raises(RegistryError, match="no connection"):
         latest_training_versions(client, PROBLEM)

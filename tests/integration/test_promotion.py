@@ -38,6 +38,7 @@ def test_a_better_challenger_replaces_the_champion(
     assert run.data.metrics["gain_low"] > 0
     assert run.data.metrics["log_loss"] < run.data.metrics["against_log_loss"]
     assert run.data.params["against"] == "offer-click/1"
+    assert run.data.params["forced"] == "no"
     (plot,) = store.client.list_artifacts(run.info.run_id)
     assert plot.path == "gain.png"
 

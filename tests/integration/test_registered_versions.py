@@ -38,8 +38,8 @@ def test_the_best_version_by_cross_validation_is_champion_and_the_second_is_chal
 ) -> None:
     may_serve = versions_by_candidate(client)
     runs = {name: client.get_run(str(v.run_id)).data for name, v in may_serve.items()}
-    assert runs[BENCHMARK].tags["benchmark"] == "yes"
-    del may_serve[BENCHMARK]
+    assert may_serve.pop(BENCHMARK).tags["benchmark"] == "yes"
+    assert all("benchmark" not in version.tags for version in may_serve.values())
     best = may_serve[min(may_serve, key=lambda name: runs[name].metrics["cv_log_loss"])]
     champion = client.get_model_version_by_alias(MODEL, "champion")
     challenger = client.get_model_version_by_alias(MODEL, "challenger")
