@@ -12,7 +12,7 @@ from playwright.sync_api import sync_playwright
 
 import cli
 import problems
-from registry import store, versions
+from registry import aliases, store, versions
 from scoring.local_server import free_port, run_server
 
 HERE = Path(__file__).parent
@@ -21,9 +21,9 @@ MILLISECONDS_TO_DRAW = 6_000  # MLflow's pages do not show when they are complet
 
 
 def main() -> int:
-    client = store.connect()
-    version = versions.latest_training_versions(client, problems.load())[1]
-    run = client.get_run(str(version.run_id))
+    client, name = store.connect(), problems.load().model_name
+    champion = client.get_model_version_by_alias(name, aliases.CHAMPION)
+    run = client.get_run(str(champion.run_id))
     grid_points = json.dumps(sorted(versions.child_runs(client, run)))
     experiments = json.dumps([run.info.experiment_id])
     pages = {

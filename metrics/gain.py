@@ -27,12 +27,12 @@ class MeasuredGain:
         return Estimate(self.gain, self.gain - half, self.gain + half)
 
     def detectable(self, confidence: float) -> float:
-        """The gain that these rows show with a probability of 80 % if it is the true one."""
+        """The gain that these rows show with a probability of 80% if it is the true one."""
         normal = float(stats.norm.ppf(POWER))
         return (self._quantile(confidence) + normal) * self.standard_error
 
     def rows_needed(self, confidence: float, margin: float) -> float:
-        """How many rows show the measured gain, above a margin, with a probability of 80 %.
+        """How many rows show the measured gain, above a margin, with a probability of 80%.
 
         The standard error falls with the square root of the number of rows.
         """
