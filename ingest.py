@@ -26,6 +26,7 @@ from sqlalchemy import URL
 
 import cli
 import problems
+from cli import flags
 from cli.terminal import print_table, progress
 from db.engine import database_url, open_database
 from db.loading import load_files
@@ -36,14 +37,14 @@ from spark.results_folder import ImportCounts, find_versions, import_version
 
 
 def parser() -> argparse.ArgumentParser:
-    parser = cli.argument_parser(__doc__)
-    cli.add_source_flag(parser)
+    parser = flags.argument_parser(__doc__)
+    flags.add_source_flag(parser)
     rejected = "fail if more than this fraction of a file's rows is rejected"
-    cli.add_flag(parser, "--max-rejected", "FRACTION", rejected, 0.01, cli.fraction)
+    flags.add_flag(parser, "--max-rejected", "FRACTION", rejected, 0.01, flags.fraction)
     results = "import results from this folder, written by score_spark.py, instead of source files"
-    cli.add_flag(parser, "--results", "DIR", results)
+    flags.add_flag(parser, "--results", "DIR", results)
     add = "allow a load from a folder other than those loaded before"
-    cli.add_yes_no_flag(parser, "--add", add)
+    flags.add_yes_no_flag(parser, "--add", add)
     return parser
 
 

@@ -19,6 +19,7 @@ from sqlalchemy import Engine
 
 import cli
 import problems
+from cli import flags
 from cli.terminal import print_table
 from db import results, runs
 from db.engine import database_url, open_database
@@ -32,8 +33,8 @@ STOP_SECONDS = 20
 
 
 def parser() -> argparse.ArgumentParser:
-    parser = cli.argument_parser(__doc__)
-    cli.add_source_flag(parser)
+    parser = flags.argument_parser(__doc__)
+    flags.add_source_flag(parser)
     return parser
 
 
@@ -75,10 +76,7 @@ def run_step(script: str, *flags: str, allowed_codes: Sequence[int] = ()) -> Non
         raise
     if code and code not in allowed_codes:
         exit_code = code if code > 0 else 128 - code
-        raise cli.UserError(
-            f"{script} failed (see its output above).",
-            exit_code=exit_code,
-        )
+        raise cli.UserError(f"{script} failed (see its output above).", exit_code=exit_code)
 
 
 def print_summary(engine: Engine, problem: problems.Problem) -> None:

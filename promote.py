@@ -41,6 +41,7 @@ from mlflow import MlflowClient
 
 import cli
 import problems
+from cli import flags
 from cli.terminal import print_table, print_text
 from problems import Problem
 from registry import aliases, model_files, promotions, store, versions
@@ -53,24 +54,24 @@ from training.selection import Standing
 
 
 def parser() -> argparse.ArgumentParser:
-    parser = cli.argument_parser(__doc__)
+    parser = flags.argument_parser(__doc__)
     data_source.add_flags(parser)
     allow = "benchmark models (trained for comparison only) that may be promoted, comma-separated"
-    cli.add_flag(parser, "--allow", "NAMES", allow)
+    flags.add_flag(parser, "--allow", "NAMES", allow)
     challenger = "number of the version to judge (default: the best one of the latest training)"
-    cli.add_flag(parser, "--challenger", "N", challenger)
+    flags.add_flag(parser, "--challenger", "N", challenger)
     margin = (
         "improvement in log loss that the lower end of its interval must exceed; a negative "
         "number allows a slightly worse challenger (default: 0)"
     )
-    cli.add_flag(parser, "--margin", "N", margin, 0.0, cli.finite_number)
+    flags.add_flag(parser, "--margin", "N", margin, 0.0, flags.finite_number)
     force = "compare the versions even if one of them was trained on data other than --database or "
-    cli.add_yes_no_flag(parser, "--force", f"{force}--table")
-    cli.add_flag(parser, "--to", "N", "make this version the champion without a comparison")
+    flags.add_yes_no_flag(parser, "--force", f"{force}--table")
+    flags.add_flag(parser, "--to", "N", "make this version the champion without a comparison")
     rollback = "make the previous champion (alias `previous`) the champion again"
-    cli.add_yes_no_flag(parser, "--rollback", rollback)
-    cli.add_yes_no_flag(parser, "--history", "list all decisions, and do nothing else")
-    cli.add_flag(parser, "--why", "TEXT", "reason to log for --to or --rollback")
+    flags.add_yes_no_flag(parser, "--rollback", rollback)
+    flags.add_yes_no_flag(parser, "--history", "list all decisions, and do nothing else")
+    flags.add_flag(parser, "--why", "TEXT", "reason to log for --to or --rollback")
     return parser
 
 

@@ -31,7 +31,7 @@ from sqlalchemy import Engine
 
 import cli
 import problems
-from cli.scoring_flags import add_scoring_flags
+from cli import flags
 from cli.terminal import progress
 from db import results, runs
 from db.engine import database_url, open_database
@@ -74,8 +74,8 @@ class ScoringJob:
 
 
 def parser() -> argparse.ArgumentParser:
-    parser = cli.argument_parser(__doc__)
-    cli.add_flag(parser, "--endpoint", "URL", "URL of the endpoint", "http://127.0.0.1:5001")
+    parser = flags.argument_parser(__doc__)
+    flags.add_flag(parser, "--endpoint", "URL", "URL of the endpoint", "http://127.0.0.1:5001")
     max_wait = (
         "give up after this many seconds in which no request succeeds, or in which the database "
         "stays locked or full"
@@ -83,17 +83,17 @@ def parser() -> argparse.ArgumentParser:
     other_version = (
         "seconds to keep retrying while the endpoint serves another version; then exit with code 4"
     )
-    batch_size, in_flight = cli.at_least(1, 1_000_000), cli.at_least(1, 64)
+    batch_size, in_flight = flags.at_least(1, 1_000_000), flags.at_least(1, 64)
     for flag, metavar, help, default, kind in (
         ("batch-size", "N", "maximum number of rows per request", DEFAULTS.batch_size, batch_size),
         ("in-flight", "N", "maximum number of requests in flight", DEFAULTS.in_flight, in_flight),
-        ("timeout", "SECONDS", "time limit per request", Timeouts.read, cli.positive_seconds),
-        ("max-wait", "SECONDS", max_wait, DEFAULTS.max_wait, cli.seconds),
-        ("wait-for-version", "SECONDS", other_version, DEFAULTS.wait_for_version, cli.seconds),
+        ("timeout", "SECONDS", "time limit per request", Timeouts.read, flags.positive_seconds),
+        ("max-wait", "SECONDS", max_wait, DEFAULTS.max_wait, flags.seconds),
+        ("wait-for-version", "SECONDS", other_version, DEFAULTS.wait_for_version, flags.seconds),
     ):
-        cli.add_flag(parser, f"--{flag}", metavar, help, default, kind)
+        flags.add_flag(parser, f"--{flag}", metavar, help, default, kind)
     rejected = "stop if this version rejects more than this fraction of all rows, in all runs"
-    add_scoring_flags(parser, rejected)
+    flags.add_scoring_flags(parser, rejected)
     return parser
 
 

@@ -34,7 +34,7 @@ from sqlalchemy import Engine
 
 import cli
 import problems
-from cli.scoring_flags import add_scoring_flags
+from cli import flags
 from cli.terminal import print_table, progress
 from db.engine import database_url, open_database
 from db.schema import require_tables
@@ -48,26 +48,26 @@ if TYPE_CHECKING:
 
 
 def parser() -> argparse.ArgumentParser:
-    parser = cli.argument_parser(__doc__, database=False)
+    parser = flags.argument_parser(__doc__, database=False)
     database = (
         "URL of a PostgreSQL database, postgresql://user@host/name (default: $DATABASE_URL); "
         "SQLite is not supported"
     )
-    cli.add_flag(parser, "--database", "URL", database)
+    flags.add_flag(parser, "--database", "URL", database)
     source = "folder of Parquet source files; without it, the rows are read from --database"
-    cli.add_flag(parser, "--source", "DIR", source)
-    cli.add_flag(parser, "--results", "DIR", "folder to write the results to", "scores")
+    flags.add_flag(parser, "--source", "DIR", source)
+    flags.add_flag(parser, "--results", "DIR", "folder to write the results to", "scores")
     master = 'Spark master URL, or "" to take it from spark-submit or spark-defaults.conf'
-    cli.add_flag(parser, "--master", "URL", master, "local[*]")
+    flags.add_flag(parser, "--master", "URL", master, "local[*]")
     conf = "Spark settings, such as 'spark.executor.memory=4g spark.jars=postgresql.jar'"
-    cli.add_flag(parser, "--conf", "SETTINGS", conf)
+    flags.add_flag(parser, "--conf", "SETTINGS", conf)
     commit_rows = "approximate number of rows per commit"
-    cli.add_flag(parser, "--commit-rows", "N", commit_rows, 5_000_000, cli.at_least(1))
+    flags.add_flag(parser, "--commit-rows", "N", commit_rows, 5_000_000, flags.at_least(1))
     max_rejected = (
         "stop if the checks reject more than this fraction of a source file, or the model version "
         "rejects more than this fraction of all rows"
     )
-    add_scoring_flags(parser, max_rejected)
+    flags.add_scoring_flags(parser, max_rejected)
     return parser
 
 

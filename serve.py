@@ -33,6 +33,7 @@ from uvicorn.supervisors import Multiprocess
 
 import cli
 import problems
+from cli import flags
 from cli.terminal import print_message
 from registry import aliases, store, versions
 from serving import connections, tokens
@@ -63,30 +64,30 @@ class Supervisor(Multiprocess):
 
 
 def parser() -> argparse.ArgumentParser:
-    parser = cli.argument_parser(__doc__, database=False)
+    parser = flags.argument_parser(__doc__, database=False)
     alias = (
         "comma-separated aliases to serve; the first is served at /invocations, and each at "
         "/ALIAS/invocations"
     )
-    cli.add_flag(parser, "--alias", "NAMES", alias, aliases.CHAMPION)
-    cli.add_address_flags(parser, 5001)
+    flags.add_flag(parser, "--alias", "NAMES", alias, aliases.CHAMPION)
+    flags.add_address_flags(parser, 5001)
     refresh = "seconds between checks of which versions the aliases point to"
-    positive, rows = cli.positive_seconds, cli.at_least(1, 10_000_000)
+    positive, rows = flags.positive_seconds, flags.at_least(1, 10_000_000)
     in_flight = "maximum number of requests in flight per worker"
     for flag, metavar, help, default, kind in (
-        ("workers", "N", "number of worker processes", 2, cli.at_least(1, 256)),
+        ("workers", "N", "number of worker processes", 2, flags.at_least(1, 256)),
         ("refresh", "SECONDS", refresh, 5.0, positive),
         ("timeout", "SECONDS", "time limit per request", 60.0, positive),
-        ("in-flight", "N", in_flight, 64, cli.at_least(1, 10_000)),
-        ("max-body", "MIB", "maximum size of a request body in MiB", 32, cli.at_least(1, 1024)),
+        ("in-flight", "N", in_flight, 64, flags.at_least(1, 10_000)),
+        ("max-body", "MIB", "maximum size of a request body in MiB", 32, flags.at_least(1, 1024)),
         ("max-rows", "N", "maximum number of rows per request", 100_000, rows),
     ):
-        cli.add_flag(parser, f"--{flag}", metavar, help, default, kind)
-    cli.add_flag(parser, "--tokens", "FILE", "require a bearer token whose hash is in this file")
+        flags.add_flag(parser, f"--{flag}", metavar, help, default, kind)
+    flags.add_flag(parser, "--tokens", "FILE", "require a bearer token whose hash is in this file")
     new = "create a token with this name, store its hash in the --tokens file, print it, and exit"
-    cli.add_flag(parser, "--new-token", "NAME", new)
+    flags.add_flag(parser, "--new-token", "NAME", new)
     insecure = "accept a --host that other machines can reach even without --tokens"
-    cli.add_yes_no_flag(parser, "--insecure", insecure)
+    flags.add_yes_no_flag(parser, "--insecure", insecure)
     return parser
 
 

@@ -24,6 +24,7 @@ from dataclasses import asdict
 
 import cli
 import problems
+from cli import flags
 from cli.terminal import print_table, print_text, progress
 from metrics import catalog
 from problems import Candidate
@@ -40,28 +41,28 @@ QUICK_ROWS, QUICK_FOLDS = 30_000, 3
 
 
 def parser() -> argparse.ArgumentParser:
-    parser = cli.argument_parser(__doc__)
+    parser = flags.argument_parser(__doc__)
     data_source.add_flags(parser)
-    whole = cli.at_least
+    whole = flags.at_least
     also = "optional columns to add to the features, comma-separated, such as lender_id"
-    cli.add_flag(parser, "--also", "NAMES", also)
-    cli.add_flag(parser, "--seed", "N", "seed of all random choices", 0, whole(0))
-    cli.add_flag(parser, "--folds", "N", "number of cross-validation folds", 5, whole(2))
+    flags.add_flag(parser, "--also", "NAMES", also)
+    flags.add_flag(parser, "--seed", "N", "seed of all random choices", 0, whole(0))
+    flags.add_flag(parser, "--folds", "N", "number of cross-validation folds", 5, whole(2))
     repeats = (
         "number of runs of the cross-validation, each with new folds (default: 0, which means 5 "
         "if the rarer label has fewer than 500 training rows, otherwise 1; with --quick always 1)"
     )
-    cli.add_flag(parser, "--repeats", "N", repeats, 0, whole(0))
+    flags.add_flag(parser, "--repeats", "N", repeats, 0, whole(0))
     jobs = "number of parallel processes (default: 0, which means one per core)"
-    cli.add_flag(parser, "--jobs", "N", jobs, 0, whole(0))
+    flags.add_flag(parser, "--jobs", "N", jobs, 0, whole(0))
     for outcome in ("positive", "negative"):
         cost = f"for --threshold-rule cost: cost of a false {outcome}"
-        cli.add_flag(parser, f"--cost-false-{outcome}", "COST", cost, 1.0, float)
+        flags.add_flag(parser, f"--cost-false-{outcome}", "COST", cost, 1.0, float)
     rate = (
         "for --threshold-rule rate: fraction of rows to predict as positive (default: 0, which "
         "means the fraction of positive training rows)"
     )
-    cli.add_flag(parser, "--rate", "FRACTION", rate, 0.0, cli.fraction)
+    flags.add_flag(parser, "--rate", "FRACTION", rate, 0.0, flags.fraction)
     parser.add_argument(
         "--threshold-rule",
         choices=RULES,
@@ -73,7 +74,7 @@ def parser() -> argparse.ArgumentParser:
         f"run the grid search on a sample of {QUICK_ROWS:,} training rows with at most "
         f"{QUICK_FOLDS} folds; the best models are still fitted on all training rows"
     )
-    cli.add_yes_no_flag(parser, "--quick", quick_help)
+    flags.add_yes_no_flag(parser, "--quick", quick_help)
     return parser
 
 

@@ -23,6 +23,7 @@ import uvicorn
 
 import cli
 import problems
+from cli import flags
 from cli.terminal import print_message
 from db.engine import database_url, open_database
 from db.schema import require_tables
@@ -38,15 +39,15 @@ TIMEOUT_SECONDS = 30.0  # how long a request waits for a prediction
 
 
 def parser() -> argparse.ArgumentParser:
-    parser = cli.argument_parser(__doc__)
+    parser = flags.argument_parser(__doc__)
     parser.prog = "python -m form"
     only_champion = "none; the form then offers only the champion"
     for alias, url in ((aliases.CHAMPION, "http://127.0.0.1:5001"), (aliases.CHALLENGER, "")):
         help = f"URL of the {alias}'s endpoint (default: {url or only_champion})"
-        cli.add_flag(parser, f"--{alias}", "URL", help, url)
-    cli.add_address_flags(parser, 8000)
+        flags.add_flag(parser, f"--{alias}", "URL", help, url)
+    flags.add_address_flags(parser, 8000)
     insecure = "accept a --host that other machines can reach; their users can see and enter rows"
-    cli.add_yes_no_flag(parser, "--insecure", insecure)
+    flags.add_yes_no_flag(parser, "--insecure", insecure)
     return parser
 
 

@@ -4,7 +4,7 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli import UserError, add_flag
+from cli import UserError, flags
 from db.engine import database_url, open_database
 from db.schema import require_tables
 from problems import Problem
@@ -41,6 +41,6 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "read the labeled rows from this Parquet or CSV file instead of the database; the file "
         "must contain the feature columns and the label column"
     )
-    add_flag(parser, "--table", "FILE", table)
+    flags.add_flag(parser, "--table", "FILE", table)
     label = "name of the label column in the --table file (values 0 and 1); required with --table"
-    add_flag(parser, "--label", "NAME", label)
+    flags.add_flag(parser, "--label", "NAME", label)

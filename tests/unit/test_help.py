@@ -2,7 +2,7 @@
 
 import pytest
 
-import cli
+from cli import flags
 
 DESCRIPTION = """Describe a script in a sentence that is longer than a line of the terminal.
 
@@ -30,11 +30,11 @@ def test_paragraphs_and_list_items_are_wrapped_and_indented_lines_are_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("COLUMNS", "60")
-    assert EXPECTED in cli.argument_parser(DESCRIPTION).format_help()
+    assert EXPECTED in flags.argument_parser(DESCRIPTION).format_help()
 
 
 def test_flags_in_help_texts_are_not_broken_at_hyphens(monkeypatch: pytest.MonkeyPatch) -> None:
-    parser = cli.argument_parser("")
+    parser = flags.argument_parser("")
     parser.add_argument(
         "--cost", help="the value of --cost-false-negative and --cost-false-positive"
     )
