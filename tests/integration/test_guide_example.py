@@ -75,6 +75,9 @@ def test_a_refusal_prints_commands_that_work_and_a_key_may_be_called_id(
     assert run_main(promote.main, *WHERE) == cli.EXIT_NO_CHAMPION
     output = capsys.readouterr().out
     assert output.endswith("withdrawals has no champion, so no version can be served.\n")
+    paragraph = output.partition("\n\nTo continue")[0]
+    assert max(map(len, paragraph.splitlines())) <= 80
+    assert re.search("; about [1-9][\\d,]+ more labeled rows", " ".join(paragraph.split()))
     train_again, accept_worse, make_champion = re.findall("^  (.+)$", output, re.MULTILINE)
     assert run_command(accept_worse) == 0
     assert "withdrawals/1 is promoted" in capsys.readouterr().out

@@ -114,6 +114,9 @@ def test_a_version_s_description_is_a_model_card(client: MlflowClient) -> None:
             "mlflow models serve -m models:/offer-click@champion",
         ):
             assert text in card, text
+        low, high = (metrics[f"test_calibration_slope_{end}"] for end in ("low", "high"))
+        slope = "is above 1" if low > 1 else "is below 1" if high < 1 else "contains 1"
+        assert re.search(rf"\*\*Calibration\.\*\* The .*slope {slope}", card)
         for metric, title in (("roc_auc", "ROC AUC"), ("calibration_slope", "calibration slope")):
             value, low, high = (metrics[f"test_{metric}{end}"] for end in ("", "_low", "_high"))
             assert low < value < high

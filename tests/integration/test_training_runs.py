@@ -139,10 +139,13 @@ def test_the_page_of_a_training_says_which_candidate_is_best_and_why(
     page = training.data.tags["mlflow.note.content"]
     assert page.startswith("**logistic_engineered** is the best candidate to promote: its cross-")
     registered = versions_by_candidate(client)
+    losses = {n: versions.all_metrics(v)["cv_log_loss"] for n, v in registered.items()}
     for name in CANDIDATES:
         starts = (f"| {name}", f"| **{name}")
         (line,) = (line for line in page.splitlines() if line.startswith(starts))
         assert f"| {registered[name].version}" in line
+        if name != "logistic_engineered":
+            assert f"| {losses[name] - losses['logistic_engineered']:.4f} (" in line
         assert line.count(" to ") == (5 if name == "logistic_engineered" else 6)  # intervals
     assert "(benchmark)" in page
     assert "base rate" in page
