@@ -69,6 +69,8 @@ def test_the_pipeline_scores_every_offer_and_prints_a_summary(pipeline_run: Pipe
         r"rows rejected by the champion +0",
         r"rows pending +0",
         r"rows scored per second +[\d,]+",
+        r"/#/experiments/\d+/runs/\w{32}\?workflowType=machine_learning",
+        rf"/#/models/{MODEL}/versions/1\n",
     ):
         assert re.search(line, summary), line
     for command in ("mlflow ui", "mlflow models serve -m models:/", "python score_client.py"):
