@@ -44,6 +44,9 @@ def _synthetic_rows(data: Dataset) -> pd.DataFrame:
         common = list(real[name].value_counts().index[:10]) or [None]
         columns[name] = rng.choice(np.array(common, dtype=object), SYNTHETIC_ROWS)
     rows = pd.DataFrame(columns)[data.problem.feature_names]
+    # first drop most of the rows that cannot be equal, which is faster
+    for name in data.problem.feature_names:
+        real = real[real[name].isin(rows[name])]
     real_counts = Counter(real.itertuples(index=False, name=None))
     counts = np.array([real_counts[row] for row in rows.itertuples(index=False, name=None)])
     synthetic = rows[counts == 0]

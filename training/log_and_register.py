@@ -18,6 +18,7 @@ from mlflow.data.pandas_dataset import PandasDataset, from_pandas
 from mlflow.entities import Metric, Param
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.models import Model
+from mlflow.types import ColSpec, DataType, Schema
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
 
 from metrics import catalog
@@ -172,13 +173,17 @@ def _log_plots(data: Dataset, evaluation: Evaluation) -> None:
 
 
 def _mlflow_dataset(data: Dataset, rows: Rows, part: str) -> PandasDataset:
-    return from_pandas(
+    dataset = from_pandas(
         rows.features.assign(label=rows.label.astype(float)),
         source=CodeDatasetSource({"database": data.source}),
         targets="label",
         name=f"{data.problem.name}_{part}",
         digest=data.digest,
     )
+    features = registration.signature(data.problem).inputs.inputs
+    # MLflow would look at every value of every row to infer the same schema
+    dataset.schema = Schema([*features, ColSpec(DataType.double, "label")])
+    return dataset
 
 
 def _with_log10(params: Mapping[str, Any]) -> dict[str, Any]:
