@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from scipy.special import logit
 from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import HistGradientBoostingClassifier, VotingClassifier
 from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import (
@@ -64,6 +66,41 @@ def binned_pairs(
     return Pipeline([("columns", columns), ("pairs", products), ("model", model)])
 
 
+def boosted_pairs(
+    numbers: Sequence[str],
+    trees: HistGradientBoostingClassifier,
+    categories: Categories,
+    model: Any,
+) -> Pipeline:
+    """A model on the log odds of boosted trees, in which each path splits at most two columns.
+
+    The log odds are therefore a sum of functions of one or two columns, all piecewise constant
+    (Lou et al., Accurate intelligible models with pairwise interactions, KDD 2013). The trees have
+    seen the training rows, so their log odds are too extreme or not extreme enough; a logistic
+    regression corrects that if `model__C` is searched. Grid parameters of the trees start with
+    `trees__pairs__`.
+    """
+    pairs = trees.set_params(interaction_cst="pairwise")
+    return Pipeline(
+        [
+            ("columns", numbers_and_codes(numbers, categories)),
+            # it has one member: scikit-learn's only way to use a classifier as a transformer
+            ("trees", VotingClassifier([("pairs", pairs)], voting="soft")),
+            ("log_odds", FunctionTransformer(logit)),
+            ("model", model),
+        ]
+    )
+
+
+def numbers_and_codes(numbers: Sequence[str], categories: Categories) -> ColumnTransformer:
+    """Columns for trees: numbers, and codes of texts; -1 stands for a null and an unseen text."""
+    # the trees cannot handle a column with only nulls; -1 is no valid amount
+    nulls = SimpleImputer(strategy="constant", fill_value=-1.0, keep_empty_features=True)
+    return ColumnTransformer(
+        [("numbers", nulls, list(numbers)), ("texts", ordinal_codes(categories), list(categories))]
+    )
+
+
 def bins(count: int) -> Pipeline:
     """Impute medians, then encode `count` bins with equal numbers of rows, one column per bin."""
     discretizer = KBinsDiscretizer(
@@ -90,9 +127,11 @@ def one_hot(categories: Categories, *, sparse: bool = False) -> OneHotEncoder:
 def ordinal_codes(categories: Categories) -> OrdinalEncoder:
     """One number per category; -1 for a null and for an unseen text."""
     return OrdinalEncoder(
-        categories=[list(texts) for texts in categories.values()],
+        # with NaN among the categories, the usual batch has no unknown values, which take longer
+        categories=[[*texts, np.nan] for texts in categories.values()],
         handle_unknown="use_encoded_value",
         unknown_value=-1,
+        encoded_missing_value=-1,
         dtype=np.float64,
     )
 

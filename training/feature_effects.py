@@ -41,15 +41,19 @@ def coefficient_table(estimator: Any, rows: Rows) -> pd.DataFrame | None:
 
     The index is the column names; the columns are `coefficient` and `weight`, the standard
     deviation of the coefficient's contribution over up to MAX_ROWS rows. None if the model has no
-    coefficients.
+    coefficients, or if they belong to columns without names, such as the output of trees.
     """
     if not isinstance(estimator, Pipeline) or not hasattr(estimator[-1], "coef_"):
+        return None
+    try:
+        names = column_names(estimator)
+    except AttributeError:
         return None
     columns = estimator[:-1].transform(rows.sample(MAX_ROWS, 0).features)
     deviation = np.sqrt(StandardScaler(with_mean=False).fit(columns).var_)
     coefficient = estimator[-1].coef_[0]
     table = {"coefficient": coefficient, "weight": np.abs(coefficient) * deviation}
-    return pd.DataFrame(table, index=column_names(estimator)).sort_values("weight")[::-1]
+    return pd.DataFrame(table, index=names).sort_values("weight")[::-1]
 
 
 def column_names(pipeline: Pipeline) -> list[str]:

@@ -165,6 +165,10 @@ def _log_plots(data: Dataset, evaluation: Evaluation) -> None:
         "cross_validation": plots.fold_scores(name, e.search_result.fold_scores),
         "permutation_importance": plots.importance(name, e.importance),
     }
+    sample = data.test.sample(2 * plots.EFFECT_ROWS, seed=0).features  # some rows have nulls
+    effects = plots.effects(name, e.search_result.estimator, sample, data.problem.numbers)
+    if effects is not None:
+        figures["effects"] = effects
     if e.coefficients is not None:
         figures["coefficients"] = plots.coefficients(name, e.coefficients)
         mlflow.log_text(e.coefficients.to_csv(index_label="column"), "coefficients.csv")

@@ -1,12 +1,15 @@
 """Plots of candidates and of the data, as matplotlib figures."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.calibration import calibration_curve
+from sklearn.inspection import PartialDependenceDisplay
 from sklearn.metrics import ConfusionMatrixDisplay, PrecisionRecallDisplay, RocCurveDisplay
 
 from metrics import catalog
@@ -15,6 +18,7 @@ from problems import Problem
 
 SIZE = (6.0, 4.5)  # inches
 MAX_COEFFICIENTS = 25
+EFFECT_ROWS, EFFECT_VALUES, EFFECT_COLUMNS = 300, 40, 3
 
 
 def _axes(title: str) -> tuple[Figure, Axes]:
@@ -77,6 +81,33 @@ def importance(name: str, table: pd.DataFrame) -> Figure:
     figure.set_size_inches(SIZE[0], max(2, 0.35 * len(table) + 1))
     axes.barh(table.index, table["importance"], xerr=table["std"])
     axes.set_xlabel("increase in log loss if the column is shuffled")
+    return figure
+
+
+def effects(name: str, estimator: Any, rows: pd.DataFrame, numbers: Sequence[str]) -> Figure | None:
+    """The effect of each column: the mean probability if all rows had the same value in it.
+
+    This is the partial dependence (Friedman, Greedy function approximation, Annals of Statistics
+    29 (2001), 1189-1232) over up to EFFECT_ROWS rows without nulls. None if no column varies.
+    """
+    shown = rows.dropna().head(EFFECT_ROWS)
+    columns = [column for column in rows if shown[column].nunique() > 1]
+    if not columns:
+        return None
+    lines = math.ceil(len(columns) / EFFECT_COLUMNS)
+    figure = Figure(figsize=(4 * EFFECT_COLUMNS, 3.2 * lines), layout="constrained")
+    all_axes = figure.subplots(lines, EFFECT_COLUMNS, squeeze=False).ravel()
+    for axes in all_axes[len(columns) :]:
+        axes.remove()
+    PartialDependenceDisplay.from_estimator(
+        estimator,
+        shown,
+        columns,
+        categorical_features=[column for column in columns if column not in numbers],
+        grid_resolution=EFFECT_VALUES,
+        ax=all_axes[: len(columns)],
+    )
+    figure.suptitle(f"{name}: mean probability if all rows had this value")
     return figure
 
 

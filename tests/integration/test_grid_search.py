@@ -15,7 +15,7 @@ from training.search import search_grid
 PROBLEM = problems.load()
 GRIDS: dict[str, dict[str, list[float]]] = {
     "logistic_plain": {"model__C": [1e-5, 1e-3, 0.1]},
-    "logistic_engineered": {"columns__fine__bins__n_bins": [10, 20], "model__C": [0.01, 0.06]},
+    "logistic_engineered": {"trees__pairs__max_iter": [5, 10], "model__C": [0.01, 0.1]},
     "boosted_trees": {"model__max_iter": [5, 10], "model__l2_regularization": [0.0, 10.0]},
 }
 

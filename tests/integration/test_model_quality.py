@@ -83,7 +83,6 @@ def test_engineered_columns_improve_the_model_if_half_of_the_offers_are_clicked(
     data = flat_file.read(Path("rows.parquet"), "clicked", PROBLEM)
     plain, engineered, _ = PROBLEM.candidates(data.categories, 0)
     auc, accuracy = [], []
-    engineered.pipeline.set_params(columns__fine__bins__n_bins=30)
     for candidate in (plain, engineered):
         fitted = candidate.pipeline.set_params(model__C=0.03)
         fitted.fit(data.train.features, data.train.label)

@@ -14,7 +14,7 @@ from training.threshold import ThresholdRule
 
 GRIDS: dict[str, dict[str, list[float]]] = {
     "logistic_plain": {"model__C": [1e-3, 0.1]},
-    "logistic_engineered": {"columns__fine__bins__n_bins": [4, 8], "model__C": [0.003]},
+    "logistic_engineered": {"trees__pairs__max_iter": [3, 6], "model__C": [0.003]},
     "boosted_trees": {"model__max_iter": [3, 6]},
 }
 

@@ -9,6 +9,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import problems
 from problems import Candidate
+from problems.pipelines import binned_pairs
 from tests.support.datasets import generated_offers
 from training import feature_effects
 from training.dataset import Dataset
@@ -71,8 +72,8 @@ def test_a_sample_is_the_same_for_the_same_seed(data: Dataset) -> None:
 
 
 def test_columns_have_readable_names(data: Dataset) -> None:
-    candidate = PROBLEM.candidates(data.categories, 0)[1]
-    pipeline = candidate.pipeline.set_params(columns__fine__bins__n_bins=20, model__C=0.03)
+    numbers, model = ["annual_income", "apr"], LogisticRegression(C=0.03)
+    pipeline = binned_pairs(numbers, fine=20, coarse=10, categories=data.categories, model=model)
     fitted = pipeline.fit(data.train.features, data.train.label)
     names = feature_effects.column_names(fitted)
     assert len(names) == fitted[-1].coef_.shape[1]
