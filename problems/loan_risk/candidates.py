@@ -2,13 +2,14 @@
 
 One loan in seventy is late, so fully grown trees memorize the late loans and predict 0 for nearly
 all others. A strongly regularized logistic regression ranks better, is calibrated, and scores a
-single row in a fraction of the time.
+single row in a fraction of the time. On bins, it is a scorecard as lenders know it: each interval
+and each category adds to the log odds.
 """
 
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
-from problems.pipelines import Categories, medians, pipeline, scaled_logarithms
+from problems.pipelines import Categories, bins, medians, one_hot, pipeline
 from problems.spec import Candidate
 
 NUMBERS = ["loan_amnt", "int_rate", "annual_inc", "revol_util", "dti", "delinq_2yrs"]
@@ -32,9 +33,13 @@ def _forest(categories: Categories, seed: int) -> Candidate:
 
 def _logistic(categories: Categories, seed: int) -> Candidate:
     model = LogisticRegression(solver="newton-cholesky", tol=1e-8, random_state=seed)
+    texts = one_hot(categories, sparse=True)
     return Candidate(
-        name="logistic_scaled",
-        description="logarithms of the numbers, one-hot categories, strong regularization",
-        pipeline=pipeline(NUMBERS, scaled_logarithms(), categories, model),
-        grid={"model__C": [0.003, 0.01, 0.03, 0.1, 0.3, 1.0]},
+        name="logistic_binned",
+        description="bins of the numbers, one-hot categories, strong regularization",
+        pipeline=pipeline(NUMBERS, bins(8), categories, model, texts),
+        grid={
+            "columns__numbers__bins__n_bins": [4, 8, 16],
+            "model__C": [0.003, 0.01, 0.03, 0.1, 0.3, 1.0],
+        },
     )

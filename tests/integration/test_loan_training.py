@@ -23,7 +23,7 @@ from training.dataset import Dataset
 
 PROBLEM = problems.load("loan_risk")
 SAMPLE = LOAN_SAMPLE / LOANS
-FOREST, LOGISTIC = "random_forest_given", "logistic_scaled"
+FOREST, LOGISTIC = "random_forest_given", "logistic_binned"
 MAX_BYTES = 20e6
 
 
