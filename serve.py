@@ -136,8 +136,8 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> int:
     with connections.listen(host, port) as listener, tempfile.TemporaryDirectory() as folder:
         settings.to_environment()
         os.environ[METRICS_FOLDER] = folder
-        # a second thread gains nothing for the small matrices of one row, and wastes a core
-        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        # for OpenBLAS, too: a second thread gains nothing for a single row, and wastes a core
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
         address = cli.host_and_port(host, port)
         print_message(f"Serving {description} at http://{address}. Press Ctrl-C to stop.")
         config = uvicorn.Config(

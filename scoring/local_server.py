@@ -39,9 +39,9 @@ def serve_model(uri: str, workers: int = 1) -> Iterator[str]:
     command += ["--env-manager", "local", "-h", "127.0.0.1", "-p", str(port)]
     command += ["--workers", str(workers)]
     environment = {
-        # a second thread gains nothing on the small matrices of one request; it would spin on the
-        # core that the client needs, and slow the client down by up to a quarter on two cores
-        "OPENBLAS_NUM_THREADS": "1",
+        # for OpenBLAS, too: a second thread gains little on the rows of one request; it would spin
+        # on the core that the client needs, and slow it down by up to a quarter on two cores
+        "OMP_NUM_THREADS": "1",
         **os.environ,
         # mlflow starts uvicorn by name
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),

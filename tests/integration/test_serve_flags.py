@@ -69,7 +69,7 @@ def test_the_flags_reach_the_workers(tmp_path: Path, monkeypatch: pytest.MonkeyP
         runs.append((Settings.from_environment(), supervisor.config, listener.getsockname()))
 
     monkeypatch.setattr(Multiprocess, "run", run)
-    for variable in (settings.SETTINGS_VARIABLE, settings.METRICS_FOLDER, "OPENBLAS_NUM_THREADS"):
+    for variable in (settings.SETTINGS_VARIABLE, settings.METRICS_FOLDER, "OMP_NUM_THREADS"):
         monkeypatch.setenv(variable, "")  # restores them afterwards
     tokens.issue(tmp_path / "tokens.txt", "scoring")
     port = free_port()
