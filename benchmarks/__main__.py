@@ -1,4 +1,4 @@
-"""Run eleven benchmarks of speed and memory, and write benchmarks/RESULTS.md.
+"""Run twelve benchmarks of speed and memory, and write benchmarks/RESULTS.md.
 
     make bench                  # on generated files with 100,000 leads
     make bench DATA=folder      # on your files
@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from benchmarks import learning, scoring, servers, sharing
+from benchmarks import learning, pipelines, scoring, servers, sharing
 from benchmarks.figures import PROBLEM, PROJECT, URI, BenchmarkSetup, Figure, date_and_machine
 from benchmarks.original import save_model
 from benchmarks.processes import RUNS, run
@@ -51,6 +51,7 @@ FIGURES = (
     servers.many_clients,
     servers.bulk,
     sharing.two_clients,
+    pipelines.rows,
 )
 
 
@@ -83,7 +84,7 @@ def report(figures: Sequence[Figure], rows: int, source: str) -> str:
         "",
         f"Measured by `make bench` on {date}, on {source}, with {rows:,} offers (the *full size*). "
         f"Machine: {machine}. Software: Python {platform.python_version()}, {versions_used}. "
-        "One `mlflow models serve` worker runs with OPENBLAS_NUM_THREADS=1, as `make run` starts "
+        "One `mlflow models serve` worker runs with OMP_NUM_THREADS=1, as `make run` starts "
         "it. The baselines are described in `in_process.py`, `original.py`, `bare_load.py` and "
         "`original_search.py` in this folder.",
         "",
