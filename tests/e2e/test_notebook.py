@@ -21,7 +21,7 @@ json_text = json.dumps({
     "candidates": sorted(comparison.index),
     "logged_loss": all_metrics["cv_log_loss"],
     "champion_losses": losses["champion"].tolist(),
-    "candidate_losses": losses["fewer_bins"].tolist(),
+    "candidate_losses": losses["bins"].tolist(),
     "probabilities": probabilities.tolist(),
 })
 print(json_text)
