@@ -103,7 +103,7 @@ def effects(name: str, estimator: Any, rows: pd.DataFrame, numbers: Sequence[str
         estimator,
         shown,
         columns,
-        categorical_features=[column for column in columns if column not in numbers],
+        categorical_features=[column for column in columns if column not in numbers] or None,
         grid_resolution=EFFECT_VALUES,
         ax=all_axes[: len(columns)],
     )
