@@ -54,7 +54,7 @@ soak: .venv/dev.stamp  ## run the fault tests with many more repetitions
 		tests/integration/test_ingest_fuzz.py
 	SOAK_GATE_SEEDS=1000 $(PYTEST) --timeout=0 -s tests/integration/test_first_champion.py
 
-pictures: .venv/dev.stamp .venv/browser.stamp  ## take the screenshots in docs/, after `make run`
+pictures: .venv/dev.stamp .venv/browser.stamp  ## take the pictures in docs/, after `make run`
 	$(BIN)/python -m docs.pictures
 
 bench: .venv/dev.stamp  ## run the benchmarks, write RESULTS.md (45 minutes) [DATA=folder]

@@ -1,4 +1,4 @@
-"""Take the screenshots of MLflow in docs/, of the store in the current folder.
+"""Take the pictures in docs/: screenshots of MLflow, and the scorecard of the champion.
 
 make run && make pictures
 """
@@ -47,6 +47,7 @@ def main() -> int:
                 page.wait_for_timeout(MILLISECONDS_TO_DRAW)
             page.screenshot(path=HERE / f"{name}.png")
         browser.close()
+    shutil.copy(client.download_artifacts(str(champion.run_id), "scorecard.png"), HERE)
     return 0
 
 

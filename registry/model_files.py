@@ -43,7 +43,13 @@ EXPECTED: Mapping[str, Mapping[str, Any]] = {
     },
     "sklearn": {"code": None, "pickled_model": MODEL_FILE, "serialization_format": "skops"},
 }
-IGNORED_SETTINGS = {"env", "python_version", "sklearn_version", "skops_trusted_types"}
+IGNORED_SETTINGS = {
+    "env",
+    "extra_files",
+    "python_version",
+    "sklearn_version",
+    "skops_trusted_types",
+}
 
 
 class UntrustedModelError(RegistryError):

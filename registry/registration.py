@@ -1,9 +1,12 @@
 """Log a fitted pipeline, and register it as a version of the problem's registered model."""
 
 import contextlib
+import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version as installed
+from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import mlflow
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from mlflow.models.model import ModelInfo
 
+EXTRA_FILES = "extra_files"  # MLflow's folder in a model
 SERVING_PACKAGES = ("mlflow", "scikit-learn", "skops", "numpy", "scipy", "pandas", "pyarrow")
 
 
@@ -49,26 +53,35 @@ def log_model(
     trained_on: TrainingSnapshot,
     cross_validated_gain: Mapping[str, Any],
     params: Mapping[str, Any],
+    extra_files: Mapping[str, str] = MappingProxyType({}),
 ) -> "ModelInfo":
-    """Log a fitted pipeline to the active run, with the metadata that clients need."""
-    info: ModelInfo = mlflow.sklearn.log_model(
-        estimator,
-        name=name,
-        signature=signature(problem),
-        input_example=example,
-        pyfunc_predict_fn="predict_proba",
-        pip_requirements=[f"{package}=={installed(package)}" for package in SERVING_PACKAGES],
-        skops_trusted_types=types_to_trust(estimator),
-        params=dict(params),
-        metadata={
-            "problem": problem.name,
-            "features": problem.feature_names,
-            "decision_threshold": threshold,
-            "canary": asdict(canary),
-            "trained_on": asdict(trained_on),
-            "cross_validated_gain": dict(cross_validated_gain),
-        },
-    )
+    """Log a fitted pipeline to the active run, with the metadata that clients need.
+
+    `extra_files` maps names to contents of files to store with the model, in EXTRA_FILES.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder, name) for name in extra_files]
+        for path in paths:
+            path.write_text(extra_files[path.name])
+        info: ModelInfo = mlflow.sklearn.log_model(
+            estimator,
+            name=name,
+            signature=signature(problem),
+            input_example=example,
+            pyfunc_predict_fn="predict_proba",
+            pip_requirements=[f"{package}=={installed(package)}" for package in SERVING_PACKAGES],
+            skops_trusted_types=types_to_trust(estimator),
+            params=dict(params),
+            extra_files=list(map(str, paths)) or None,
+            metadata={
+                "problem": problem.name,
+                "features": problem.feature_names,
+                "decision_threshold": threshold,
+                "canary": asdict(canary),
+                "trained_on": asdict(trained_on),
+                "cross_validated_gain": dict(cross_validated_gain),
+            },
+        )
     return info
 
 

@@ -13,6 +13,8 @@ from metrics.calibration import calibration_slope
 from metrics.classification import decision_metrics, probability_metrics
 from metrics.ranking import ranking_metrics
 from problems import Problem
+from scorecard.build import build_scorecard
+from scorecard.tables import Scorecard
 from training import batch_independence, canaries, feature_effects
 from training.dataset import Dataset, Rows
 from training.search import SearchResult
@@ -33,6 +35,7 @@ class Evaluation:
     single_row_ms: float
     importance: pd.DataFrame
     coefficients: pd.DataFrame | None
+    scorecard: Scorecard | None
 
     @property
     def name(self) -> str:
@@ -77,6 +80,7 @@ def evaluate_candidate(
         single_row_ms(estimator, canary_rows),
         feature_effects.permutation_importance_table(estimator, data.test, seed),
         feature_effects.coefficient_table(estimator, data.train),
+        build_scorecard(estimator, data.train.features, data.problem.numbers),
     )
 
 

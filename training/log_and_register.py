@@ -26,9 +26,12 @@ from metrics.bootstrap import Estimate, flatten_estimates
 from problems import Problem
 from registry import registration, store
 from registry.versions import METRICS_FILE
+from scorecard import points
+from scorecard.tables import SCORECARD_FILE
 from training import canaries, data_profile, evaluate, model_card, plots
 from training.dataset import Dataset, Rows
 from training.evaluate import Evaluation
+from training.scorecard_plots import plot_scorecard
 from training.search import SearchResult
 from training.threshold import ThresholdRule
 
@@ -91,6 +94,7 @@ def register_candidate(
         RegistryError: the pipeline contains a class that is not a stock class.
     """
     result, threshold, name = evaluation.search_result, evaluation.threshold, evaluation.name
+    scorecard = evaluation.scorecard
     baselines = model_card.baseline_values(context.base_rate, context.ranking_baselines)
     card = model_card.version_card(data, evaluation, str(rule), baselines)
     tags = {"candidate": name, "problem": data.problem.name}
@@ -112,6 +116,7 @@ def register_candidate(
             trained_on=data.trained_on,
             cross_validated_gain=asdict(result.gain),
             params=params,
+            extra_files={SCORECARD_FILE: scorecard.to_json()} if scorecard else {},
         )
         megabytes = (Model.load(model.model_uri).model_size_bytes or 0) / 1e6
         metrics = {**evaluation.metrics, "saved_mb": megabytes}
@@ -169,6 +174,9 @@ def _log_plots(data: Dataset, evaluation: Evaluation) -> None:
     effects = plots.effects(name, e.search_result.estimator, sample, data.problem.numbers)
     if effects is not None:
         figures["effects"] = effects
+    if e.scorecard is not None:
+        figures["scorecard"] = plot_scorecard(name, e.scorecard)
+        mlflow.log_text(points.to_csv(e.scorecard, points.PointScale()), "scorecard.csv")
     if e.coefficients is not None:
         figures["coefficients"] = plots.coefficients(name, e.coefficients)
         mlflow.log_text(e.coefficients.to_csv(index_label="column"), "coefficients.csv")

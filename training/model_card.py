@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from metrics import catalog
 from metrics.bootstrap import Estimate
 from metrics.cross_validation import summarize_folds
+from scorecard.points import PointScale
 from training.dataset import Dataset
 from training.evaluate import Evaluation
 from training.search import SearchResult
@@ -112,6 +113,8 @@ search keeps the rows of each {group} in one fold.
 **Threshold.** The outcome is *{yes}* from a probability of {evaluation.threshold:.4f} on. The \
 threshold was chosen on out-of-fold predictions by this rule: {rule}.
 
+{_describe_scorecard(evaluation)}
+
 **Limits.** The model was trained on rows that were shown to people and on what these people did. \
 It may not apply to other people or to later times. Its probabilities assume the share of *{yes}* \
 stated above. Nulls and unseen categories are allowed but reduce accuracy. Nobody has examined \
@@ -139,6 +142,20 @@ def _describe_calibration(slope: Estimate) -> str:
     if slope.high < 1:
         return "The slope is below 1: on average, the highest probabilities are too high."
     return "The interval of the slope contains 1: the probabilities can be taken at face value."
+
+
+def _describe_scorecard(evaluation: Evaluation) -> str:
+    card = evaluation.scorecard
+    if card is None:
+        return "**Scorecard.** The model has none: its log odds are no sum of tables."
+    tables = f"{len(card.singles)} tables of one column"
+    if card.pairs:
+        tables += f" and {len(card.pairs)} of two columns"
+    return (
+        f"**Scorecard.** The log odds of a row are exactly a sum of {tables}. The *Artifacts* of "
+        f"the run have a plot of them (`scorecard.png`) and the points of each cell "
+        f"(`scorecard.csv`: {PointScale()})."
+    )
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

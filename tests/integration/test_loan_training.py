@@ -56,6 +56,8 @@ def test_both_candidates_are_registered_and_the_better_one_is_champion(
     aliases = client.get_registered_model("loan-risk").aliases
     assert str(aliases["champion"]) == str(registered[LOGISTIC].version)
     assert str(aliases["challenger"]) == str(registered[FOREST].version)
+    files = {f.path for f in client.list_artifacts(str(registered[LOGISTIC].run_id))}
+    assert {"scorecard.csv", "scorecard.png"} <= files
 
 
 def test_the_forest_is_searched_with_10_and_100_trees_and_saved_without_threads(

@@ -116,6 +116,8 @@ def test_a_training_logs_its_data_its_plots_and_the_commit(
         }  # fmt: skip
         if candidate.data.tags["candidate"] == "logistic_plain":
             plots.add("coefficients")
+        if candidate.data.tags["candidate"] == "logistic_engineered":
+            plots.add("scorecard")
         # at the top level, so that MLflow's compare page shows them side by side
         assert {f for f in files(client, candidate, "") if f.endswith("png")} == {
             f"{plot}.png" for plot in plots

@@ -18,10 +18,11 @@ from tests.support.project import PROJECT
 MAY_IMPORT = {
     "form": {"serving", "scoring", "registry", "problems", "db", "cli"},
     "spark": {"scoring", "registry", "problems", "db", "cli"},
-    "training": {"metrics", "registry", "problems", "db", "cli"},
+    "training": {"metrics", "scorecard", "registry", "problems", "db", "cli"},
     "serving": {"metrics", "registry", "problems", "db", "cli"},
     "scoring": {"metrics", "registry", "problems", "db", "cli"},
     "metrics": {"cli"},
+    "scorecard": set(),
     "registry": {"problems", "db", "cli"},
     "problems": {"db", "cli"},
     "db": {"cli"},
