@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 DIGEST_TAG = "digest"  # of a version: the SHA-256 digests of its MLmodel and of all its files
 OLD_DIGEST_TAGS = "mlmodel_digest", "files_digest"  # of versions that 0.1.0 registered
 MLMODEL, MODEL_FILE = "MLmodel", "model.skops"
+EXTRA_FILES = "extra_files"  # MLflow's folder for files that are stored with a model
 # MLflow adds this file when it downloads a registered version
 ADDED_BY_MLFLOW = "registered_model_meta"
 # the only settings that these sections of MLmodel may contain, as train.py writes them
@@ -58,8 +59,19 @@ class UntrustedModelError(RegistryError):
 
 def load(version: "RegisteredVersion") -> Any:
     """Check a version's files, and load it as MLflow's `PyFuncModel`; raises as `check` does."""
+    return load_with_file(version, "")[0]
+
+
+def load_with_file(version: "RegisteredVersion", name: str) -> tuple[Any, str | None]:
+    """Load a version as `load` does, and read one of its extra files; None if it has no such file.
+
+    Raises:
+        UntrustedModelError: see `check`.
+    """
     with translate_mlflow_errors(), checked_copy(version) as folder:
-        return mlflow.pyfunc.load_model(str(folder))
+        path = folder / EXTRA_FILES / name
+        text = path.read_text() if path.is_file() else None
+        return mlflow.pyfunc.load_model(str(folder)), text
 
 
 @contextmanager

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from mlflow.models.model import ModelInfo
 
-EXTRA_FILES = "extra_files"  # MLflow's folder in a model
 SERVING_PACKAGES = ("mlflow", "scikit-learn", "skops", "numpy", "scipy", "pandas", "pyarrow")
 
 
@@ -57,7 +56,7 @@ def log_model(
 ) -> "ModelInfo":
     """Log a fitted pipeline to the active run, with the metadata that clients need.
 
-    `extra_files` maps names to contents of files to store with the model, in EXTRA_FILES.
+    `extra_files` maps names to contents of files to store with the model.
     """
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder, name) for name in extra_files]

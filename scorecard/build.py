@@ -36,11 +36,16 @@ def build_scorecard(pipeline: Any, rows: pd.DataFrame, numbers: Sequence[str]) -
         return None
     sample = rows.sample(min(len(rows), SAMPLE_ROWS), random_state=0)
     card = _center(_evaluate_cells(pipeline, columns), sample)
-    return card if agrees(card, pipeline, pd.concat([sample, *_edge_rows(card, sample)])) else None
+    return card if agrees(card, pipeline, sample) else None
 
 
 def agrees(card: Scorecard, pipeline: Any, rows: pd.DataFrame) -> bool:
-    """Whether the scorecard gives the probabilities of the pipeline, within TOLERANCE."""
+    """Whether the scorecard gives the probabilities of the pipeline, within TOLERANCE.
+
+    They are compared for `rows`, and for variants of them in which one column has a value at or
+    next to an edge, a huge value, a null, an unseen text, or one of its categories.
+    """
+    rows = pd.concat([rows, *_edge_rows(card, rows)])
     expected = pipeline.predict_proba(rows)[:, 1]
     return bool(np.abs(card.probability(rows) - expected).max() <= TOLERANCE)
 

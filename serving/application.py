@@ -186,6 +186,7 @@ class Worker:
                 "run_id": loaded.run_id,
                 "signature": loaded.signature,
                 "threshold": loaded.version.threshold,
+                "uses_scorecard": loaded.model.uses_scorecard,
                 "words": self._settings.outcome_labels,
                 "loaded_at": loaded.loaded_at.isoformat(timespec="seconds"),
             }

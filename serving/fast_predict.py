@@ -1,8 +1,9 @@
-"""Predict with a model version faster than MLflow does, with exactly the same results.
+"""Predict with a model version faster than MLflow does.
 
-For a single row, a pipeline spends nine tenths of its time on selecting columns of a data frame.
-Here, each part of a ColumnTransformer gets an array instead. This is done only if tests on the
-canary rows show that the results are equal to the last bit; otherwise the pipeline is used as is.
+If the version has a scorecard, its tables give the probabilities, equal within 1e-12. Otherwise, a
+pipeline spends most of its time for a single row on selecting columns of a data frame. Each part of
+a ColumnTransformer then gets an array instead, if the results are equal to the last bit. Both are
+compared with the pipeline first; if the results differ, the pipeline is used as is.
 """
 
 import copy
@@ -16,6 +17,9 @@ from scipy import sparse
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 
+from scorecard.build import agrees
+from scorecard.tables import Scorecard, ScorecardError
+
 PredictProba = Callable[[pd.DataFrame], np.ndarray]
 UNKNOWN_TEXT = "\N{REPLACEMENT CHARACTER}"  # occurs in no table
 
@@ -27,7 +31,7 @@ class InvalidProbabilities(Exception):
 class FastModel:
     """A loaded model with the members that `mlflow.pyfunc.scoring_server` uses."""
 
-    def __init__(self, model: Any, examples: pd.DataFrame) -> None:
+    def __init__(self, model: Any, examples: pd.DataFrame, card: Scorecard | None = None) -> None:
         """`model`: a PyFuncModel; `examples`: served rows on which both ways are compared."""
         self.metadata = model.metadata
         self._model = model
@@ -36,8 +40,11 @@ class FastModel:
         self._numbers = [c.name for c in columns if c.type == DataType.double]
         pipeline = model.get_raw_model()
         self._predict_proba: PredictProba = pipeline.predict_proba
+        self.uses_scorecard = bool(card and agrees(card, pipeline, examples))
         fast = without_data_frames(pipeline)
-        if fast and _are_equal(pipeline.predict_proba, fast, examples, self._numbers):
+        if card and self.uses_scorecard:
+            self._predict_proba = _from_tables(card, pipeline.predict_proba)
+        elif fast and _are_equal(pipeline.predict_proba, fast, examples, self._numbers):
             self._predict_proba = fast
 
     def predict(self, data: Any, params: Any = None) -> np.ndarray:
@@ -78,6 +85,19 @@ class RowCounter:
         probabilities = self._model.predict(data, params)
         self.rows += len(probabilities)
         return probabilities
+
+
+def _from_tables(card: Scorecard, pipeline: PredictProba) -> PredictProba:
+    """`predict_proba` by a scorecard; the pipeline refuses the rows that the scorecard refuses."""
+
+    def predict_proba(frame: pd.DataFrame) -> np.ndarray:
+        try:
+            probability = card.probability(frame)
+        except ScorecardError:
+            return pipeline(frame)
+        return np.column_stack([1 - probability, probability])
+
+    return predict_proba
 
 
 def without_data_frames(pipeline: Any) -> PredictProba | None:

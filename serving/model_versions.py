@@ -5,6 +5,7 @@ activates it only if its canary rows get the probabilities that were logged at t
 that are in progress keep the version that they started with.
 """
 
+import contextlib
 import time
 import traceback
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from cli import UserError
 from cli.terminal import print_message
 from registry import aliases, model_files, store, versions
 from registry.versions import RegisteredVersion
+from scorecard.tables import SCORECARD_FILE, Scorecard, ScorecardError
 from serving import telemetry
 from serving.errors import RequestError
 from serving.fast_predict import FastModel
@@ -191,12 +193,17 @@ def load_version(version: RegisteredVersion) -> LoadedVersion:
         VersionError: it cannot be loaded, or its canary rows get other probabilities.
     """
     try:
-        model = model_files.load(version)
+        model, scorecard = model_files.load_with_file(version, SCORECARD_FILE)
         canary_rows = pd.DataFrame(list(version.canary.rows), columns=list(version.features))
         schema = model.metadata.get_input_schema()
         types = {c.name: "float64" if c.type == DataType.double else "str" for c in schema.inputs}
         canary_rows = canary_rows.astype(types)
-        fast_model = FastModel(model, canary_rows)
+        card = None
+        with contextlib.suppress(ScorecardError):  # written by a later release
+            card = Scorecard.from_json(scorecard) if scorecard is not None else None
+        fast_model = FastModel(model, canary_rows, card)
+        if scorecard is not None and not fast_model.uses_scorecard:
+            telemetry.log_event("scorecard_refused", version=version.model_id)
         probabilities = fast_model.predict(canary_rows)
     except UserError:
         raise

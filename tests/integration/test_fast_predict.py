@@ -7,7 +7,9 @@ import pytest
 from sklearn.compose import ColumnTransformer
 
 from registry import versions
+from scorecard.build import TOLERANCE
 from serving.fast_predict import FastModel
+from serving.model_versions import load_version
 from tests.support.project import MODEL
 from tests.support.request_bodies import COLUMNS, NUMBERS
 from tests.support.trained import TrainedStore
@@ -17,6 +19,22 @@ OFFERS = 10_000
 
 def fail(*_args: object, **_kwargs: object) -> None:
     raise AssertionError("the ColumnTransformer was used")
+
+
+def test_the_champion_is_answered_by_its_scorecard(
+    trained: TrainedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mlflow.set_tracking_uri(trained.tracking_uri)
+    version = versions.resolve(mlflow.MlflowClient(), f"models:/{MODEL}@champion")
+    loaded = load_version(version)
+    assert loaded.model.uses_scorecard
+    frame = offers_with_missing_values(trained)
+    expected = mlflow.pyfunc.load_model(version.uri).get_raw_model().predict_proba(frame)
+    monkeypatch.setattr(ColumnTransformer, "transform", fail)
+    probabilities = loaded.model.predict(frame)
+    assert np.abs(probabilities - expected).max() <= TOLERANCE
+    alone = [loaded.model.predict(frame[i : i + 1])[0] for i in range(20)]
+    np.testing.assert_array_equal(probabilities[:20], alone)
 
 
 @pytest.mark.parametrize("number", ["1", "2", "3"])

@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "form": {"serving", "scoring", "registry", "problems", "db", "cli"},
     "spark": {"scoring", "registry", "problems", "db", "cli"},
     "training": {"metrics", "scorecard", "registry", "problems", "db", "cli"},
-    "serving": {"metrics", "registry", "problems", "db", "cli"},
+    "serving": {"metrics", "scorecard", "registry", "problems", "db", "cli"},
     "scoring": {"metrics", "registry", "problems", "db", "cli"},
     "metrics": {"cli"},
     "scorecard": set(),

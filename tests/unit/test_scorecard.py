@@ -3,24 +3,39 @@
 import csv
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from mlflow.models import Model
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import PolynomialFeatures
 
 import problems
 from problems.pipelines import bins, one_hot, pipeline
+from registry import registration
 from scorecard.build import TOLERANCE, agrees, build_scorecard
 from scorecard.points import PointScale, to_csv
 from scorecard.tables import Column, Scorecard, ScorecardError
+from serving.fast_predict import FastModel
 from tests.support.datasets import generated_offers
 from training.dataset import Dataset
 
 OFFERS = problems.load()
+
+
+class ServedModel:
+    """What a server needs of a loaded model."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.metadata = Model(signature=registration.signature(OFFERS))
+        self._pipeline = pipeline
+
+    def get_raw_model(self) -> Pipeline:
+        return self._pipeline
 
 
 @pytest.fixture(scope="module")
@@ -171,3 +186,19 @@ def test_a_column_of_nulls_has_one_effect(data: Dataset) -> None:
     card = build_scorecard(pipeline, pd.DataFrame(rows), OFFERS.numbers)
     assert card is not None
     assert np.ptp(card.singles[[c.name for c in card.columns].index("annual_income")]) == 0
+
+
+def test_a_server_uses_a_scorecard_only_if_it_agrees_with_the_pipeline(
+    data: Dataset, fitted: dict[str, Pipeline], card: Scorecard
+) -> None:
+    rows, pipeline = data.test.features.head(6), fitted["logistic_engineered"]
+    model = ServedModel(pipeline)
+    fast = FastModel(model, rows, card)
+    assert fast.uses_scorecard
+    assert (fast.predict(rows)[:, 1] == card.probability(rows)).all()
+    with pytest.raises(ValueError, match="infinity"):  # as from the pipeline
+        fast.predict(rows.assign(apr=np.inf))
+    wrong = replace(card, intercept=card.intercept + 1e-9)
+    refused = FastModel(model, rows, wrong)
+    assert not refused.uses_scorecard
+    np.testing.assert_array_equal(refused.predict(rows), pipeline.predict_proba(rows))
