@@ -51,7 +51,7 @@ FIGURES = (
     servers.many_clients,
     servers.bulk,
     sharing.two_clients,
-    pipelines.rows,
+    pipelines.pipeline_time,
 )
 
 

@@ -2,7 +2,7 @@
 
 The former pipeline is `binned_pairs`. Both are fitted on all training rows, and predict the same
 rows: in this process, and served by `mlflow models serve`. A model that only knows the base rate
-shows what MLflow itself takes; that is subtracted.
+shows what everything else takes; that is subtracted.
 """
 
 import contextlib
@@ -29,10 +29,10 @@ from training.fold import ignore_expected_warnings
 
 MANY = 40_000
 CANDIDATE = "logistic_engineered"
-CALLS = {1: 200, MANY: 3}  # of the fastest of which the time is taken
+CALLS = {1: 200, MANY: 3}  # per measurement; the fastest one counts
 
 
-def rows(bench: BenchmarkSetup) -> Figure:
+def pipeline_time(bench: BenchmarkSetup) -> Figure:
     with open_database(database_url(str(bench.folder / "full.db"))) as engine:
         data = dataset.read(engine, PROBLEM)
     models = fitted_models(data)

@@ -1,8 +1,8 @@
 """Building blocks for the pipelines of candidates; they score a row the same in any batch.
 
 Text columns have no imputer, and their encoder gets explicit categories. A null (None or NaN), the
-text that replaces it in training, and an unseen text are therefore all encoded the same. Only
-candidates.py files import this module, because it loads scikit-learn.
+text that replaces it in training, and an unseen text are therefore all encoded the same. It
+loads scikit-learn, so only candidates.py files and benchmarks import it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -76,8 +76,8 @@ def boosted_pairs(
 
     The log odds are therefore a sum of functions of one or two columns, all piecewise constant
     (Lou et al., Accurate intelligible models with pairwise interactions, KDD 2013). The trees have
-    seen the training rows, so their log odds are too extreme or not extreme enough; a logistic
-    regression corrects that if `model__C` is searched. Grid parameters of the trees start with
+    seen the training rows, so their log odds may be badly calibrated; a logistic regression
+    corrects that if `model__C` is searched. Grid parameters of the trees start with
     `trees__pairs__`.
     """
     pairs = trees.set_params(interaction_cst="pairwise")
@@ -127,7 +127,7 @@ def one_hot(categories: Categories, *, sparse: bool = False) -> OneHotEncoder:
 def ordinal_codes(categories: Categories) -> OrdinalEncoder:
     """One number per category; -1 for a null and for an unseen text."""
     return OrdinalEncoder(
-        # with NaN among the categories, the usual batch has no unknown values, which take longer
+        # unknown values are slow to encode; with NaN in the list, nulls are known
         categories=[[*texts, np.nan] for texts in categories.values()],
         handle_unknown="use_encoded_value",
         unknown_value=-1,

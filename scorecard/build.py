@@ -15,10 +15,10 @@ import pandas as pd
 from scorecard.tables import Column, Scorecard
 
 TOLERANCE = 1e-12  # in probability
-SAMPLE_ROWS = 20_000  # whose means are 0, and for which the results are compared
-MAX_CELLS = 2_000_000  # of all tables; more take too long to fill, and nobody reads them
+SAMPLE_ROWS = 20_000  # to center the tables, and to compare the results
+MAX_CELLS = 500_000  # of all pairs; more take too long to fill, and nobody reads them
 HUGE = 1e300
-UNSEEN = "\N{REPLACEMENT CHARACTER}"  # occurs in no table
+UNSEEN = "\N{REPLACEMENT CHARACTER}"  # assumed to be in no data
 
 
 def build_scorecard(pipeline: Any, rows: pd.DataFrame, numbers: Sequence[str]) -> Scorecard | None:
@@ -28,15 +28,19 @@ def build_scorecard(pipeline: Any, rows: pd.DataFrame, numbers: Sequence[str]) -
     the values of two columns taken as independent, are 0, so that a column's own table is its mean
     effect (Hooker, Generalized functional ANOVA diagnostics, JCGS 16 (2007), 709-732).
 
-    A pipeline has a scorecard if its probabilities depend only on the cells of the values, and if
-    its log odds are a sum of functions of at most two columns. Otherwise, the check fails.
+    A linear model behind a ColumnTransformer has a scorecard if its probabilities depend only on
+    the cells of the values, if its log odds are a sum of functions of at most two columns, and if
+    the tables are not too large.
     """
     columns = _find_columns(pipeline, rows, numbers)
     if columns is None or _count_cells(columns) > MAX_CELLS:
         return None
     sample = rows.sample(min(len(rows), SAMPLE_ROWS), random_state=0)
-    card = _center(_evaluate_cells(pipeline, columns), sample)
-    return card if agrees(card, pipeline, sample) else None
+    try:
+        card = _center(_evaluate_cells(pipeline, columns), sample)
+        return card if agrees(card, pipeline, sample) else None
+    except ValueError:  # the pipeline refuses some of these rows, such as those with huge values
+        return None
 
 
 def agrees(card: Scorecard, pipeline: Any, rows: pd.DataFrame) -> bool:
@@ -64,12 +68,12 @@ def _find_columns(
     for _, transformer, names in steps[0].transformers_:
         last = transformer.steps[-1][1] if hasattr(transformer, "steps") else transformer
         for name, limits in zip(names, getattr(last, "bin_edges_", ()), strict=False):
-            edges[name].update(limits[1:-1].tolist())
+            edges.get(name, set()).update(limits[1:-1].tolist())
         for name, texts in zip(names, getattr(last, "categories_", ()), strict=False):
             categories[name] = tuple(text for text in texts if isinstance(text, str))
     encoded = [name for _, _, names in steps[0].transformers_ for name in names]
     for place, threshold in _tree_thresholds(steps[1:]):
-        if place < len(encoded) and encoded[place] in edges:
+        if place < len(encoded) and encoded[place] in edges and np.isfinite(threshold):
             # trees split into x <= threshold and the rest, which starts with the next number
             edges[encoded[place]].add(float(np.nextafter(threshold, np.inf)))
     return tuple(
@@ -125,12 +129,12 @@ def _values(column: Column) -> np.ndarray:
     """A value in each cell of the column, of shape (cells,)."""
     if column.edges is None:
         return np.array([None, *column.categories], dtype=object)
-    lowest = column.edges[0] - 1 if column.edges else 0.0
+    lowest = np.nextafter(column.edges[0], -np.inf) if column.edges else 0.0
     return np.array([np.nan, lowest, *column.edges])
 
 
 def _center(card: Scorecard, rows: pd.DataFrame) -> Scorecard:
-    """Move the means of the tables, weighted by the training rows, to smaller tables."""
+    """Subtract the weighted means of each table; add them to smaller tables and the intercept."""
     shares = [
         np.bincount(cells, minlength=column.size) / len(rows)
         for column, cells in zip(card.columns, card.cells(rows), strict=True)

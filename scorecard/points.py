@@ -2,7 +2,8 @@
 
 Points fall as the outcome becomes more likely: a row has `at_odds` points if the odds against the
 outcome are `odds` to 1, and `to_double` more points double these odds (Siddiqi, Intelligent credit
-scoring, 2nd edition, 2017, chapter 10). The points of a row are the sum of its lines.
+scoring, 2nd edition, 2017, chapter 10). The points of a row are the sum of its lines,
+which are rounded to hundredths.
 """
 
 import csv

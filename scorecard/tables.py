@@ -5,6 +5,7 @@ A column is divided into cells: intervals of a number, categories of a text, and
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -67,22 +68,33 @@ class Column:
         return np.where(np.isnan(numbers), 0, cells)
 
     def label(self, cell: int) -> str:
-        """The cell in words, such as `149 to 159` or `poor`."""
+        """The cell in words, such as `from 149, below 159` or `poor`."""
         if cell == 0:
             return "null" if self.is_number else "null or unseen"
         if self.edges is None:
             return self.categories[cell - 1]
-        low = f"{self.edges[cell - 2]:,.10g}" if cell > 1 else ""
-        high = f"{self.edges[cell - 1]:,.10g}" if cell <= len(self.edges) else ""
-        return f"{low} to {high}" if low and high else f"from {low}" if low else f"below {high}"
+        limits = []
+        if cell > 1:
+            limits.append(_describe_edge(self.edges[cell - 2], "from", "above"))
+        if cell <= len(self.edges):
+            limits.append(_describe_edge(self.edges[cell - 1], "below", "up to"))
+        return ", ".join(limits) or "any number"
 
 
-@dataclass(frozen=True)
+def _describe_edge(edge: float, closed: str, opened: str) -> str:
+    """The edge after a word; the edge of a tree is the next number after the value to name."""
+    before = math.nextafter(edge, -math.inf)
+    word, number = (opened, before) if len(repr(before)) < len(repr(edge)) else (closed, edge)
+    short = f"{number:,.10g}"
+    return f"{word} {short if float(short.replace(',', '')) == number else repr(number)}"
+
+
+@dataclass(frozen=True, eq=False)
 class Scorecard:
     """The log odds of a row: the intercept plus one value of each table.
 
     `singles` has a table of shape (cells,) for each column; `pairs` has a table of shape (cells of
-    the first, cells of the second column) for each pair of positions of columns.
+    the first, cells of the second column) for each pair of indexes of columns that interact.
     """
 
     columns: tuple[Column, ...]

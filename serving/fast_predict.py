@@ -3,7 +3,7 @@
 If the version has a scorecard, its tables give the probabilities, equal within 1e-12. Otherwise, a
 pipeline spends most of its time for a single row on selecting columns of a data frame. Each part of
 a ColumnTransformer then gets an array instead, if the results are equal to the last bit. Both are
-compared with the pipeline first; if the results differ, the pipeline is used as is.
+compared with the pipeline first; if neither agrees with it, the pipeline is used as is.
 """
 
 import copy
@@ -88,9 +88,11 @@ class RowCounter:
 
 
 def _from_tables(card: Scorecard, pipeline: PredictProba) -> PredictProba:
-    """`predict_proba` by a scorecard; the pipeline refuses the rows that the scorecard refuses."""
+    """`predict_proba` by a scorecard; the pipeline gets, and refuses, what that cannot score."""
 
     def predict_proba(frame: pd.DataFrame) -> np.ndarray:
+        if not len(frame):
+            return pipeline(frame)
         try:
             probability = card.probability(frame)
         except ScorecardError:

@@ -14,7 +14,7 @@ from sklearn.preprocessing import KBinsDiscretizer, StandardScaler
 
 from training.dataset import Rows
 
-MAX_ROWS, PERMUTATIONS = 20_000, 5  # more rows would hardly change the means
+MAX_ROWS, PERMUTATIONS = 10_000, 5  # more rows would hardly change the means
 
 
 def permutation_importance_table(estimator: Any, rows: Rows, seed: int) -> pd.DataFrame:

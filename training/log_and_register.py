@@ -170,11 +170,11 @@ def _log_plots(data: Dataset, evaluation: Evaluation) -> None:
         "cross_validation": plots.fold_scores(name, e.search_result.fold_scores),
         "permutation_importance": plots.importance(name, e.importance),
     }
-    sample = data.test.sample(2 * plots.EFFECT_ROWS, seed=0).features  # some rows have nulls
-    effects = plots.effects(name, e.search_result.estimator, sample, data.problem.numbers)
-    if effects is not None:
-        figures["effects"] = effects
-    if e.scorecard is not None:
+    if e.scorecard is None:
+        sample = data.test.sample(2 * plots.EFFECT_ROWS, seed=0).features  # some rows have nulls
+        effects = plots.effects(name, e.search_result.estimator, sample, data.problem.numbers)
+        figures |= {"effects": effects} if effects else {}
+    else:
         figures["scorecard"] = plot_scorecard(name, e.scorecard)
         mlflow.log_text(points.to_csv(e.scorecard, points.PointScale()), "scorecard.csv")
     if e.coefficients is not None:

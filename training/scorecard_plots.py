@@ -36,12 +36,12 @@ def plot_scorecard(name: str, card: Scorecard) -> Figure:
 
 
 def _draw_column(axes: Axes, column: Column, table: np.ndarray) -> None:
-    """Steps over a number, bars over categories; nulls are a dashed line or the first bar."""
+    """Steps over a number, bars over categories; a dashed line shows nulls of a number."""
     if column.is_number:
         edges = column.edges or (0.0,)
         low, high = edges[0], edges[-1]
         ends = low - (high - low or 1) / 20, high + (high - low or 1) / 20
-        if low > 0 and high > 20 * low:
+        if low > 1e-6 and high > 20 * low:
             axes.set_xscale("log")
             ends = low / 1.3, high * 1.3
         steps = table[1:] if column.edges else table[[1, 1]]

@@ -36,7 +36,7 @@ def _logistic(categories: Categories, seed: int) -> Candidate:
     texts = one_hot(categories, sparse=True)
     return Candidate(
         name="logistic_binned",
-        description="bins of the numbers, one-hot categories, strong regularization",
+        description="bins of the numbers, one-hot categories",
         pipeline=pipeline(NUMBERS, bins(8), categories, model, texts),
         grid={
             "columns__numbers__bins__n_bins": [4, 8, 16],

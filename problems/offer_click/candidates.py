@@ -1,8 +1,8 @@
 """Candidates for offer clicks: two logistic regressions, and boosted trees as a benchmark model.
 
 The effect of the rate on clicks has steps and spikes, and depends on the amount and the applicant.
-Trees find these steps, unlike straight lines. Trees of at most two columns find nearly all of them,
-and their log odds can still be read as one table per pair of columns.
+Trees find these steps, unlike straight lines. Trees in which each path splits at most two columns
+find nearly all of them, and their log odds can still be read as one table per pair of columns.
 """
 
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -52,7 +52,8 @@ def _engineered(categories: Categories, seed: int) -> Candidate:
     model = LogisticRegression(solver="newton-cholesky", tol=1e-8, random_state=seed)
     return Candidate(
         name="logistic_engineered",
-        description="a logistic regression on the log odds of boosted trees of at most two columns",
+        description="a logistic regression on the log odds of boosted trees, in which each path "
+        "splits at most two columns",
         pipeline=boosted_pairs(NUMBERS, trees, categories, model),
         grid={"trees__pairs__max_iter": [15, 30], "model__C": [0.001, 0.003, 0.01, 0.1]},
     )

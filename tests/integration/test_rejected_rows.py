@@ -16,7 +16,7 @@ from tests.support.scoring import score
 from tests.support.scripted_endpoint import Request, Response, ScriptedEndpoint, forward
 from tests.support.trained import TrainedStore
 
-REFUSED = "medical_dental"
+REFUSED = "large_purchases"  # of no canary row
 BAD_AMOUNTS = (
     "SELECT count(*) FROM offers JOIN leads USING (lead_uuid) "
     "WHERE requested / {0} = CAST(requested / {0} AS INT)"

@@ -148,7 +148,11 @@ def test_points_add_up_and_double_the_odds(data: Dataset, card: Scorecard) -> No
 def test_cells_are_labeled_with_their_limits() -> None:
     number = Column("apr", (1.5, 2_000.0))
     assert [number.label(cell) for cell in range(number.size)] == [
-        "null", "below 1.5", "1.5 to 2,000", "from 2,000",
+        "null", "below 1.5", "from 1.5, below 2,000", "from 2,000",
+    ]  # fmt: skip
+    tree = Column("apr", (5e-324, float(np.nextafter(149.0, np.inf)), 12_345_678_901.0))
+    assert [tree.label(cell) for cell in range(1, tree.size)] == [
+        "up to 0", "above 0, up to 149", "above 149, below 12345678901.0", "from 12345678901.0",
     ]  # fmt: skip
     assert number.cells([np.nan, 1.0, 1.5, 2_000.0]).tolist() == [0, 1, 2, 3]
     text = Column("credit", categories=("good", "poor"))
@@ -198,6 +202,8 @@ def test_a_server_uses_a_scorecard_only_if_it_agrees_with_the_pipeline(
     assert (fast.predict(rows)[:, 1] == card.probability(rows)).all()
     with pytest.raises(ValueError, match="infinity"):  # as from the pipeline
         fast.predict(rows.assign(apr=np.inf))
+    with pytest.raises(ValueError, match="0 sample"):
+        fast.predict(rows[:0])
     wrong = replace(card, intercept=card.intercept + 1e-9)
     refused = FastModel(model, rows, wrong)
     assert not refused.uses_scorecard
