@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from scipy.special import logit
+from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier, VotingClassifier
 from sklearn.impute import MissingIndicator, SimpleImputer
@@ -80,7 +81,7 @@ def boosted_pairs(
     corrects that if `model__C` is searched. Grid parameters of the trees start with
     `trees__pairs__`.
     """
-    pairs = trees.set_params(interaction_cst="pairwise")
+    pairs = clone(trees).set_params(interaction_cst="pairwise")
     return Pipeline(
         [
             ("columns", numbers_and_codes(numbers, categories)),

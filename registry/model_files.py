@@ -59,7 +59,8 @@ class UntrustedModelError(RegistryError):
 
 def load(version: "RegisteredVersion") -> Any:
     """Check a version's files, and load it as MLflow's `PyFuncModel`; raises as `check` does."""
-    return load_with_file(version, "")[0]
+    with translate_mlflow_errors(), checked_copy(version) as folder:
+        return mlflow.pyfunc.load_model(str(folder))
 
 
 def load_with_file(version: "RegisteredVersion", name: str) -> tuple[Any, str | None]:

@@ -37,8 +37,9 @@ def build_scorecard(pipeline: Any, rows: pd.DataFrame, numbers: Sequence[str]) -
         return None
     sample = rows.sample(min(len(rows), SAMPLE_ROWS), random_state=0)
     try:
-        card = _center(_evaluate_cells(pipeline, columns), sample)
-        return card if agrees(card, pipeline, sample) else None
+        with np.errstate(over="ignore", invalid="ignore"):
+            card = _center(_evaluate_cells(pipeline, columns), sample)
+            return card if agrees(card, pipeline, sample) else None
     except ValueError:  # the pipeline refuses some of these rows, such as those with huge values
         return None
 

@@ -17,11 +17,10 @@ from scipy import sparse
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 
-from scorecard.build import agrees
+from scorecard.build import UNSEEN, agrees
 from scorecard.tables import Scorecard, ScorecardError
 
 PredictProba = Callable[[pd.DataFrame], np.ndarray]
-UNKNOWN_TEXT = "\N{REPLACEMENT CHARACTER}"  # occurs in no table
 
 
 class InvalidProbabilities(Exception):
@@ -150,7 +149,7 @@ def _are_equal(
     """Whether both give equal results for the rows, also with a value missing in each column."""
     batches = [rows, rows[:1]]
     for name in map(str, rows.columns):
-        values = [np.nan] if name in numbers else [None, UNKNOWN_TEXT]
+        values = [np.nan] if name in numbers else [None, UNSEEN]
         batches += [rows.assign(**{name: value}) for value in values]
     try:
         return all(np.array_equal(pipeline(b), fast(b)) for b in [*batches, pd.concat(batches)])

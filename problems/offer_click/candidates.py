@@ -40,7 +40,7 @@ def _plain(categories: Categories, seed: int) -> Candidate:
 
 
 def _engineered(categories: Categories, seed: int) -> Candidate:
-    # few trees, because each one makes scoring slower; the high learning rate makes up for that
+    # few trees, because each one slows the pipeline down; the high learning rate makes up for that
     trees = HistGradientBoostingClassifier(
         max_iter=30,
         learning_rate=0.3,

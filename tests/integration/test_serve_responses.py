@@ -97,6 +97,7 @@ def test_each_alias_serves_its_version_and_reports_it(
     model = app.model(path.strip("/"))
     assert (model["alias"], model["model_version"]) == (alias, version.model_id)
     assert model["threshold"] == version.threshold
+    assert model["uses_scorecard"] == (alias == "champion")  # the challenger has none
     assert model["run_id"]
     assert "apr" in model["signature"]["inputs"]
     assert model["refused"] is None

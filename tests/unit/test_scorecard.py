@@ -11,12 +11,13 @@ import pandas as pd
 import pytest
 from mlflow.models import Model
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import PolynomialFeatures
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
 import problems
-from problems.pipelines import bins, one_hot, pipeline
+from problems.pipelines import bins, medians, one_hot, pipeline
 from registry import registration
+from scorecard import build
 from scorecard.build import TOLERANCE, agrees, build_scorecard
 from scorecard.points import PointScale, to_csv
 from scorecard.tables import Column, Scorecard, ScorecardError
@@ -77,6 +78,26 @@ def test_a_product_of_three_columns_is_no_scorecard(data: Dataset) -> None:
         models[degree] = build_scorecard(steps, data.train.features, OFFERS.numbers)
     assert models[2] is not None
     assert models[3] is None
+
+
+def test_a_pipeline_that_refuses_huge_values_has_no_scorecard(data: Dataset) -> None:
+    numbers = make_pipeline(medians(), StandardScaler())
+    columns = pipeline(OFFERS.numbers, numbers, data.categories, None)[0]
+    products, model = PolynomialFeatures(2), LogisticRegression(C=1e-3, max_iter=1_000)
+    steps = Pipeline([("columns", columns), ("products", products), ("model", model)])
+    steps.fit(data.train.features, data.train.label)
+    huge = data.test.features.assign(apr=1e300)
+    with np.errstate(over="ignore"), pytest.raises(ValueError, match="infinity"):
+        steps.predict_proba(huge)
+    assert build_scorecard(steps, data.train.features, OFFERS.numbers) is None
+
+
+def test_a_model_with_too_many_cells_has_no_scorecard(
+    data: Dataset, fitted: dict[str, Pipeline], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "MAX_CELLS", 100)
+    engineered = fitted["logistic_engineered"]
+    assert build_scorecard(engineered, data.train.features, OFFERS.numbers) is None
 
 
 def test_it_scores_any_row_as_the_pipeline_does(
